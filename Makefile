@@ -1,0 +1,30 @@
+# `make run` and `make test` need only python3 (3.11+) and make: they create .venv, install into it, and go.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run test check derive records bench clean
+
+run: .venv/.installed
+	$(BIN)/python -m simlab.studies.langevin_drift
+
+test: .venv/.installed
+	$(BIN)/python -m pytest -n auto
+
+check: .venv/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+derive: .venv/.installed
+	$(BIN)/python -m simlab.theory
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache
+
+.venv/.installed: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("simlab needs Python 3.11 or newer; name one with make PYTHON=python3.12 run" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --editable . --group dev
+	touch $@
