@@ -1,0 +1,75 @@
+"""Where arrays live. The one place that imports cupy; a device is an explicit argument, never a global."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from typing import Any
+
+from simlab.errors import DeviceError
+
+NO_CUPY = (
+    'device "gpu" needs CuPy: install the extra that fits your driver, `pip install "simlab[gpu13]"` (CUDA 13) '
+    'or `pip install "simlab[gpu12]"` (CUDA 12), or use --device cpu.'
+)
+NO_CARD = (
+    'device "gpu" needs an NVIDIA card with a working driver ({reason}); mend the driver or use --device cpu.'
+)
+
+
+@dataclass(frozen=True)
+class Device:
+    """An array namespace, the way in and out of it, and the kernel compiler that goes with it."""
+
+    name: str
+    xp: Any
+    description: str
+
+    @classmethod
+    def open(cls, name: str) -> Device:
+        """Open "cpu" or "gpu"; DeviceError says in one sentence what is missing, and nothing falls back."""
+        if name == "cpu":
+            import numpy
+
+            return cls("cpu", numpy, _processor())
+        if name != "gpu":
+            raise DeviceError(f'device must be "cpu" or "gpu", got {name!r}.')
+        try:
+            import cupy
+        except ImportError as error:
+            raise DeviceError(NO_CUPY) from error
+        try:
+            cupy.zeros(1)
+            properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)
+        except cupy.cuda.runtime.CUDARuntimeError as error:
+            raise DeviceError(NO_CARD.format(reason=str(error).split(":")[0])) from error
+        return cls("gpu", cupy, properties["name"].decode())
+
+    def asarray(self, values: Any, dtype: Any = None) -> Any:
+        """Bring an array to the device."""
+        return self.xp.asarray(values, dtype=dtype)
+
+    def to_host(self, values: Any) -> Any:
+        """Bring an array back as NumPy."""
+        return self.xp.asnumpy(values) if self.name == "gpu" else values
+
+    def synchronize(self) -> None:
+        """Wait until the device has done what it was given."""
+        if self.name == "gpu":
+            self.xp.cuda.get_current_stream().synchronize()
+
+    def compile(self, source: str, entry: str) -> Any:
+        """A CUDA C++ text as a CuPy RawKernel; DeviceError on the CPU, whose kernels are numba modules."""
+        if self.name != "gpu":
+            raise DeviceError("CUDA text compiles on a gpu device only.")
+        # --fmad is CUDA's default, said here because the CPU kernels take the same liberty and no other.
+        return self.xp.RawKernel(source, entry, options=("--std=c++17", "--fmad=true"))
+
+
+def _processor() -> str:
+    """The processor's name where the system tells it."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123  a kernel file, not a user's path
+            return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

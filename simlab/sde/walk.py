@@ -1,0 +1,261 @@
+"""Walkers: many copies of one chain, moved together on one device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import sympy as sp
+
+from simlab.device import Device
+from simlab.random import Key, key
+from simlab.sde import cpu, gpu
+from simlab.sde.printing import Plan, plan
+from simlab.theory.chain import DT, Chain
+from simlab.theory.schemes import SCHEMES, Scheme
+from simlab.theory.sde import SDE
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Dtype = Literal["float32", "float64"]
+Model = SDE | Chain
+Parameters = Mapping[Any, float]
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A chain ready to run on one target: `print(kernel.source)` shows the code, `constants` what it is called with."""
+
+    plan: Plan
+    dtype: Dtype
+    target: Literal["cpu", "gpu"]
+    parameters: tuple[sp.Symbol, ...]
+    source: str
+
+    def constants(self, values: Parameters) -> np.ndarray:
+        """The kernel's constants in double precision; ValueError where one is not a finite real number."""
+        given = _bind(self.parameters, values)
+        expressions = [e for _, e in self.plan.constants]
+        with np.errstate(all="ignore"):
+            evaluate = sp.lambdify(self.parameters, expressions, ["scipy", "numpy"])
+            result = np.array(evaluate(*(np.float64(given[s]) for s in self.parameters)), float)
+        for value, expression in zip(result, expressions, strict=True):
+            chosen = {s: v for s, v in given.items() if s in expression.free_symbols}
+            if np.isnan(value) or (np.isinf(value) and not np.inf in map(abs, chosen.values())):
+                at = ", ".join(f"{s} = {v:g}" for s, v in chosen.items())
+                raise ValueError(f"{expression} is not a finite real number at {at}.")
+        return result
+
+
+@lru_cache(maxsize=256)
+def kernel(
+    model: Model,
+    scheme: str | Scheme = "euler",
+    dtype: Dtype = "float64",
+    target: Literal["cpu", "gpu"] = "cpu",
+) -> Kernel:
+    """The kernel of an SDE under a scheme, or of a chain; made once for each (expression, scheme, dtype, target)."""
+    if dtype not in ("float32", "float64"):
+        raise ValueError(f'dtype must be "float32" or "float64", got {dtype!r}.')
+    chain = model if isinstance(model, Chain) else _scheme(scheme)(model)
+    prepared = plan(chain)
+    title = "; ".join(f"{s}' = {e}" for s, e in zip(chain.state, chain.update, strict=True))
+    write = cpu.source if target == "cpu" else gpu.source
+    return Kernel(prepared, dtype, target, chain.parameters, write(prepared, dtype, title))
+
+
+class Walkers:
+    """Many walkers of one model: `advance` moves them, `state` (component, walker) is where they are, on their device.
+
+    The noise of a walker depends on (seed, stream, walker, step) alone, so two half runs are one whole run.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        walkers: int,
+        *,
+        dt: float | None = None,
+        x0: Any = 0.0,
+        seed: int = 0,
+        stream: int = 0,
+        scheme: str | Scheme = "euler",
+        parameters: Parameters | None = None,
+        device: Device | str = "cpu",
+        dtype: Dtype = "float64",
+    ) -> None:
+        self.device = Device.open(device) if isinstance(device, str) else device
+        self.kernel = kernel(model, scheme, dtype, self.device.name)  # type: ignore[arg-type]
+        self.names = tuple(str(s) for s in model.state)
+        self.step = 0
+        self.stream = _natural("stream", stream, 0, 2**32 - 1)
+        self.key: Key = key(_natural("seed", seed, 0))
+        values = dict(parameters or {})
+        if dt is not None:
+            if not (np.isfinite(dt) and dt > 0):
+                raise ValueError(f"dt must be a positive number, got {dt!r}.")
+            values[DT] = dt
+        elif DT in self.kernel.parameters and "dt" not in map(str, values):
+            raise ValueError("this model moves in steps of dt; give dt=....")
+        self._constants = self.kernel.constants(values)
+        count = _natural("walkers", walkers, 1, 2**33)
+        self.state = self.device.asarray(_start(x0, count, self.names, dtype))
+
+    def advance(self, steps: int) -> None:
+        """Take this many steps."""
+        end = self.step + steps
+        run = cpu.advance if self.device.name == "cpu" else gpu.advance
+        run(
+            self.kernel.source,
+            self.state,
+            self.step,
+            end,
+            self.key,
+            self.stream,
+            self._constants,
+            self.device,
+        )
+        self.step = end
+
+    def run(self, steps: int, report: Callable[[int], object] | None = None) -> None:
+        """Take this many steps in chunks of a fraction of a second, and report the number of steps of each."""
+        chunk = max(1, int(2e7 / self.state.size))
+        end = self.step + steps
+        while self.step < end:
+            taken = min(chunk, end - self.step)
+            self.advance(taken)
+            if report:
+                self.device.synchronize()
+                report(taken)
+
+    def diverged(self) -> int:
+        """How many walkers have left the numbers (NaN or infinity in any component)."""
+        return int((~self.device.xp.isfinite(self.state)).any(axis=0).sum())
+
+    def positions(self) -> np.ndarray:
+        """A copy of the state on the host, (walker, component)."""
+        return np.array(self.device.to_host(self.state)).T
+
+
+def walk(
+    model: Model,
+    *,
+    walkers: int,
+    steps: int,
+    dt: float | None = None,
+    x0: Any = 0.0,
+    seed: int = 0,
+    scheme: str | Scheme = "euler",
+    every: int | None = None,
+    parameters: Parameters | None = None,
+    device: Device | str = "cpu",
+    dtype: Dtype = "float64",
+    stream: int = 0,
+    progress: Callable[[int], object] | None = None,
+) -> xr.DataArray:
+    """Run independent walkers of an SDE under a scheme, or of a chain.
+
+    walkers, steps: how many. dt: the time step (a chain without dt counts steps as time).
+    x0: where they start: a number, one number a component, or an array (walker,) or (walker, component).
+    scheme: "euler" (Ito), "milstein" (Ito) or "heun" (Stratonovich); an SDE in the other calculus is rewritten first.
+    every: also keep the state after every so many steps; without it only the end is kept, and memory does not grow.
+    parameters: a value for every symbol that is not in the state, by symbol or by name.
+    stream: runs of one seed that need independent noise take different streams.
+    progress: called with the number of steps just taken, several times a second at most.
+
+    Returns dims (time, walker), or (time, walker, component) for a vector state; coordinate `step` lies along time.
+    Walkers that left the numbers (NaN, infinity) stay in the array and are counted in its attribute `diverged`.
+    """
+    import xarray as xr
+
+    crowd = Walkers(
+        model,
+        walkers,
+        dt=dt,
+        x0=x0,
+        seed=seed,
+        stream=stream,
+        scheme=scheme,
+        parameters=parameters,
+        device=device,
+        dtype=dtype,
+    )
+    steps = _natural("steps", steps, 0, 2**33)
+    stops = _stops(steps, every)
+    frames = np.empty((len(stops), len(crowd.names), walkers), dtype)
+    for frame, stop in zip(frames, stops, strict=True):
+        crowd.run(stop - crowd.step, progress)
+        frame[...] = crowd.device.to_host(crowd.state)
+    return _label(xr, frames, stops, crowd, dt)
+
+
+def _label(xr: Any, frames: np.ndarray, stops: list[int], crowd: Walkers, dt: float | None) -> xr.DataArray:
+    """Dimensions, coordinates and the count of diverged walkers."""
+    coords: dict[str, Any] = {"time": np.array(stops) * (1.0 if dt is None else dt), "step": ("time", stops)}
+    attrs = {"diverged": crowd.diverged(), "seed_key": f"{crowd.key.high:08x}{crowd.key.low:08x}", "stream": crowd.stream}
+    if len(crowd.names) == 1:
+        return xr.DataArray(frames[:, 0], coords, ("time", "walker"), crowd.names[0], attrs)
+    coords["component"] = list(crowd.names)
+    return xr.DataArray(np.moveaxis(frames, 1, 2), coords, ("time", "walker", "component"), "state", attrs)
+
+
+def _stops(steps: int, every: int | None) -> list[int]:
+    if every is None:
+        return [steps]
+    every = _natural("every", every, 1)
+    return [*range(every, steps, every), steps]
+
+
+def _scheme(name: str | Scheme) -> Scheme:
+    if isinstance(name, Scheme):
+        return name
+    if name not in SCHEMES:
+        raise ValueError(f"scheme must be one of {', '.join(SCHEMES)}, got {name!r}.")
+    return SCHEMES[name]
+
+
+def _bind(parameters: tuple[sp.Symbol, ...], values: Parameters) -> dict[sp.Symbol, float]:
+    """Values by symbol; a missing, unknown or non-numeric one is named."""
+    by_name = {str(k): v for k, v in values.items()}
+    missing = [str(s) for s in parameters if str(s) not in by_name]
+    if missing:
+        raise ValueError(
+            f"the model has parameters without a value: give parameters={{{', '.join(f'{m!r}: ...' for m in missing)}}}."
+        )
+    unknown = set(by_name) - {str(s) for s in parameters} - {str(DT)}
+    if unknown:
+        known = ", ".join(str(s) for s in parameters) or "none"
+        raise ValueError(f"the model has no parameter {', '.join(sorted(unknown))}; it has {known}.")
+    return {s: float(by_name[str(s)]) for s in parameters}
+
+
+def _natural(name: str, value: Any, least: int, most: int | None = None) -> int:
+    number = int(value)
+    if number != value or number < least or (most is not None and number > most):
+        raise ValueError(
+            f"{name} must be a whole number from {least} to {most or 'any'}, got {value!r}.".replace(
+                " to any", " up"
+            )
+        )
+    return number
+
+
+def _start(x0: Any, walkers: int, names: tuple[str, ...], dtype: Dtype) -> np.ndarray:
+    """The initial state (component, walker)."""
+    start = np.asarray(x0, float)
+    d = len(names)
+    if start.ndim == 1 and start.shape[0] == walkers and d == 1:
+        start = start[:, None]
+    try:
+        full = np.broadcast_to(start, (walkers, d))
+    except ValueError:
+        raise ValueError(
+            f"x0 has shape {start.shape}; give a number, {d} numbers, or an array ({walkers}, {d}) of (walker, component)."
+        ) from None
+    if not np.isfinite(full).all():
+        raise ValueError("x0 has entries that are not finite numbers.")
+    return np.array(full.T, dtype, order="C")
