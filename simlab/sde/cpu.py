@@ -46,11 +46,6 @@ real = np.float{bits}
 BLOCK, GROUPS = {block}, {groups}  # walkers at a time, pairs of steps at a time: state and noise stay in the first cache
 
 
-@njit(inline="always", fastmath=OPTIONS["fastmath"])
-def step({arguments}):
-    {body}
-
-
 @njit(
     "void(float{bits}[:, ::1], int64, int64, int64, int64, uint64, uint64, uint64, float{bits}[::1], float{bits}[::1])",
     **OPTIONS,
@@ -71,20 +66,17 @@ def advance(state, start, stop, begin, end, low, high, stream, constants, noise_
                     even, odd = noise[j, 0, :groups].reshape(-1), noise[j, 1, :groups].reshape(-1)
                     fill_normals{bits}(u.reshape(-1).view(np.int32), v.reshape(-1).view(np.int32), noise_constants, even, odd)
 {noise}            for i in range(size):
-                {move}
-'''
+{move}'''
 
 
 def source(plan: Plan, dtype: str, title: str) -> str:
     """The text of the numba module."""
     names = [str(s) for s in plan.state]
     noise = [str(s) for s in plan.normals]
-    constants = [str(s) for s, _ in plan.constants]
-    lines = [f"{s} = {code(e, 'numba')}" for s, e in plan.repeated]
-    lines.append("return " + ", ".join(code(e, "numba") for e in plan.update))
-    rows = [f"{s}_" for s in names]
-    arguments = ", ".join((*constants, *names, *noise))
-    values = ", ".join((*constants, *(f"{r}[i]" for r in rows), *(f"{s}_[i]" for s in noise)))
+    move = [f"{s} = {s}_[i]" for s in (*names, *noise)]
+    move += [f"{s} = {code(e, 'numba')}" for s, e in plan.repeated]
+    move += [f"{s}_new = {code(e, 'numba')}" for s, e in zip(names, plan.update, strict=True)]
+    move += [f"{s}_[i] = {s}_new" for s in names]
     return TEMPLATE.format(
         title=title,
         dtype=dtype,
@@ -92,13 +84,11 @@ def source(plan: Plan, dtype: str, title: str) -> str:
         bits=dtype.removeprefix("float"),
         block=256 if len(noise) <= 2 else 128,
         groups=4 if len(noise) <= 2 else 1,
-        arguments=arguments,
-        body="\n    ".join(lines),
-        unpack="".join(f"    {s} = constants[{i}]\n" for i, s in enumerate(constants)),
+        unpack="".join(f"    {s} = constants[{i}]\n" for i, (s, _) in enumerate(plan.constants)),
         normals=max(len(noise), 1),
-        views="".join(f"        {r} = state[{i}, first : first + size]\n" for i, r in enumerate(rows)),
+        views="".join(f"        {s}_ = state[{i}, first : first + size]\n" for i, s in enumerate(names)),
         noise="".join(f"            {s}_ = noise[{j}, n % 2, n // 2 - group]\n" for j, s in enumerate(noise)),
-        move=", ".join(f"{r}[i]" for r in rows) + f" = step({values})",
+        move="".join(f"                {line}\n" for line in move),
     )
 
 

@@ -1,0 +1,99 @@
+"""A claim is one falsifiable sentence with what was measured, what theory says, the bound, and the verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+Verdict = Literal["holds", "fails", "undecided"]
+SIGMAS = 4.0
+"""Two-sided false alarms once in 15,800 true claims."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One sentence on trial.
+
+    measured, reference, se: the numbers, se the standard error of the measured one. bound: how far they may be apart (or,
+    for a chi-square, the largest value; for `exceeds`, the smallest). why: where the bound comes from.
+    """
+
+    name: str
+    statement: str
+    source: str
+    measured: float
+    reference: float
+    se: float
+    bound: float
+    why: str
+    verdict: Verdict
+    note: str = ""
+
+    @classmethod
+    def equals(
+        cls,
+        name: str,
+        statement: str,
+        source: str,
+        measured: float,
+        reference: float,
+        se: float,
+        *,
+        sigmas: float = SIGMAS,
+        bias: float = 0.0,
+        resolution: float = math.inf,
+    ) -> Claim:
+        """|measured - reference| <= sigmas se + bias; undecided when that bound exceeds `resolution`, the effect that matters.
+
+        bias: the finite-size error of the estimate, known from theory and declared, never fitted.
+        """
+        bound = sigmas * se + bias
+        why = f"{sigmas:g} standard errors, false alarm {math.erfc(sigmas / math.sqrt(2)):.0e}"
+        if bias:
+            why += f", plus a declared bias of {bias:.1e}"
+        if not all(map(math.isfinite, (measured, reference, bound))) or bound > resolution:
+            return cls(name, statement, source, measured, reference, se, bound, why, "undecided", "the error bar is too wide")
+        verdict: Verdict = "holds" if abs(measured - reference) <= bound else "fails"
+        return cls(name, statement, source, measured, reference, se, bound, why, verdict)
+
+    @classmethod
+    def chi_square(
+        cls, name: str, statement: str, source: str, statistic: float, dof: int, *, false_alarm: float = 1e-4
+    ) -> Claim:
+        """A chi-square statistic stays below its quantile: all deviations at once are what noise makes."""
+        from scipy.stats import chi2
+
+        bound = float(chi2.isf(false_alarm, dof))
+        why = f"chi-square with {dof} degrees of freedom, false alarm {false_alarm:.0e}"
+        verdict: Verdict = "undecided" if not math.isfinite(statistic) else "holds" if statistic <= bound else "fails"
+        return cls(name, statement, source, statistic, float(dof), math.sqrt(2 * dof), bound, why, verdict)
+
+    @classmethod
+    def exceeds(cls, name: str, statement: str, source: str, measured: float, bound: float, *, why: str) -> Claim:
+        """A number, such as a distance in standard errors, is at least `bound`."""
+        verdict: Verdict = "undecided" if not math.isfinite(measured) else "holds" if measured >= bound else "fails"
+        return cls(name, statement, source, measured, bound, math.nan, bound, f"at least {why}", verdict)
+
+    @classmethod
+    def exact(cls, name: str, statement: str, source: str, measured: float, reference: float) -> Claim:
+        """Equality to the last bit."""
+        verdict: Verdict = "holds" if measured == reference else "fails"
+        return cls(name, statement, source, measured, reference, 0.0, 0.0, "equal to the last bit", verdict)
+
+    def undecided(self, note: str) -> Claim:
+        """The same claim without a verdict, and why."""
+        return replace(self, verdict="undecided", note=note)
+
+
+def unless_diverged(claims: Iterable[Claim], diverged: int) -> list[Claim]:
+    """Claims as they are, or all undecided when walkers left the numbers: an average without them would flatter."""
+    if not diverged:
+        return list(claims)
+    return [c.undecided(f"{diverged} walkers diverged; take smaller steps") for c in claims]
+
+
+def exit_status(claims: Iterable[Claim]) -> int:
+    """0 when every claim holds, 1 otherwise."""
+    return int(any(c.verdict != "holds" for c in claims))

@@ -1,0 +1,216 @@
+"""The command line of a study: preset < TOML file < flags, one validation for all three, one sentence for each mistake.
+
+argparse splits the words and pydantic judges the values, so a flag and a line of the file are refused in the same words.
+Nothing heavy is imported before the configuration is known to be good.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import json
+import sys
+import textwrap
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn, get_args, get_origin
+
+from pydantic import ValidationError
+
+from simlab.claims import Claim, exit_status
+from simlab.errors import DeviceError, InputError
+from simlab.study import BaseConfig, Study, output_folder, run, write
+
+STATUS = "exit status: 0 every claim holds, 1 one fails or is undecided, 2 bad input, 3 no such device, 130 interrupted"
+NOT_SAVED = {"out"}
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse with our way of refusing."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(message.replace("argument --", "--") + ("" if message.endswith(".") else "."))
+
+
+def main(study: Study, argv: Sequence[str] | None = None) -> int:
+    """Parse, run, write, print; every expected failure is one line on stderr."""
+    try:
+        options, config = parse(study, sys.argv[1:] if argv is None else list(argv))
+        if options.dry_run:
+            sys.stdout.write(to_toml(config))
+            return 0
+        return _execute(study, config)
+    except InputError as error:
+        return _say(error, 2)
+    except DeviceError as error:
+        return _say(error, 3)
+    except KeyboardInterrupt:
+        return _say("interrupted; nothing was written.", 130)
+
+
+def parse(study: Study, argv: Sequence[str]) -> tuple[argparse.Namespace, BaseConfig]:
+    """Flags over the TOML file over the preset."""
+    parser = _parser(study)
+    options, rest = parser.parse_known_args([_dashes(word) for word in argv])
+    for word in rest:
+        flags = [f for action in parser._actions for f in action.option_strings if f.startswith("--")]
+        raise InputError(f"there is no flag {word}{_meant(word, flags)}." if word.startswith("-") else f"what is {word!r}?")
+    given = {n: v for n, v in vars(options).items() if n in study.config.model_fields}
+    if options.preset not in {"default", *study.presets}:
+        known = ", ".join(sorted({"default", *study.presets}))
+        raise InputError(f"preset: there is no preset {options.preset!r}; there are {known}.")
+    file = read_toml(study, options.config) if options.config else {}
+    return options, validate(study, {**study.presets.get(options.preset, {}), **file, **given})
+
+
+def validate(study: Study, values: Mapping[str, Any]) -> BaseConfig:
+    """The config, or one InputError with a sentence for every bad field."""
+    try:
+        config = study.config.model_validate(dict(values))
+    except ValidationError as error:
+        raise InputError("\n".join(_sentence(study, e) for e in error.errors(include_url=False))) from None
+    study.chosen(config)
+    return config
+
+
+def read_toml(study: Study, path: Path) -> dict[str, Any]:
+    """The fields of a TOML file."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"config: there is no file {path}.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"config: cannot read {path} ({error}).") from error
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"config: {path} is not TOML: {error}.") from error
+
+
+def to_toml(config: BaseConfig) -> str:
+    """The config as a TOML file that --config reads back."""
+    lines = []
+    for name, value in config.model_dump(mode="json", exclude=NOT_SAVED).items():
+        if value is not None:  # TOML has no null: a field that is not set is not written
+            lines.append(f"{name} = {json.dumps(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def claims_table(claims: Sequence[Claim], color: bool = False) -> str:
+    """Claims as text: verdict, numbers, sentence."""
+    paint = {"holds": "32", "fails": "31;1", "undecided": "33"} if color else {}
+    lines = [f"{'verdict':<10} {'claim':<26} {'measured':>24} {'reference':>12} {'bound':>10}"]
+    for c in claims:
+        verdict = f"{c.verdict:<10}"
+        if c.verdict in paint:
+            verdict = f"\x1b[{paint[c.verdict]}m{verdict}\x1b[0m"
+        lines.append(f"{verdict} {c.name:<26} {quantity(c):>24} {c.reference:>12.6g} {c.bound:>10.3g}")
+        text = f"{c.statement} [{c.why}]" + (f" NOTE: {c.note}." if c.note else "")
+        lines += textwrap.wrap(text, 96, initial_indent=" " * 11, subsequent_indent=" " * 11)
+    held = sum(c.verdict == "holds" for c in claims)
+    return "\n".join([*lines, f"{held} of {len(claims)} claims hold"])
+
+
+def quantity(c: Claim) -> str:
+    """Measured value with its standard error, to two digits of the error."""
+    if not (c.se > 0 and c.why.find("chi-square") < 0):
+        return f"{c.measured:.5g}"
+    from math import floor, log10
+
+    digits = max(0, 1 - floor(log10(c.se)))
+    if digits > 6 or abs(c.measured) >= 1e6:
+        return f"{c.measured:.4e} ± {c.se:.1e}"
+    return f"{c.measured:.{digits}f} ± {c.se:.{digits}f}"
+
+
+def _execute(study: Study, config: BaseConfig) -> int:
+    from simlab.device import Device
+    from simlab.progress import Progress
+
+    Device.open(config.device)
+    folder = output_folder(study, config)
+    try:
+        result = run(study, config, Progress.to_stderr())
+        paths = write(study, config, result, folder)
+    except BaseException:
+        _remove_if_empty(folder)
+        raise
+    from simlab.results import claims_of
+
+    claims = claims_of(result)
+    lines = [f"{study.title} ({result.attrs['run_time']:.0f} s on {result.attrs['device']}, seed {config.seed})"]
+    lines += [f"wrote {path}" for path in paths]
+    sys.stdout.write("\n".join(lines) + "\n\n" + claims_table(claims, sys.stdout.isatty()) + "\n")
+    return exit_status(claims)
+
+
+def _parser(study: Study) -> argparse.ArgumentParser:
+    module = study.package
+    parser = _Parser(
+        prog=f"python -m {module}", allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=textwrap.fill(f"{study.title}. {(study.config.__doc__ or '').strip()}", 100),
+        epilog=f"examples:\n  python -m {module} --preset smoke\n  python -m {module} --config my.toml --seed 1 --out runs/mine\n"
+        f"  python -m {module} --dry-run > my.toml\n\n{STATUS}",
+    )  # fmt: skip
+    general = parser.add_argument_group("run")
+    presets = ", ".join(dict.fromkeys(["smoke", "default", "full", *study.presets]))
+    general.add_argument("--preset", default="default", metavar="NAME", help=f"a set of values to start from: {presets} (default: default)")
+    general.add_argument("--config", type=Path, metavar="FILE", help="a TOML file with any of the fields below; flags win over it")
+    general.add_argument("--dry-run", action="store_true", help="print the resolved configuration as TOML and stop")
+    groups: dict[str, Any] = {"": general}
+    for name, info in study.config.model_fields.items():
+        text = info.description or ""
+        scene, _, rest = text.partition(": ")
+        if scene not in study.scenes:
+            scene, rest = "", text
+        group = groups.get(scene) or groups.setdefault(scene, parser.add_argument_group(f"scene {scene}"))
+        several = get_origin(info.annotation) is tuple
+        default = "none" if info.default in (None, ()) else " ".join(map(str, info.default)) if several else info.default
+        group.add_argument(
+            _dashes(f"--{name}"), dest=name, default=argparse.SUPPRESS, nargs="+" if several else None,
+            metavar=_metavar(info.annotation), help=f"{rest.rstrip('.')} (default: {default})".replace("%", "%%"),
+        )  # fmt: skip
+    return parser
+
+
+def _metavar(annotation: Any) -> str:
+    if get_origin(annotation) is tuple:
+        return _metavar(get_args(annotation)[0])
+    choices = [a for a in get_args(annotation) if isinstance(a, str)]
+    if choices:
+        return "{" + ",".join(choices) + "}"
+    kinds = {int: "N", float: "X", str: "TEXT", Path: "PATH"}
+    return next((word for kind, word in kinds.items() if annotation is kind or kind in get_args(annotation)), "VALUE")
+
+
+def _dashes(word: str) -> str:
+    """--walk_dt is --walk-dt."""
+    flag, equals, value = word.partition("=")
+    return flag.replace("_", "-") + equals + value if word.startswith("--") else word
+
+
+def _sentence(study: Study, error: Any) -> str:
+    """One pydantic error in our words."""
+    place = [str(p) for p in error["loc"]]
+    name = place[0] if place else "config"
+    if error["type"] == "extra_forbidden":
+        return f"there is no field {name!r}{_meant(name, list(study.config.model_fields))}."
+    message = error["msg"].replace("Input should be", "must be").replace("Value error, ", "")
+    entry = f" (entry {int(place[1]) + 1})" if len(place) > 1 and place[1].isdigit() else ""
+    return f"{name}{entry} = {error['input']!r}: {message[0].lower() + message[1:]}."
+
+
+def _meant(word: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(word, known, 1)
+    return f", did you mean {near[0]}?" if near else f"; there are {', '.join(known)}"
+
+
+def _remove_if_empty(folder: Path) -> None:
+    try:
+        folder.rmdir()
+    except OSError:
+        return
+
+
+def _say(message: object, status: int) -> int:
+    sys.stderr.write("".join(f"simlab: {line}\n" for line in str(message).splitlines()))
+    return status

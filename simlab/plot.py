@@ -1,0 +1,62 @@
+"""One look for every figure: simulation is points with error bars, theory is lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+# Okabe & Ito 2008: told apart by every kind of eye.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+LOOK = {
+    "figure.constrained_layout.use": True, "font.size": 10.5, "axes.titlesize": 11.5, "axes.spines.top": False,
+    "axes.spines.right": False, "legend.frameon": False, "legend.fontsize": 8.5, "lines.linewidth": 1.6,
+    "svg.hashsalt": "simlab", "svg.fonttype": "path",
+}  # fmt: skip
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The laboratory's look, for the figures made inside; nothing global stays changed."""
+    with mpl.rc_context(LOOK):
+        yield
+
+
+def grid(panels: int, title: str) -> tuple[Figure, list[Any]]:
+    """A figure with this many panels in rows of four at most."""
+    columns = min(panels, 4)
+    rows = -(-panels // columns)
+    figure = Figure(figsize=(4.1 * columns, 3.5 * rows + 0.4))
+    axes = [figure.add_subplot(rows, columns, i + 1) for i in range(panels)]
+    figure.suptitle(title, fontsize=13.5, fontweight="bold")
+    return figure, axes
+
+
+def points(axes: Any, x: Any, y: Any, se: Any, label: str, *, color: int = 0) -> None:
+    """Simulation: points with error bars of two standard errors."""
+    axes.errorbar(x, y, yerr=2 * se, fmt="o", ms=3.5, lw=1, capsize=1.5, color=COLORS[color], label=label, zorder=3)
+    axes.legend()
+
+
+def line(axes: Any, x: Any, y: Any, label: str, *, color: int | None = None, style: str = "-") -> None:
+    """Theory: a line."""
+    shade = "0.15" if color is None else COLORS[color]
+    axes.plot(x, y, style, color=shade if style == "-" else (COLORS[1] if color is None else shade), label=label, zorder=2)
+    axes.legend()
+
+
+def bars(axes: Any, x: Any, y: Any, se: Any, width: Any, label: str) -> None:
+    """A histogram with its error bars, for a theory line to go through."""
+    axes.bar(x, y, width=width, color=COLORS[5], alpha=0.55, edgecolor="white", lw=0.4, label=label, zorder=1)
+    axes.errorbar(x, y, yerr=2 * se, fmt="none", ecolor=COLORS[0], lw=1, zorder=3)
+    axes.legend()
+
+
+def save_figure(figure: Figure, path: str | Path, kind: str) -> None:
+    """Write a figure without a date in it, so that equal figures are equal files."""
+    metadata = {"Date": None} if kind == "svg" else {"Software": "simlab"}
+    figure.savefig(path, format=kind, dpi=160, metadata=metadata)

@@ -1,0 +1,150 @@
+"""One `xr.DataTree` a run: a group for each scene, the group `claims`, provenance; saved whole or not at all."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from simlab import __version__
+from simlab.claims import Claim
+from simlab.errors import InputError
+
+SCHEMA = 1
+"""Raised when a name or a meaning in the tree changes."""
+DIMS = {
+    "time": "moments of a run", "step": "steps of a chain", "walker": "independent copies", "component": "coordinates of a state",
+    "bin": "bins of a position", "angle": "bins of an angle", "place": "fixed positions", "dt": "time steps",
+    "escape_dt": "time steps of the escape", "harmonic_dt": "time steps of the harmonic well", "lag": "lags of an autocorrelation",
+    "coefficient": "coefficients of a fit", "calculus": "Ito, Stratonovich", "kick": "noise along the valley",
+    "weight": "weights of a regression", "entry": "entries of a mean and a covariance", "claim": "claims",
+}  # fmt: skip
+"""Every dimension name of this laboratory; `name_` is the second axis of a covariance over `name`."""
+PACKAGES = ("numpy", "scipy", "sympy", "numba", "xarray")
+
+
+def tree(scenes: Mapping[str, xr.Dataset], claims: Sequence[Claim], attributes: Mapping[str, Any]) -> xr.DataTree:
+    """Join scenes, claims and provenance; ValueError names a variable that breaks the conventions."""
+    for name, data in scenes.items():
+        _check(name, data)
+    groups = {f"/{name}": data for name, data in scenes.items()}
+    root = xr.Dataset(attrs=_plain(attributes))
+    return xr.DataTree.from_dict({"/": root, **groups, "/claims": _claims_dataset(claims)})
+
+
+def provenance(study: str, config_json: str, device: str, seed: int, seconds: float) -> dict[str, Any]:
+    """What it takes to know where a result came from."""
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    versions = {p: importlib.metadata.version(p) for p in PACKAGES}
+    return {
+        "Conventions": "CF-1.11",
+        "title": study,
+        "source": f"simlab {__version__}",
+        "history": f"{now}: {' '.join([Path(sys.argv[0]).name, *sys.argv[1:]])}",
+        "references": "D. P. Vetrov, Loss landscape in deep neural networks (talk)",
+        "simlab_study": study,
+        "simlab_config": config_json,
+        "seed": seed,
+        "device": device,
+        "git_commit": git_commit(),
+        "packages": json.dumps({"python": sys.version.split()[0], **versions}),
+        "run_time": seconds,
+        "schema_version": SCHEMA,
+    }
+
+
+def git_commit() -> str:
+    """The commit of the checkout this code runs from, with -dirty where files differ; empty for an installed package."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return ""
+    try:
+        words = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+        return subprocess.run(words, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def save(result: xr.DataTree, path: Path) -> None:
+    """Write one netCDF file under its final name, whole or not at all."""
+    compress = {"zlib": True, "complevel": 4}
+    encoding = {
+        node.path: {n: compress for n, v in node.dataset.variables.items() if v.ndim and v.dtype.kind in "fi"}
+        for node in result.subtree
+    }
+    write_atomically(path, lambda name: result.to_netcdf(name, engine="h5netcdf", encoding=encoding))
+
+
+def load(path: Path) -> xr.DataTree:
+    """Read a result back; InputError where the file is missing or is no result."""
+    try:
+        with xr.open_datatree(path, engine="h5netcdf") as opened:
+            result = opened.load()
+    except FileNotFoundError as error:
+        raise InputError(f"there is no file {path}.") from error
+    except Exception as error:  # h5py raises OSError, KeyError, ValueError by the kind of damage
+        raise InputError(f"{path} is not a readable netCDF file ({type(error).__name__}).") from error
+    if "claims" not in result or "simlab_study" not in result.attrs:
+        raise InputError(f"{path} is a netCDF file but no result of simlab: it has no claims.")
+    return result
+
+
+def write_atomically(path: Path, write: Callable[[str], object]) -> None:
+    """Call write(temporary name) beside `path`, flush it to the disk and rename; nothing half-written has the final name."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(name)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def claims_of(result: xr.DataTree) -> list[Claim]:
+    """The claims of a result."""
+    table = result["claims"].dataset
+    return [
+        Claim(**{f.name: _scalar(table[f.name].values[i]) for f in fields(Claim)}) for i in range(table.sizes["claim"])
+    ]
+
+
+def _claims_dataset(claims: Sequence[Claim]) -> xr.Dataset:
+    columns = {f.name: np.array([asdict(c)[f.name] for c in claims]) for f in fields(Claim)}
+    return xr.Dataset({name: ("claim", values.astype(object) if values.dtype.kind == "U" else values) for name, values in columns.items()})
+
+
+def _scalar(value: Any) -> Any:
+    return value if isinstance(value, str) else float(value)
+
+
+def _check(scene: str, data: xr.Dataset) -> None:
+    """Known dimensions; units and a long name on every variable; q beside every q_se; links between the two."""
+    for dim in data.dims:
+        if str(dim).removesuffix("_") not in DIMS:
+            raise ValueError(f"scene {scene}: {dim!r} is not in simlab.results.DIMS.")
+    for name, variable in data.variables.items():
+        missing = {"long_name", "units"} - set(variable.attrs)
+        if missing:
+            raise ValueError(f"scene {scene}: variable {name!r} lacks {' and '.join(sorted(missing))}.")
+        if str(name).endswith("_se"):
+            data[str(name).removesuffix("_se")].attrs["ancillary_variables"] = str(name)
+
+
+def _plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """netCDF keeps strings and numbers."""
+    return {k: v if isinstance(v, (str, int, float)) and not isinstance(v, bool) else json.dumps(v) for k, v in attributes.items()}

@@ -1,0 +1,96 @@
+"""Means, standard errors and tests for samples of independent walkers.
+
+Walkers are independent, the frames of one walker are not. So everything is averaged over a walker's own frames first, and
+the spread over walkers gives the standard error: autocorrelation in time needs no estimate and no correction.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+class Estimate(NamedTuple):
+    """A measured value with its standard error; arrays where there are several."""
+
+    value: Floats
+    se: Floats
+
+
+def mean(samples: Floats) -> Estimate:
+    """Mean over the first axis (walkers), each row being one walker's own average."""
+    n = samples.shape[0]
+    return Estimate(samples.mean(axis=0), samples.std(axis=0, ddof=1) / np.sqrt(n))
+
+
+def ratio(above: Floats, below: Floats) -> Estimate:
+    """mean(above)/mean(below) over the first axis, paired; the error is linear in the deviations (delta method)."""
+    value = above.mean(axis=0) / below.mean(axis=0)
+    influence = (above - value * below) / below.mean(axis=0)
+    return Estimate(value, mean(influence).se)
+
+
+class Joint(NamedTuple):
+    """Several measured values with the covariance matrix of their errors."""
+
+    value: Floats
+    covariance: Floats
+
+
+def joint_mean(samples: Floats) -> Joint:
+    """Means over walkers of several quantities (walker, k) and the covariance of these means (k, k)."""
+    return Joint(samples.mean(axis=0), np.atleast_2d(np.cov(samples, rowvar=False)) / samples.shape[0])
+
+
+class ChiSquare(NamedTuple):
+    """A statistic that is chi-square with `dof` degrees of freedom when the expectation is right."""
+
+    statistic: float
+    dof: int
+
+
+def chi_square(deviation: Floats, error: Floats) -> ChiSquare:
+    """Whether deviations are zero all at once; `error` holds their standard errors (k) or their covariance (k, k).
+
+    Directions that do not vary (occupations add up to one) carry no information and lose their degree of freedom.
+    Asymptotic in walkers >> k (Hotelling's T^2 exceeds chi-square by a factor 1 + O(k/walkers)).
+    """
+    covariance = np.diag(np.square(error)) if error.ndim == 1 else error
+    scale = np.sqrt(np.where(np.diag(covariance) > 0, np.diag(covariance), 1.0))
+    values, vectors = np.linalg.eigh(covariance / np.outer(scale, scale))
+    kept = values > 1e-9 * values[-1]
+    along = (vectors.T @ (deviation / scale))[kept]
+    return ChiSquare(float((along**2 / values[kept]).sum()), int(kept.sum()))
+
+
+class Fit(NamedTuple):
+    """A weighted least-squares fit: coefficients, their standard errors, and the linear map from data to coefficients."""
+
+    coefficients: Floats
+    se: Floats
+    hat: Floats
+
+
+def fit(x: Floats, y: Floats, se: Floats, powers: tuple[float, ...]) -> Fit:
+    """Fit y = sum_k c_k x^powers_k to independent measurements; `hat @ y` gives the coefficients.
+
+    Applying `hat` to exact values at the same x shows the bias of the fitted form.
+    """
+    design = np.asarray(x)[:, None] ** np.asarray(powers)[None, :]
+    weighted = design / np.asarray(se)[:, None]
+    hat = np.linalg.pinv(weighted) / np.asarray(se)[None, :]
+    return Fit(hat @ y, np.sqrt(((hat * se) ** 2).sum(axis=1)), hat)
+
+
+def occupation(positions: Floats, edges: Floats) -> Floats:
+    """Fraction of its frames that each walker spends in each bin: positions (frame, walker) -> (walker, bin)."""
+    frames, walkers = positions.shape
+    bins = len(edges) - 1
+    index = np.searchsorted(edges, positions, side="right") - 1
+    inside = (index >= 0) & (index < bins)
+    flat = (np.arange(walkers) * bins + np.clip(index, 0, bins - 1))[inside]
+    return np.bincount(flat, minlength=walkers * bins).reshape(walkers, bins) / frames

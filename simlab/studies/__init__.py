@@ -1,0 +1,21 @@
+"""The studies of this laboratory, by name. A study is a package whose __init__ is light and holds STUDY."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+
+from simlab.errors import InputError
+from simlab.study import Study
+
+STUDIES = ("langevin_drift",)
+
+
+def load(name: str) -> Study:
+    """The study of this name; InputError if there is none."""
+    if name not in STUDIES:
+        near = difflib.get_close_matches(name, STUDIES, 1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(STUDIES)}."
+        raise InputError(f"there is no study {name!r}; {hint}")
+    study: Study = importlib.import_module(f"simlab.studies.{name}").STUDY
+    return study

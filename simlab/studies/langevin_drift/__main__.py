@@ -1,0 +1,6 @@
+"""`python -m simlab.studies.langevin_drift`."""
+
+from simlab.studies.langevin_drift import STUDY
+
+if __name__ == "__main__":
+    raise SystemExit(STUDY.main())

@@ -1,0 +1,54 @@
+"""What a user can set: one frozen object behind the command line, the TOML file and the record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from simlab.study import BaseConfig
+
+
+class Config(BaseConfig):
+    """Langevin dynamics and the drift along a zero-loss manifold: do walkers follow their exact laws, error bars and all?"""
+
+    walkers: int = Field(32768, ge=1024, le=2**26)
+    """Independent walkers of each simulation (at least 1024: error bars come from their spread)."""
+
+    potential: str = "x**4/4 - x**2/2"
+    """well: the potential U(x); + - * / **, exp, log, sin, cos, tan, tanh, sqrt, Abs, Min, Max, Piecewise."""
+    temperature: float = Field(0.5, gt=0)
+    """well: temperature T; the noise is s = sqrt(2 T), in the units of U."""
+    dt: float = Field(0.05, gt=0)
+    """well: time step of the histogram and of the autocorrelation."""
+    dts: tuple[float, ...] = (0.02, 0.04, 0.06, 0.08, 0.1)
+    """well: time steps of the extrapolation of <x^2> to dt = 0 (at least four)."""
+    duration: float = Field(300.0, gt=0)
+    """well: how long every walker is averaged at each of those steps, in relaxation times of the slowest mode / 10."""
+    harmonic_dts: tuple[float, ...] = (0.1, 0.5, 1.0, 1.5)
+    """well: k dt of the harmonic well, whose chain has a closed law (each below 2)."""
+    barrier: float = Field(2.5, gt=0)
+    """well: height of the barrier in units of the temperature, for the escape."""
+    escape_dts: tuple[float, ...] = (0.01, 0.02, 0.04)
+    """well: time steps of the escape (at least two)."""
+
+    modulation: float = Field(0.6, gt=0, lt=1)
+    """walk: depth a of the noise s(x) = 1 + a sin x on the circle."""
+    walk_dt: float = Field(0.01, gt=0)
+    """walk: time step."""
+
+    steepness: float = Field(0.8, gt=0, lt=1)
+    """valley: depth c of the curvature h(x) = 1 + c cos x."""
+    lr: float = Field(0.2, gt=0)
+    """valley: learning rate of SGD (stable while lr h < 2)."""
+    exponent: float = Field(6.0, gt=0)
+    """valley: lr sigma^2/t^2, label noise against noise along the valley: p ~ (1 - lr h/2)^exponent."""
+    kicks: tuple[float, ...] = (0.04, 0.08, 0.16)
+    """valley: standard deviations t of the noise along the valley a step; theory is the limit t -> 0 (at least two)."""
+
+    data: Path | None = None
+    """posterior: an .npz file with X (n, d) and y (n), d to 16; without it the diabetes data (442 x 10)."""
+    prior: float = Field(1.0, gt=0)
+    """posterior: standard deviation of the normal prior of each weight, in standard deviations of y."""
+    step: float = Field(0.2, gt=0, lt=2)
+    """posterior: the time step times the largest curvature of the posterior (stable below 2)."""

@@ -1,0 +1,198 @@
+"""Scene 3, the talk's "drift within this manifold is possible": SGD on L = h(x) y^2/2, whose zero-loss manifold is y = 0.
+
+The valley needs no code of its own: SGD on a symbolic loss with a symbolic noise is a chain like any other, and the three
+noise models are three settings of its parameters. Noise across the valley makes x drift to where it is flat, without any
+tangential diffusion; noise along the valley adds the diffusion, and then x has a stationary density.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import sympy as sp
+import xarray as xr
+
+from simlab import plot as look
+from simlab.claims import Claim, unless_diverged
+from simlab.device import Device
+from simlab.errors import InputError
+from simlab.progress import Progress
+from simlab.quantities import given, measured, measured_jointly, predicted
+from simlab.sde import Walkers
+from simlab.statistics import Estimate, chi_square, fit, joint_mean, mean, occupation
+from simlab.studies.langevin_drift.config import Config
+from simlab.theory import fokker_planck
+from simlab.theory.sgd import LR, mean_drift, reduced, sgd
+
+PANELS = 2
+X, Y = sp.symbols("x y", real=True)
+C, S, SIGMA, TAU = (sp.Symbol(n, nonnegative=True) for n in ("c", "s", "sigma", "tau"))
+"""steepness; constant and label noise across the valley; noise along the valley, a kick lr tau a step."""
+H = 1 + C * sp.cos(X)
+ACROSS = sp.sqrt(S**2 + SIGMA**2 * H)
+CHAIN = sgd(H * Y**2 / 2, (X, Y), [TAU, ACROSS])
+NOISES = {"constant": (S, S), "label": (SIGMA, SIGMA * sp.sqrt(H))}
+"""noise model -> (its symbol, the standard deviation of the gradient noise across the valley)."""
+WEAK = 1e-3
+"""Noise at which the drift is measured: x moves by 1e-5 while y averages, so the formula at fixed x is exact to O(WEAK^2)."""
+PLACES, BINS, FRAMES = 16, 24, 24
+
+
+def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
+    """Drift at fixed places, density with noise along the valley, and the line without any noise."""
+    if config.lr * (1 + config.steepness) >= 2:
+        raise InputError(
+            f"lr = {config.lr:g} is unstable in this valley: lr times the largest curvature {1 + config.steepness:g} must "
+            "stay below 2."
+        )
+    places = 2 * np.pi * (np.arange(PLACES) + 0.5) / PLACES
+    found: dict[str, Any] = given("place", "place", places, "position along the valley", "rad")
+    lost = 0
+    for i, name in enumerate(NOISES):
+        drift, diverged = _drift(config, name, places, 192 + i, device, progress)
+        found |= measured(f"drift_{name}", "place", drift, f"mean drift of x a step, {name} noise", "1/step")
+        lost += diverged
+    shares, flats = [], []
+    edges = np.linspace(0, 2 * np.pi, BINS + 1)
+    for i, kick in enumerate(sorted(config.kicks)):
+        positions, diverged = _density(config, kick, 200 + i, device, progress)
+        shares.append(occupation(positions, edges))
+        flats.append(mean((np.cos(positions) < 0).mean(axis=0)))
+        lost += diverged
+    values, errors = (np.array([getattr(e, f) for e in flats]) for f in ("value", "se"))
+    found |= given("angle", "angle", (edges[1:] + edges[:-1]) / 2, "position along the valley", "rad")
+    found |= given("kick", "kick", np.sort(config.kicks), "noise along the valley a step", "rad")
+    found |= measured_jointly("share", "angle", joint_mean(shares[0]), "share of time in the bin")
+    found |= measured("flat", "kick", Estimate(values, errors), "share of time in the flat half")
+    found |= given("stirred", (), _still(config, device), "largest move on the zero-loss line without noise", "rad")
+    return xr.Dataset({**found, **given("diverged", (), lost, "walkers that left the numbers")})
+
+
+def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
+    """The drift of sympy's averaging, and the density of the reduced equation along the valley."""
+    values = {C: config.steepness, LR: config.lr}
+    found: dict[str, Any] = {}
+    for name, (strength, noise) in NOISES.items():
+        drift = sp.lambdify(X, mean_drift(H, noise).subs({**values, strength: WEAK}), "numpy")
+        drifts = drift(simulation["place"].values)
+        found |= predicted(f"drift_{name}", "place", drifts, f"mean drift of x a step, {name} noise", "1/step")
+    law = fokker_planck.density(_reduced(config), {})
+    angle = simulation["angle"].values
+    width = angle[1] - angle[0]
+    edges = np.append(angle - width / 2, angle[-1] + width / 2)
+    flat = float(law.cdf(np.array([1.5 * np.pi]))[0] - law.cdf(np.array([0.5 * np.pi]))[0])
+    found |= predicted("share", "angle", np.diff(law.cdf(edges)), "share of time in the bin")
+    found |= predicted("flat", "kick", np.full(simulation.sizes["kick"], flat), "share of time in the flat half (t -> 0)")
+    return xr.Dataset(found)
+
+
+def compare(config: Config, data: xr.Dataset) -> list[Claim]:
+    """Drift formulas, reduced density, flat half, stillness."""
+    talk = "talk, Discussion: drift within this manifold is possible"
+    claims = [
+        Claim.chi_square(
+            f"valley/drift-{name}", sentence, source,
+            *chi_square((data[f"drift_{name}"] - data[f"drift_{name}_theory"]).values, data[f"drift_{name}_se"].values),
+        )
+        for name, sentence, source in (
+            ("constant", "Constant noise across the valley: x drifts by -lr^2 s^2 h'/(2 h (2 - lr h)) a step.", talk),
+            ("label", "Label noise: x drifts by -lr^2 sigma^2 h'/(2 (2 - lr h)) a step.", "Damian, Ma & Lee 2021"),
+        )
+    ]  # fmt: skip
+    density = chi_square((data.share - data.share_theory).values, data.share_covariance.values)
+    t2, flat, errors = data.kick.values**2, data.flat.values, data.flat_se.values
+    limit = fit(t2, flat, errors, (0.0, 1.0))
+    reference = float(data.flat_theory[0])
+    claims += [
+        Claim.chi_square(
+            "valley/density", "With noise along the valley, x has the density of the reduced equation, "
+            f"(1 - lr h/2)^{config.exponent:g}.", "talk, Experiment 2", *density,
+        ),
+        Claim.equals(
+            "valley/flat-half", "The flat half of the valley holds the share of time that theory says (t -> 0).", talk,
+            float(limit.coefficients[0]), reference, float(limit.se[0]),
+        ),
+        Claim.exceeds(
+            "valley/prefers-flat", "Walkers prefer the flat half, by many standard errors.", talk,
+            (float(flat[0]) - 0.5) / float(errors[0]), 20.0, why="twenty standard errors above one half",
+        ),
+        Claim.exact(
+            "valley/still", "At exact interpolation without label noise nothing moves: the talk's drift needs noise that "
+            "survives at zero loss.", talk, float(data.stirred), 0.0,
+        ),
+    ]  # fmt: skip
+    return unless_diverged(claims, int(data.diverged))
+
+
+def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
+    """The drift along the valley and the density that it makes."""
+    drift, density = axes
+    labels = {"constant": "constant noise", "label": "label noise"}
+    for i, name in enumerate(NOISES):
+        look.points(drift, data.place, data[f"drift_{name}"] * 1e9, data[f"drift_{name}_se"] * 1e9, labels[name], color=i)
+        look.line(drift, data.place, data[f"drift_{name}_theory"] * 1e9, f"{labels[name]}, theory", color=i)
+    drift.axhline(0, color="0.7", lw=1)
+    drift.set(title="drift along the zero-loss valley", xlabel="x", ylabel=r"mean drift a step $\times 10^9$")
+    width = float(data.angle[1] - data.angle[0])
+    look.bars(density, data.angle, data.share / width, data.share_se / width, width, "SGD walkers")
+    look.line(density, data.angle, data.share_theory / width, f"$(1 - \\eta h/2)^{{{config.exponent:g}}}$")
+    density.set(title="flat places hold the time", xlabel="x (flattest at $\\pi$)", ylabel="density")
+
+
+def _drift(
+    config: Config, name: str, places: np.ndarray, stream: int, device: Device, progress: Progress
+) -> tuple[Estimate, int]:
+    """Mean displacement a step from each place, once y has forgotten its start."""
+    strengths = {str(S): 0.0, str(SIGMA): 0.0, str(NOISES[name][0]): WEAK}
+    each = -(-config.walkers // PLACES)
+    x0 = np.stack([np.repeat(places, each), np.zeros(PLACES * each)], axis=1)
+    crowd = Walkers(
+        CHAIN, PLACES * each, x0=x0, seed=config.seed, stream=stream, device=device,
+        parameters={**strengths, "c": config.steepness, "lr": config.lr, "tau": 0.0},
+    )  # fmt: skip
+    memory = max(1, round(10 / (config.lr * (1 - config.steepness))))
+    steps = 800
+    with progress.task(f"valley: drift, {name} noise", total=memory + steps) as task:
+        crowd.run(memory, task.advance)
+        start = crowd.positions()[:, 0]
+        crowd.run(steps, task.advance)
+        moved = ((crowd.positions()[:, 0] - start) / steps).reshape(PLACES, each)
+    return mean(moved.T), crowd.diverged()
+
+
+def _density(
+    config: Config, kick: float, stream: int, device: Device, progress: Progress
+) -> tuple[np.ndarray, int]:
+    """Frames (frame, walker) of the angle, half a diffusion time apart, with label noise and kicks along the valley."""
+    every = max(1, round(1 / kick**2))  # the slowest wave on the circle decays in 2/kick^2 steps, sooner with a drift
+    walkers = max(1024, config.walkers // 4)
+    x0 = np.stack([2 * np.pi * (np.arange(walkers) + 0.5) / walkers, np.zeros(walkers)], axis=1)
+    sigma = kick * np.sqrt(config.exponent / config.lr)
+    crowd = Walkers(
+        CHAIN, walkers, x0=x0, seed=config.seed, stream=stream, device=device,
+        parameters={"c": config.steepness, "lr": config.lr, "s": 0.0, "sigma": sigma, "tau": kick / config.lr},
+    )  # fmt: skip
+    frames = []
+    with progress.task(f"valley: density at t = {kick:g}", total=(24 + FRAMES) * every) as task:
+        crowd.run(24 * every, task.advance)
+        for _ in range(FRAMES):
+            crowd.run(every, task.advance)
+            frames.append(np.mod(crowd.positions()[:, 0], 2 * np.pi))
+    return np.array(frames), crowd.diverged()
+
+
+def _still(config: Config, device: Device) -> float:
+    """How far x moves in 1000 steps from y = 0 when no noise is left."""
+    x0 = np.stack([2 * np.pi * np.arange(1024) / 1024, np.zeros(1024)], axis=1)
+    nothing = {"c": config.steepness, "lr": config.lr, "s": 0.0, "sigma": 0.0, "tau": 0.0}
+    crowd = Walkers(CHAIN, 1024, x0=x0, seed=config.seed, stream=208, device=device, parameters=nothing)
+    crowd.run(1000)
+    return float(np.abs(crowd.positions() - x0).max())
+
+
+def _reduced(config: Config) -> Any:
+    """The 1-D Ito equation of x with time counted in steps; it depends on exponent = lr sigma^2/t^2 only, so t = 1."""
+    values = {C: config.steepness, LR: config.lr}
+    sigma = sp.sqrt(sp.Rational(str(config.exponent)) / sp.Rational(str(config.lr)))
+    return reduced(H.subs(values), (sigma * sp.sqrt(H)).subs(values), sp.Integer(1)).subs(values)

@@ -1,0 +1,169 @@
+"""What every study plugs into: a Config, scenes, presets; and the runner that turns them into a result and an exit status.
+
+A study is a Config and a few scenes; a scene is a module with four functions and a number:
+
+    simulate(config, device, progress) -> xr.Dataset    what was measured: `q` with `q_se` beside it
+    theory(config, simulation) -> xr.Dataset            `q_theory`, from the same config
+    compare(config, data) -> list[Claim]                data is both of them together
+    plot(config, data, axes) -> None                    draws on PANELS axes
+"""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from simlab.claims import Claim, exit_status
+from simlab.errors import InputError
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.figure import Figure
+
+    from simlab.progress import Progress
+
+
+class BaseConfig(BaseModel):
+    """The fields that every study has; frozen, and strict about names."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, validate_default=True
+    )
+
+    seed: int = Field(0, ge=0)
+    """Seed of all noise; the same seed gives the same numbers on any number of threads."""
+    device: Literal["cpu", "gpu"] = "cpu"
+    """Where walkers move; gpu needs an NVIDIA card and the extra gpu12 or gpu13, and never falls back."""
+    scenes: tuple[str, ...] = ()
+    """Scenes to run, by name; all of them if none is named."""
+    out: Path | None = None
+    """Folder for result.nc, figure.png and figure.svg (default: runs/NAME of the study)."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole_numbers(cls, values: Any) -> Any:
+        """Take 1e6 for a count, from a command line as from a file."""
+        if not isinstance(values, dict):
+            return values
+        counts = {n for n, f in cls.model_fields.items() if f.annotation is int}
+        return {n: _count(v) if n in counts else v for n, v in values.items()}
+
+
+def _count(value: Any) -> Any:
+    try:
+        return int(float(value)) if isinstance(value, str) and float(value).is_integer() else value
+    except ValueError:
+        return value
+
+
+@dataclass(frozen=True)
+class Study:
+    """A named question with its scenes.
+
+    package: the import path, whose modules are the scenes. presets: differences from the defaults of `config`; "default"
+    has none. remarks: Markdown for the report, such as where the finding departs from the talk.
+    """
+
+    name: str
+    title: str
+    package: str
+    config: type[BaseConfig]
+    scenes: tuple[str, ...]
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    remarks: str = ""
+
+    def scene(self, name: str) -> Any:
+        """The module of a scene; this is where the heavy imports happen."""
+        return importlib.import_module(f"{self.package}.{name}")
+
+    def chosen(self, config: BaseConfig) -> tuple[str, ...]:
+        """The scenes to run, in the study's order."""
+        unknown = [s for s in config.scenes if s not in self.scenes]
+        if unknown:
+            raise InputError(f"scenes: there is no scene {', '.join(unknown)}; there are {', '.join(self.scenes)}.")
+        return tuple(s for s in self.scenes if not config.scenes or s in config.scenes)
+
+    def main(self, argv: Sequence[str] | None = None) -> int:
+        """The command line of this study; returns the exit status."""
+        from simlab.cli import main
+
+        return main(self, argv)
+
+
+def run(study: Study, config: BaseConfig, progress: Progress | None = None) -> xr.DataTree:
+    """Simulate, derive and compare every scene; the result with claims and provenance, nothing written."""
+    from simlab import results
+    from simlab.device import Device
+    from simlab.progress import Progress
+
+    progress = progress or Progress.silent()
+    device = Device.open(config.device)
+    started = time.monotonic()
+    scenes: dict[str, xr.Dataset] = {}
+    claims: list[Claim] = []
+    for name in study.chosen(config):
+        scene = study.scene(name)
+        simulation = scene.simulate(config, device, progress)
+        data = simulation.merge(scene.theory(config, simulation))
+        scenes[name] = data
+        claims += scene.compare(config, data)
+    about = results.provenance(
+        study.name, config.model_dump_json(exclude={"out"}), device.description, config.seed, time.monotonic() - started
+    )
+    return results.tree(scenes, claims, about)
+
+
+def figure(study: Study, config: BaseConfig, result: xr.DataTree) -> Figure:
+    """The study's figure, from a result fresh or loaded."""
+    from simlab import plot
+
+    names = [n for n in study.scenes if n in result]
+    with plot.style():
+        drawing, axes = plot.grid(sum(study.scene(n).PANELS for n in names), study.title)
+        for name in names:
+            scene = study.scene(name)
+            own, axes = axes[: scene.PANELS], axes[scene.PANELS :]
+            scene.plot(config, result[name].to_dataset(), own)
+        drawing.canvas.draw()
+    return drawing
+
+
+def write(study: Study, config: BaseConfig, result: xr.DataTree, folder: Path) -> list[Path]:
+    """result.nc, figure.png and figure.svg in `folder`, all of them or none."""
+    from simlab import plot, results
+
+    staging = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
+    try:
+        results.save(result, staging / "result.nc")
+        with plot.style():
+            drawing = figure(study, config, result)
+            for kind in ("png", "svg"):
+                plot.save_figure(drawing, staging / f"figure.{kind}", kind)
+        paths = [folder / n for n in ("result.nc", "figure.png", "figure.svg")]
+        for path in paths:
+            (staging / path.name).replace(path)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return paths
+
+
+def output_folder(study: Study, config: BaseConfig) -> Path:
+    """Make the folder and see that it can be written, before any work is done; InputError otherwise."""
+    folder = config.out or Path("runs") / study.name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise InputError(f"out: cannot write in {folder} ({error.strerror}); name a folder of yours.") from error
+    return folder
+
+
+__all__ = ["BaseConfig", "Study", "exit_status", "figure", "output_folder", "run", "write"]

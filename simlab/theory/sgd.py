@@ -1,0 +1,94 @@
+"""SGD as a Markov chain: any symbolic loss with any symbolic noise, the valley, and linear chains exactly.
+
+Sources: Ziyin et al. 2022 (discrete-time covariance), Damian, Ma & Lee 2021 and Blanc et al. 2020 (label noise),
+Mandt, Hoffman & Blei 2017 (SGD as a sampler, in the limit of small steps).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import sympy as sp
+from numpy.typing import NDArray
+from scipy.linalg import solve_discrete_lyapunov
+
+from simlab.theory.chain import Chain, unit_normals
+from simlab.theory.sde import SDE
+
+Floats = NDArray[np.float64]
+LR = sp.Symbol("lr", positive=True)
+"""The learning rate."""
+
+
+def sgd(loss: sp.Expr, state: Sequence[sp.Symbol], noise: Any) -> Chain:
+    """x' = x - lr (grad loss + noise xi), one step of SGD with gradient noise of covariance noise noise^T.
+
+    noise: d expressions (diagonal) or a d x m Matrix, which may depend on the state.
+    """
+    x = tuple(state)
+    root = noise if isinstance(noise, sp.MatrixBase) else sp.diag(*(sp.sympify(e) for e in noise))
+    normals = unit_normals(root.cols)
+    gradient = sp.Matrix([sp.diff(loss, s) for s in x]) + root * sp.Matrix(normals)
+    used = [xi for xi in normals if gradient.has(xi)]
+    names = dict(zip(used, unit_normals(len(used)), strict=True))
+    return Chain(x, tuple(s - LR * g.subs(names) for s, g in zip(x, gradient, strict=True)), unit_normals(len(used)))
+
+
+def normal_variance(h: sp.Expr, noise: sp.Expr) -> sp.Expr:
+    """Stationary <y^2> across the valley L = h y^2/2 at fixed h: lr s^2/(h (2 - lr h)), solved from SGD's own step."""
+    y, v = sp.Symbol("y", real=True), sp.Symbol("v", positive=True)
+    curvature, strength = sp.Symbol("h", positive=True), sp.Symbol("s", nonnegative=True)
+    (update,), (xi,) = (chain := sgd(curvature * y**2 / 2, [y], [strength])).update, chain.normals
+    second = sp.expand(update**2).subs(xi**2, 1).coeff(xi, 0)
+    (variance,) = sp.solve(sp.Eq(v, second.subs(y**2, v)), v)
+    return sp.factor(variance).subs({curvature: h, strength: noise})
+
+
+def mean_drift(h: sp.Expr, noise: sp.Expr, x: sp.Symbol | None = None) -> sp.Expr:
+    """Mean move of x a step in the valley L = h(x) y^2/2: -(lr/2) h' <y^2>, y at its stationary law.
+
+    Exact at fixed x; x moves by O(noise^2) while y forgets, so the relative error is of that order.
+    """
+    x = x or sp.Symbol("x", real=True)
+    return -LR * sp.diff(h, x) * normal_variance(h, noise) / 2
+
+
+def label_noise_potential(h: sp.Expr, sigma: sp.Expr) -> sp.Expr:
+    """R with mean drift -lr R'(x) under label noise s^2 = sigma^2 h: -(sigma^2/2) ln(1 - lr h/2) (Damian et al. 2021)."""
+    u, curvature = sp.symbols("u h", positive=True)  # u = 1 - lr h/2, positive while SGD is stable
+    push = normal_variance(curvature, sigma * sp.sqrt(curvature)) / 2
+    integrand = sp.cancel(push.subs(curvature, 2 * (1 - u) / LR) * 2 / LR)
+    return sp.integrate(integrand, (u, u, 1)).subs(u, 1 - LR * h / 2)
+
+
+def reduced(h: sp.Expr, noise: sp.Expr, kick: sp.Expr, x: sp.Symbol | None = None) -> SDE:
+    """The Ito equation of x alone on the circle, time counted in steps: dx = mean_drift dt + kick dW.
+
+    noise: standard deviation of the gradient noise across the valley; kick: that of the move along it a step. Asymptotic:
+    both small, their ratio fixed.
+    """
+    x = x or sp.Symbol("x", real=True)
+    return SDE(x, mean_drift(h, noise, x), kick, "ito", (0, 2 * sp.pi), "periodic")
+
+
+def discrete_covariance(step: Floats, noise: Floats) -> Floats:
+    """Stationary S of x' = step x + eps, Cov eps = noise: S = step S step^T + noise."""
+    return solve_discrete_lyapunov(step, noise)
+
+
+def linear_chain_law(
+    step: Floats, shift: Floats, noise: Floats, mean: Floats, covariance: Floats, steps: int
+) -> tuple[Floats, Floats]:
+    """Mean (d) and covariance (d, d) of x' = step x + shift + eps, Cov eps = noise, after `steps` steps; exact.
+
+    By doubling: the map of 2n steps is the map of n steps twice, so n costs log2(n) products.
+    """
+    matrix, offset, spread = step, shift, noise
+    while steps:
+        if steps & 1:
+            mean, covariance = matrix @ mean + offset, matrix @ covariance @ matrix.T + spread
+        matrix, offset, spread = matrix @ matrix, matrix @ offset + offset, matrix @ spread @ matrix.T + spread
+        steps >>= 1
+    return mean, covariance

@@ -1,0 +1,210 @@
+"""The exact law of a chain at finite dt, from its one-step transfer operator on quadrature nodes (Nystrom 1930).
+
+This is the reference without any bias: what remains is quadrature error, which falls exponentially with the nodes and is
+checked. The operator acts on functions, (K f)(x) = E[f(X') | X = x]; its left eigenvector is the stationary law, its
+second eigenvalue the slowest decay, and restricted to an interval it knows the first-passage time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import sympy as sp
+from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
+from scipy.special import ndtr
+
+from simlab.theory.chain import Chain
+from simlab.theory.fokker_planck import running_sum
+
+Floats = NDArray[np.float64]
+Values = Mapping[sp.Symbol, float]
+LARGEST = 4000
+RESOLUTION = 0.45
+"""Node spacing in kernel widths: Gauss-Legendre nodes are pi/2 sparser in the middle, and exp(-2 pi^2/0.71^2) < 1e-16."""
+DEPTH = 45.0
+"""e^-45 of the top of the density is where the line is cut off at first."""
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """operator[i, j] = probability to go from nodes[i] to the cell of nodes[j]; weights are those of the quadrature.
+
+    period: 0 on the line. mean, std: the Gaussian step as functions of x (line only).
+    """
+
+    nodes: Floats
+    weights: Floats
+    operator: Floats
+    period: float = 0.0
+    mean: Callable[[Floats], Floats] | None = None
+    std: Callable[[Floats], Floats] | None = None
+
+    @cached_property
+    def mass(self) -> Floats:
+        """Stationary probability of every node (sums to 1); ValueError when the chain loses more than 1e-9 a step."""
+        values, vectors = np.linalg.eig(self.operator.T)
+        lead = int(np.argmax(values.real))
+        if abs(values[lead] - 1) > 1e-9:
+            raise ValueError(
+                f"walkers escape from the chain with probability {abs(values[lead] - 1):.1e} a step: "
+                "the step is too long for this drift, take a smaller dt."
+            )
+        mass = vectors[:, lead].real
+        return mass / mass.sum()
+
+    @property
+    def stationary(self) -> Floats:
+        """Stationary density at the nodes."""
+        return self.mass / self.weights
+
+    def expect(self, f: Callable[[Floats], Any]) -> float:
+        """Stationary mean of f(x)."""
+        return float((self.mass * f(self.nodes)).sum())
+
+    def bin_probabilities(self, edges: Floats) -> Floats:
+        """Stationary probability of each bin (len(edges) - 1), as accurate as the density itself; a line's end bins are open."""
+        if self.period:
+            k = np.fft.fftfreq(len(self.nodes), 1 / len(self.nodes))
+            amplitudes = np.fft.fft(self.mass) / self.period
+            wave = 2j * np.pi * k[1:] / self.period
+            t = np.asarray(edges)[:, None] - self.nodes[0]
+            running = (amplitudes[0] * t[:, 0] + (np.exp(wave * t) / wave) @ amplitudes[1:]).real
+            return np.diff(running)
+        assert self.mean is not None and self.std is not None
+        z = (np.asarray(edges)[:, None] - self.mean(self.nodes)) / self.std(self.nodes)
+        below = ndtr(z) @ self.mass
+        below[0], below[-1] = 0.0, 1.0
+        return np.diff(below)
+
+    @cached_property
+    def second(self) -> tuple[float, Callable[[Floats], Floats]]:
+        """The second eigenvalue and its right eigenfunction phi, E phi(X_n) phi(X_0) = lambda^n E phi^2; <phi^2> = 1."""
+        values, vectors = np.linalg.eig(self.operator)
+        order = np.argsort(-np.abs(values))
+        second = order[1]
+        if abs(values[second].imag) > 1e-9:
+            raise ValueError("the second eigenvalue is complex: the chain does not relax monotonically at this dt.")
+        phi = vectors[:, second].real
+        phi = phi / np.sqrt((self.mass * phi**2).sum())
+        phi *= np.sign(phi[np.argmax(self.mass)])
+        order = np.argsort(self.nodes)
+        spline = CubicSpline(self.nodes[order], phi[order])
+        low, high = self.nodes[order[0]], self.nodes[order[-1]]
+        return float(values[second].real), lambda x: spline(np.clip(x, low, high))
+
+    @property
+    def relaxation_steps(self) -> float:
+        """Steps in which the slowest mode decays by e."""
+        return float(-1 / np.log(abs(self.second[0])))
+
+    def first_passage(self, start: float) -> float:
+        """Expected number of steps from start until the chain is outside the interval."""
+        assert self.mean is not None and self.std is not None
+        times = np.linalg.solve(np.eye(len(self.nodes)) - self.operator, np.ones(len(self.nodes)))
+        z = (self.nodes - self.mean(np.array(start))) / self.std(np.array(start))
+        row = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi) / self.std(np.array(start)) * self.weights
+        return float(1 + row @ times)
+
+
+def gaussian(chain: Chain, values: Values, *, low: float | None = None, high: float | None = None) -> Transfer:
+    """The operator of a chain on the line whose step is Gaussian (Euler; SGD with normal noise).
+
+    low, high: absorbing ends, for first passages; without them the line is cut off where the law is negligible.
+    ValueError when the step is too long to be stable or too short to be resolved by 4000 nodes.
+    """
+    (x,) = chain.state
+    centre, root = chain.moments()
+    mean, variance = (_numeric(x, e, values) for e in (centre[0], (root * root.T)[0]))
+
+    def std(z: Floats) -> Floats:
+        return np.sqrt(variance(z))
+
+    left, right = _range(mean, variance, low, high)
+    for _ in range(12):
+        nodes, weights = _nodes(left, right, std)
+        z = (nodes[None, :] - mean(nodes)[:, None]) / std(nodes)[:, None]
+        operator = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi) / std(nodes)[:, None] * weights
+        result = Transfer(nodes, weights, operator, mean=mean, std=std)
+        if low is not None or high is not None:
+            return result
+        values_, vectors = np.linalg.eig(operator.T)
+        density = np.abs(vectors[:, np.argmax(values_.real)]) / weights
+        ends = density[[0, -1]] / density.max()
+        if (ends < 1e-14).all() or not _stable(mean, left, right):
+            return result
+        # The finite step widens the law (in a stiff well by 1/(1 - k dt/2)): look further out.
+        pad = 0.15 * (right - left)
+        left, right = left - pad * (ends[0] >= 1e-14), right + pad * (ends[1] >= 1e-14)
+    return result
+
+
+def koopman(chain: Chain, values: Values, low: float, high: float, nodes: int = 161, draws: int = 401) -> Transfer:
+    """The operator of any chain on the circle [low, high), its noise one unit normal (Heun, Milstein: not Gaussian).
+
+    Functions are trigonometric polynomials through the nodes, and the normal is integrated by the trapezoidal rule: both
+    converge exponentially. The update goes in unwrapped; high frequencies of the mass check the resolution.
+    """
+    (x,) = chain.state
+    (xi,) = chain.normals
+    move = sp.lambdify((x, xi), chain.update[0].subs(values), ["scipy", "numpy"])
+    length = high - low
+    nodes += 1 - nodes % 2
+    at = low + length * np.arange(nodes) / nodes
+    z = np.linspace(-9.5, 9.5, draws)
+    weight = np.exp(-(z**2) / 2)
+    weight /= weight.sum()
+    landing = (move(at[:, None], z[None, :]) - low) * 2 * np.pi / length
+    u = landing[:, :, None] - 2 * np.pi * np.arange(nodes) / nodes
+    with np.errstate(all="ignore"):
+        cardinal = np.sin(nodes * u / 2) / (nodes * np.sin(u / 2))
+    cardinal = np.where(np.abs(np.sin(u / 2)) < 1e-12, 1.0, cardinal)
+    operator = np.einsum("q,iqj->ij", weight, cardinal)
+    result = Transfer(at, np.full(nodes, length / nodes), operator, period=length)
+    spectrum = np.abs(np.fft.rfft(result.mass))
+    if spectrum[-3:].max() > 1e-10 * spectrum[0]:
+        raise ValueError(f"{nodes} nodes do not resolve this law; give more nodes.")
+    return result
+
+
+def _numeric(x: sp.Symbol, e: sp.Expr, values: Values) -> Callable[[Floats], Floats]:
+    function = sp.lambdify(x, sp.sympify(e).subs(values), ["scipy", "numpy"])
+    return lambda z: np.broadcast_to(np.asarray(function(z), float), np.shape(z))
+
+
+def _range(mean: Any, variance: Any, low: float | None, high: float | None) -> tuple[float, float]:
+    """Where the law of the diffusion with this drift and noise exceeds e^-DEPTH of its top."""
+    arm = np.sinh(np.linspace(0, np.arcsinh(1e7), 4001)) * 1e-3
+    grid = np.concatenate([-arm[:0:-1], arm])
+    grid = grid[(grid >= (low if low is not None else -np.inf)) & (grid <= (high if high is not None else np.inf))]
+    middle, width = (grid[1:] + grid[:-1]) / 2, np.diff(grid)
+    with np.errstate(all="ignore"):
+        force = 2 * (mean(middle) - middle) / variance(middle)
+        log_p = running_sum(force * width, int(np.argmin(np.abs(grid))))
+    inside = np.flatnonzero(log_p > np.nanmax(log_p) - DEPTH)
+    left = grid[max(inside[0] - 1, 0)] if low is None else low
+    right = grid[min(inside[-1] + 1, len(grid) - 1)] if high is None else high
+    return float(left), float(right)
+
+
+def _stable(mean: Any, left: float, right: float) -> bool:
+    """Whether the mean step keeps the interval to itself."""
+    ends = mean(np.array([left, right]))
+    return bool((ends > left).all() and (ends < right).all())
+
+
+def _nodes(left: float, right: float, std: Any) -> tuple[Floats, Floats]:
+    finest = float(np.min(std(np.linspace(left, right, 501))))
+    count = int(np.ceil((right - left) / (RESOLUTION * finest))) + 32
+    if count > LARGEST:
+        raise ValueError(
+            f"the step is too short to be resolved: noise of {finest:.1e} a step on a range of {right - left:.1e} takes "
+            f"{count} nodes, {LARGEST} are allowed; take a larger dt."
+        )
+    t, w = np.polynomial.legendre.leggauss(count)
+    half = (right - left) / 2
+    return left + half * (t + 1), w * half
