@@ -132,7 +132,6 @@ def figure(study: Study, config: BaseConfig, result: xr.DataTree) -> Figure:
             scene = study.scene(name)
             own, axes = axes[: scene.PANELS], axes[scene.PANELS :]
             scene.plot(config, result[name].to_dataset(), own)
-        drawing.canvas.draw()
     return drawing
 
 

@@ -66,7 +66,8 @@ def modified_equation(sde: SDE) -> tuple[sp.Expr, sp.Expr]:
         test = (x - start) ** power
         second_order = first + generator(generator(test)).subs(start, x) / 2
         own = b**power if power == 2 else sp.Integer(0)  # Euler: E dx = b dt, E dx^2 = s^2 dt + b^2 dt^2
-        (corrections[symbol],) = sp.solve(sp.Eq(second_order, own), symbol)
+        unmatched = second_order - own  # linear in the correction
+        corrections[symbol] = sp.expand(-unmatched.subs(symbol, 0) / sp.diff(unmatched, symbol))
     return b + DT * corrections[b1], s + DT * corrections[s1]
 
 

@@ -158,12 +158,15 @@ def koopman(chain: Chain, values: Values, low: float, high: float, nodes: int = 
     z = np.linspace(-9.5, 9.5, draws)
     weight = np.exp(-(z**2) / 2)
     weight /= weight.sum()
-    landing = (move(at[:, None], z[None, :]) - low) * 2 * np.pi / length
-    u = landing[:, :, None] - 2 * np.pi * np.arange(nodes) / nodes
-    with np.errstate(all="ignore"):
-        cardinal = np.sin(nodes * u / 2) / (nodes * np.sin(u / 2))
-    cardinal = np.where(np.abs(np.sin(u / 2)) < 1e-12, 1.0, cardinal)
-    operator = np.einsum("q,iqj->ij", weight, cardinal)
+    # E[e^(ik x')] from every node for every wave k, then from waves back to the nodes.
+    turn = np.exp(2j * np.pi / length * (move(at[:, None], z[None, :]) - low))
+    wave, waves = np.ones_like(turn), []
+    for _ in range(nodes // 2 + 1):
+        waves.append(wave @ weight)
+        wave = wave * turn
+    k = np.arange(nodes // 2 + 1)
+    back = np.exp(-2j * np.pi * np.outer(k, np.arange(nodes)) / nodes) * np.where(k == 0, 1, 2)[:, None] / nodes
+    operator = (np.array(waves).T @ back).real
     result = Transfer(at, np.full(nodes, length / nodes), operator, period=length)
     spectrum = np.abs(np.fft.rfft(result.mass))
     if spectrum[-3:].max() > 1e-10 * spectrum[0]:

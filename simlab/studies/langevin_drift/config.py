@@ -24,7 +24,7 @@ class Config(BaseConfig):
     dts: tuple[float, ...] = (0.02, 0.04, 0.06, 0.08, 0.1)
     """well: time steps of the extrapolation of <x^2> to dt = 0 (at least four)."""
     duration: float = Field(300.0, gt=0)
-    """well: how long every walker is averaged at each of those steps, in relaxation times of the slowest mode / 10."""
+    """well: time over which every walker is averaged at each of those steps."""
     harmonic_dts: tuple[float, ...] = (0.1, 0.5, 1.0, 1.5)
     """well: k dt of the harmonic well, whose chain has a closed law (each below 2)."""
     barrier: float = Field(2.5, gt=0)
@@ -50,5 +50,5 @@ class Config(BaseConfig):
     """posterior: an .npz file with X (n, d) and y (n), d to 16; without it the diabetes data (442 x 10)."""
     prior: float = Field(1.0, gt=0)
     """posterior: standard deviation of the normal prior of each weight, in standard deviations of y."""
-    step: float = Field(0.2, gt=0, lt=2)
+    step: float = Field(0.5, gt=0, lt=2)
     """posterior: the time step times the largest curvature of the posterior (stable below 2)."""

@@ -161,10 +161,10 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
 
 
 def schedule(config: Config, target: Posterior) -> tuple[float, int]:
-    """dt from the largest curvature; enough steps for the slowest direction to forget its start to e^-12."""
+    """dt from the largest curvature; enough steps for the slowest direction to forget its start to e^-10."""
     curvatures = np.linalg.eigvalsh(target.precision)
     dt = config.step / float(curvatures[-1])
-    return dt, int(np.ceil(12 / (dt * float(curvatures[0]))))
+    return dt, int(np.ceil(10 / (dt * float(curvatures[0]))))
 
 
 def _entry(i: int, j: int) -> sp.Symbol:

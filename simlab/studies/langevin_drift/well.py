@@ -6,6 +6,7 @@ equation explains how that law leaves the Gibbs density as dt grows.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -155,6 +156,7 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
     escape.plot(config, data, passage)
 
 
+@cache
 def law(sde: SDE, temperature: float, dt: float) -> transfer.Transfer:
     """The exact law of the Euler chain; InputError where a step is too long or relaxation out of reach."""
     try:
