@@ -14,7 +14,7 @@ import textwrap
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, get_args, get_origin
+from typing import Annotated, Any, NoReturn, get_args, get_origin
 
 from pydantic import ValidationError
 
@@ -55,7 +55,7 @@ def parse(study: Study, argv: Sequence[str]) -> tuple[argparse.Namespace, BaseCo
     options, rest = parser.parse_known_args([_dashes(word) for word in argv])
     for word in rest:
         flags = [f for action in parser._actions for f in action.option_strings if f.startswith("--")]
-        raise InputError(f"there is no flag {word}{_meant(word, flags)}." if word.startswith("-") else f"what is {word!r}?")
+        raise InputError(f"there is no flag {word}{_meant(word, flags)}" if word.startswith("-") else f"what is {word!r}?")
     given = {n: v for n, v in vars(options).items() if n in study.config.model_fields}
     if options.preset not in {"default", *study.presets}:
         known = ", ".join(sorted({"default", *study.presets}))
@@ -69,7 +69,11 @@ def validate(study: Study, values: Mapping[str, Any]) -> BaseConfig:
     try:
         config = study.config.model_validate(dict(values))
     except ValidationError as error:
-        raise InputError("\n".join(_sentence(study, e) for e in error.errors(include_url=False))) from None
+        errors = error.errors(include_url=False)
+        # A bad entry also makes its tuple too short: once is enough.
+        entries = {e["loc"][0] for e in errors if len(e["loc"]) > 1}
+        told = [e for e in errors if e["type"] != "too_short" or e["loc"][0] not in entries]
+        raise InputError("\n".join(_sentence(study, e) for e in told)) from None
     study.chosen(config)
     return config
 
@@ -179,6 +183,8 @@ def _metavar(annotation: Any) -> str:
     if choices:
         return "{" + ",".join(choices) + "}"
     kinds = {int: "N", float: "X", str: "TEXT", Path: "PATH"}
+    if get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
     return next((word for kind, word in kinds.items() if annotation is kind or kind in get_args(annotation)), "VALUE")
 
 
@@ -193,15 +199,15 @@ def _sentence(study: Study, error: Any) -> str:
     place = [str(p) for p in error["loc"]]
     name = place[0] if place else "config"
     if error["type"] == "extra_forbidden":
-        return f"there is no field {name!r}{_meant(name, list(study.config.model_fields))}."
-    message = error["msg"].replace("Input should be", "must be").replace("Value error, ", "")
+        return f"there is no field {name!r}{_meant(name, list(study.config.model_fields))}"
+    message = error["msg"].replace("Input should be", "must be").replace("Tuple should", "must").replace(" after validation", "")
     entry = f" (entry {int(place[1]) + 1})" if len(place) > 1 and place[1].isdigit() else ""
     return f"{name}{entry} = {error['input']!r}: {message[0].lower() + message[1:]}."
 
 
 def _meant(word: str, known: list[str]) -> str:
     near = difflib.get_close_matches(word, known, 1)
-    return f", did you mean {near[0]}?" if near else f"; there are {', '.join(known)}"
+    return f", did you mean {near[0]}?" if near else f"; there are {', '.join(known)}."
 
 
 def _remove_if_empty(folder: Path) -> None:

@@ -1,7 +1,8 @@
 """What every study plugs into: a Config, scenes, presets; and the runner that turns them into a result and an exit status.
 
-A study is a Config and a few scenes; a scene is a module with four functions and a number:
+A study is a Config and a few scenes; a scene is a module with five functions and a number:
 
+    check(config) -> None                               InputError for what the types of Config cannot see
     simulate(config, device, progress) -> xr.Dataset    what was measured: `q` with `q_se` beside it
     theory(config, simulation) -> xr.Dataset            `q_theory`, from the same config
     compare(config, data) -> list[Claim]                data is both of them together
@@ -106,10 +107,13 @@ def run(study: Study, config: BaseConfig, progress: Progress | None = None) -> x
 
     progress = progress or Progress.silent()
     device = Device.open(config.device)
+    names = study.chosen(config)
+    for name in names:  # all of them before any work is done
+        study.scene(name).check(config)
     started = time.monotonic()
     scenes: dict[str, xr.Dataset] = {}
     claims: list[Claim] = []
-    for name in study.chosen(config):
+    for name in names:
         scene = study.scene(name)
         simulation = scene.simulate(config, device, progress)
         data = simulation.merge(scene.theory(config, simulation))

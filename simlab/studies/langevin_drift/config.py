@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from typing import Annotated
+
 from pydantic import Field
 
 from simlab.study import BaseConfig
+
+Positive = Annotated[float, Field(gt=0)]
+Stable = Annotated[float, Field(gt=0, lt=2)]
 
 
 class Config(BaseConfig):
     """Langevin dynamics and the drift along a zero-loss manifold: do walkers follow their exact laws, error bars and all?"""
 
-    walkers: int = Field(32768, ge=1024, le=2**26)
+    walkers: int = Field(65536, ge=1024, le=2**26)
     """Independent walkers of each simulation (at least 1024: error bars come from their spread)."""
 
     potential: str = "x**4/4 - x**2/2"
@@ -21,15 +26,15 @@ class Config(BaseConfig):
     """well: temperature T; the noise is s = sqrt(2 T), in the units of U."""
     dt: float = Field(0.05, gt=0)
     """well: time step of the histogram and of the autocorrelation."""
-    dts: tuple[float, ...] = (0.02, 0.04, 0.06, 0.08, 0.1)
+    dts: tuple[Positive, ...] = Field((0.02, 0.04, 0.06, 0.08, 0.1), min_length=4)
     """well: time steps of the extrapolation of <x^2> to dt = 0 (at least four)."""
-    duration: float = Field(300.0, gt=0)
+    duration: float = Field(600.0, gt=0)
     """well: time over which every walker is averaged at each of those steps."""
-    harmonic_dts: tuple[float, ...] = (0.1, 0.5, 1.0, 1.5)
+    harmonic_dts: tuple[Stable, ...] = Field((0.1, 0.5, 1.0, 1.5), min_length=1)
     """well: k dt of the harmonic well, whose chain has a closed law (each below 2)."""
     barrier: float = Field(2.5, gt=0)
     """well: height of the barrier in units of the temperature, for the escape."""
-    escape_dts: tuple[float, ...] = (0.01, 0.02, 0.04)
+    escape_dts: tuple[Positive, ...] = Field((0.01, 0.02, 0.04), min_length=2)
     """well: time steps of the escape (at least two)."""
 
     modulation: float = Field(0.6, gt=0, lt=1)
@@ -43,7 +48,7 @@ class Config(BaseConfig):
     """valley: learning rate of SGD (stable while lr h < 2)."""
     exponent: float = Field(6.0, gt=0)
     """valley: lr sigma^2/t^2, label noise against noise along the valley: p ~ (1 - lr h/2)^exponent."""
-    kicks: tuple[float, ...] = (0.04, 0.08, 0.16)
+    kicks: tuple[Positive, ...] = Field((0.04, 0.08, 0.16), min_length=2)
     """valley: standard deviations t of the noise along the valley a step; theory is the limit t -> 0 (at least two)."""
 
     data: Path | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ class Regression(NamedTuple):
     names: tuple[str, ...]
 
 
+@cache
 def load(path: Path | None) -> Regression:
     """Read and standardise; InputError says what is wrong with the file and what is wanted."""
     if path is None:
@@ -38,7 +40,7 @@ def load(path: Path | None) -> Regression:
     except InputError:
         raise
     except Exception as error:  # a broken zip, a pickle, a folder: NumPy raises half a dozen types
-        raise InputError(f"data: {path} is not a readable .npz file of plain arrays ({error}).") from error
+        raise InputError(f"data: {path} is not a readable .npz file of plain arrays ({type(error).__name__}).") from error
     return _standardise(*_check(path, X, y), tuple(f"x{i}" for i in range(X.shape[1])))
 
 

@@ -17,6 +17,7 @@ from scipy.optimize import minimize_scalar
 from simlab import plot as look
 from simlab.claims import Claim
 from simlab.device import Device
+from simlab.errors import InputError
 from simlab.progress import Progress
 from simlab.quantities import given, measured, predicted
 from simlab.sde import DT, EULER, SDE, Walkers, stopped
@@ -56,6 +57,16 @@ def barrier(sde: SDE, config: Config) -> tuple[float, float, float] | None:
     (x,) = sde.state
     height = -float(sp.Integral(sde.drift[0], (x, bottom, top)).evalf())
     return bottom, top, height / config.barrier
+
+
+def check(sde: SDE, config: Config) -> None:
+    """Refuse steps at which the escape has no law."""
+    scale = barrier(sde, config)
+    for dt in config.escape_dts if scale else ():
+        try:
+            _first_passage(sde, scale, dt)
+        except ValueError as error:
+            raise InputError(f"escape_dts = {dt:g} will not do for this potential: {error}") from error
 
 
 def simulate(sde: SDE, config: Config, device: Device, progress: Progress) -> xr.Dataset:

@@ -51,6 +51,11 @@ def model(d: int) -> SDE:
     return SDE(w, drift, sp.sqrt(2))
 
 
+def check(config: Config) -> None:
+    """Read the data before anything runs."""
+    load(config.data)
+
+
 def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     """Mean and covariance of independent walkers after a fixed number of steps from w = 0."""
     target = posterior(load(config.data), config.prior)

@@ -39,13 +39,17 @@ WEAK = 1e-3
 PLACES, BINS, FRAMES = 16, 24, 24
 
 
-def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
-    """Drift at fixed places, density with noise along the valley, and the line without any noise."""
+def check(config: Config) -> None:
+    """Refuse a learning rate at which SGD leaves the valley."""
     if config.lr * (1 + config.steepness) >= 2:
         raise InputError(
             f"lr = {config.lr:g} is unstable in this valley: lr times the largest curvature {1 + config.steepness:g} must "
             "stay below 2."
         )
+
+
+def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
+    """Drift at fixed places, density with noise along the valley, and the line without any noise."""
     places = 2 * np.pi * (np.arange(PLACES) + 0.5) / PLACES
     found: dict[str, Any] = given("place", "place", places, "position along the valley", "rad")
     lost = 0

@@ -6,6 +6,7 @@ speaker meant; the exponent a of p ~ 1/s^a, fitted to where walkers are, says wh
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from scipy.optimize import brentq
 from simlab import plot as look
 from simlab.claims import Claim, unless_diverged
 from simlab.device import Device
+from simlab.errors import InputError
 from simlab.progress import Progress
 from simlab.quantities import given, measured, measured_jointly, predicted
 from simlab.sde import DT, EULER, HEUN, SDE, Scheme, Walkers
@@ -35,6 +37,15 @@ READINGS: dict[str, tuple[Scheme, float]] = {"ito": (EULER, 2.0), "stratonovich"
 def model(calculus: Any) -> SDE:
     """dx = (1 + a sin x) dW on the circle, in the named calculus."""
     return SDE(X, 0, NOISE, calculus, CIRCLE, "periodic")
+
+
+def check(config: Config) -> None:
+    """Refuse a step at which the circle cannot be resolved."""
+    for calculus, (scheme, _) in READINGS.items():
+        try:
+            _chain(config, calculus, scheme)
+        except ValueError as error:
+            raise InputError(f"walk_dt = {config.walk_dt:g}: {error}") from error
 
 
 def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
@@ -126,6 +137,7 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
     panel.set(title=r"$dx = s(x)\,dW$: two readings, two laws", xlabel="angle x", ylabel="density")
 
 
+@cache
 def _chain(config: Config, calculus: Any, scheme: Scheme) -> transfer.Transfer:
     """The exact law of the chain; wrapping is done by the operator, so the equation goes in without its boundary."""
     free = SDE(X, 0, NOISE, calculus)

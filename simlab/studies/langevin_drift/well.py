@@ -50,6 +50,14 @@ def model(config: Config) -> SDE:
     return sde
 
 
+def check(config: Config) -> None:
+    """Refuse a potential that does not confine, steps that are unstable and barriers that nobody crosses."""
+    sde = model(config)
+    for dt in (config.dt, *config.dts):
+        _burn_in(law(sde, config.temperature, dt))
+    escape.check(sde, config)
+
+
 def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     """One stationary run for histogram and autocorrelation, one for each dt, the harmonic well, the escape."""
     sde = model(config)
@@ -160,9 +168,11 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
 def law(sde: SDE, temperature: float, dt: float) -> transfer.Transfer:
     """The exact law of the Euler chain; InputError where a step is too long or relaxation out of reach."""
     try:
-        return transfer.gaussian(EULER(sde), {T: temperature, DT: dt})
+        chain = transfer.gaussian(EULER(sde), {T: temperature, DT: dt})
+        _ = chain.mass, chain.second  # what cannot be solved is found here
+        return chain
     except ValueError as error:
-        raise InputError(f"dt = {dt:g}: {error}") from error
+        raise InputError(f"dt = {dt:g} will not do for this potential: {error}") from error
 
 
 def _stationary(sde: SDE, chain: transfer.Transfer, config: Config, device: Device, progress: Progress) -> np.ndarray:

@@ -1,0 +1,131 @@
+"""`python -m simlab`: list, run, claims, derive; record and seeds for the laboratory notebook."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from simlab import __version__, studies
+from simlab.cli import STATUS, claims_table, validate
+from simlab.claims import exit_status
+from simlab.errors import DeviceError, InputError
+
+EPILOG = f"""examples:
+  python -m simlab list
+  python -m simlab run langevin_drift --preset smoke
+  python -m simlab derive fokker_planck
+
+{STATUS}"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line of the laboratory; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m simlab", description="A laboratory for the theory of deep learning: simulate, derive, compare.",
+        epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
+    )  # fmt: skip
+    parser.add_argument("--version", action="version", version=f"simlab {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("list", help="the studies and what each asks")
+    run = commands.add_parser("run", help="run a study; further flags are the study's own (try run NAME --help)", add_help=False)
+    commands.add_parser("claims", help="the table of claims, from the committed records")
+    derive = commands.add_parser("derive", help="print a derivation as Markdown; without NAME, list them")
+    record = commands.add_parser("record", help="run a study and write its record into this checkout", add_help=False)
+    seeds = commands.add_parser("seeds", help="run a study with other seeds and note in how many its claims hold")
+    for command in (run, record, seeds):
+        command.add_argument("name", metavar="NAME")
+    derive.add_argument("name", metavar="NAME", nargs="?")
+    seeds.add_argument("--count", type=int, default=10, help="seeds 1, 2, ... (default: 10)")
+    options, rest = parser.parse_known_args(argv)
+    if rest and options.command not in ("run", "record"):
+        parser.error(f"what is {' '.join(rest)}?")
+    try:
+        return _COMMANDS[options.command](options, rest)
+    except InputError as error:
+        print(f"simlab: {error}", file=sys.stderr)
+        return 2
+    except DeviceError as error:
+        print(f"simlab: {error}", file=sys.stderr)
+        return 3
+    except KeyboardInterrupt:
+        print("simlab: interrupted.", file=sys.stderr)
+        return 130
+
+
+def _list(options: argparse.Namespace, rest: list[str]) -> int:
+    for name in studies.STUDIES:
+        study = studies.load(name)
+        print(f"{name:<18} {study.title} ({', '.join(study.scenes)})")
+    return 0
+
+
+def _run(options: argparse.Namespace, rest: list[str]) -> int:
+    return studies.load(options.name).main(rest)
+
+
+def _claims(options: argparse.Namespace, rest: list[str]) -> int:
+    from simlab.records import recorded
+
+    found = recorded(studies.STUDIES)
+    for name, claims in found.items():
+        print(f"{name}\n{claims_table(claims, sys.stdout.isatty())}\n")
+    return exit_status([c for claims in found.values() for c in claims])
+
+
+def _derive(options: argparse.Namespace, rest: list[str]) -> int:
+    from simlab.theory import document
+
+    if options.name is None:
+        print("\n".join(document.names()))
+        return 0
+    if options.name not in document.names():
+        raise InputError(f"there is no derivation {options.name!r}; there are {', '.join(document.names())}.")
+    print(document.render(options.name))
+    return 0
+
+
+def _record(options: argparse.Namespace, rest: list[str]) -> int:
+    from simlab import records
+    from simlab.cli import parse
+    from simlab.progress import Progress
+    from simlab.results import claims_of
+    from simlab.study import run
+
+    study = studies.load(options.name)
+    _, config = parse(study, rest)
+    folder = records.root() / study.name
+    result = run(study, config, Progress.to_stderr())
+    records.write_record(study, config, result, folder)
+    records.update_readme(studies.STUDIES)
+    print(f"wrote {folder}\n{claims_table(claims_of(result), sys.stdout.isatty())}")
+    return exit_status(claims_of(result))
+
+
+def _seeds(options: argparse.Namespace, rest: list[str]) -> int:
+    from simlab import records
+    from simlab.results import claims_of
+    from simlab.study import run
+
+    study = studies.load(options.name)
+    runs = {}
+    for seed in range(1, options.count + 1):
+        runs[seed] = claims_of(run(study, validate(study, {"seed": seed})))
+        bad = [c.name for c in runs[seed] if c.verdict != "holds"]
+        print(f"seed {seed}: {'all claims hold' if not bad else 'not held: ' + ', '.join(bad)}", flush=True)
+    summary = records.seeds_summary(runs)
+    folder = records.root() / study.name
+    (folder / "seeds.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+    if (folder / "record.nc").exists():
+        Path(folder / "report.md").write_text(records.report(study, folder), encoding="utf-8")
+    print(f"all claims held in {summary['all_held']} of {options.count} runs")
+    return 0
+
+
+_COMMANDS = {"list": _list, "run": _run, "claims": _claims, "derive": _derive, "record": _record, "seeds": _seeds}
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

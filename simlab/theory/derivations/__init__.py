@@ -1,0 +1,1 @@
+"""The prose around the mathematics: one module a page of /theory."""
