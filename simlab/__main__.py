@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from simlab import __version__, studies
-from simlab.cli import STATUS, claims_table, validate
 from simlab.claims import exit_status
+from simlab.cli import STATUS, claims_table, validate
 from simlab.errors import DeviceError, InputError
 
 EPILOG = f"""examples:
@@ -30,7 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"simlab {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("list", help="the studies and what each asks")
-    run = commands.add_parser("run", help="run a study; further flags are the study's own (try run NAME --help)", add_help=False)
+    run = commands.add_parser(
+        "run", help="run a study; further flags are the study's own (try run NAME --help)", add_help=False
+    )
     commands.add_parser("claims", help="the table of claims, from the committed records")
     derive = commands.add_parser("derive", help="print a derivation as Markdown; without NAME, list them")
     record = commands.add_parser("record", help="run a study and write its record into this checkout", add_help=False)

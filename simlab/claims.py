@@ -54,7 +54,9 @@ class Claim:
         if bias:
             why += f", plus a declared bias of {bias:.1e}"
         if not all(map(math.isfinite, (measured, reference, bound))) or bound > resolution:
-            return cls(name, statement, source, measured, reference, se, bound, why, "undecided", "the error bar is too wide")
+            return cls(
+                name, statement, source, measured, reference, se, bound, why, "undecided", "the error bar is too wide"
+            )
         verdict: Verdict = "holds" if abs(measured - reference) <= bound else "fails"
         return cls(name, statement, source, measured, reference, se, bound, why, verdict)
 

@@ -55,7 +55,9 @@ def parse(study: Study, argv: Sequence[str]) -> tuple[argparse.Namespace, BaseCo
     options, rest = parser.parse_known_args([_dashes(word) for word in argv])
     for word in rest:
         flags = [f for action in parser._actions for f in action.option_strings if f.startswith("--")]
-        raise InputError(f"there is no flag {word}{_meant(word, flags)}" if word.startswith("-") else f"what is {word!r}?")
+        raise InputError(
+            f"there is no flag {word}{_meant(word, flags)}" if word.startswith("-") else f"what is {word!r}?"
+        )
     given = {n: v for n, v in vars(options).items() if n in study.config.model_fields}
     if options.preset not in {"default", *study.presets}:
         known = ", ".join(sorted({"default", *study.presets}))
@@ -157,8 +159,15 @@ def _parser(study: Study) -> argparse.ArgumentParser:
     )  # fmt: skip
     general = parser.add_argument_group("run")
     presets = ", ".join(dict.fromkeys(["smoke", "default", "full", *study.presets]))
-    general.add_argument("--preset", default="default", metavar="NAME", help=f"a set of values to start from: {presets} (default: default)")
-    general.add_argument("--config", type=Path, metavar="FILE", help="a TOML file with any of the fields below; flags win over it")
+    general.add_argument(
+        "--preset",
+        default="default",
+        metavar="NAME",
+        help=f"a set of values to start from: {presets} (default: default)",
+    )
+    general.add_argument(
+        "--config", type=Path, metavar="FILE", help="a TOML file with any of the fields below; flags win over it"
+    )
     general.add_argument("--dry-run", action="store_true", help="print the resolved configuration as TOML and stop")
     groups: dict[str, Any] = {"": general}
     for name, info in study.config.model_fields.items():
@@ -168,7 +177,9 @@ def _parser(study: Study) -> argparse.ArgumentParser:
             scene, rest = "", text
         group = groups.get(scene) or groups.setdefault(scene, parser.add_argument_group(f"scene {scene}"))
         several = get_origin(info.annotation) is tuple
-        default = "none" if info.default in (None, ()) else " ".join(map(str, info.default)) if several else info.default
+        default = (
+            "none" if info.default in (None, ()) else " ".join(map(str, info.default)) if several else info.default
+        )
         group.add_argument(
             _dashes(f"--{name}"), dest=name, default=argparse.SUPPRESS, nargs="+" if several else None,
             metavar=_metavar(info.annotation), help=f"{rest.rstrip('.')} (default: {default})".replace("%", "%%"),
@@ -200,7 +211,12 @@ def _sentence(study: Study, error: Any) -> str:
     name = place[0] if place else "config"
     if error["type"] == "extra_forbidden":
         return f"there is no field {name!r}{_meant(name, list(study.config.model_fields))}"
-    message = error["msg"].replace("Input should be", "must be").replace("Tuple should", "must").replace(" after validation", "")
+    message = (
+        error["msg"]
+        .replace("Input should be", "must be")
+        .replace("Tuple should", "must")
+        .replace(" after validation", "")
+    )
     entry = f" (entry {int(place[1]) + 1})" if len(place) > 1 and place[1].isdigit() else ""
     return f"{name}{entry} = {error['input']!r}: {message[0].lower() + message[1:]}."
 

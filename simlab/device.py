@@ -12,9 +12,7 @@ NO_CUPY = (
     'device "gpu" needs CuPy: install the extra that fits your driver, `pip install "simlab[gpu13]"` (CUDA 13) '
     'or `pip install "simlab[gpu12]"` (CUDA 12), or use --device cpu.'
 )
-NO_CARD = (
-    'device "gpu" needs an NVIDIA card with a working driver ({reason}); mend the driver or use --device cpu.'
-)
+NO_CARD = 'device "gpu" needs an NVIDIA card with a working driver ({reason}); mend the driver or use --device cpu.'
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,9 @@ def points(axes: Any, x: Any, y: Any, se: Any, label: str, *, color: int = 0) ->
 def line(axes: Any, x: Any, y: Any, label: str, *, color: int | None = None, style: str = "-") -> None:
     """Theory: a line."""
     shade = "0.15" if color is None else COLORS[color]
-    axes.plot(x, y, style, color=shade if style == "-" else (COLORS[1] if color is None else shade), label=label, zorder=2)
+    axes.plot(
+        x, y, style, color=shade if style == "-" else (COLORS[1] if color is None else shade), label=label, zorder=2
+    )
     axes.legend()
 
 

@@ -29,7 +29,9 @@ class Task:
         """Share done, time taken, time left."""
         seconds = time.monotonic() - self.started
         left = seconds * (self.total / self.done - 1) if self.done else float("nan")
-        return f"{self.name}: {100 * self.done / max(self.total, 1e-300):.0f} % after {seconds:.0f} s, {left:.0f} s left"
+        return (
+            f"{self.name}: {100 * self.done / max(self.total, 1e-300):.0f} % after {seconds:.0f} s, {left:.0f} s left"
+        )
 
 
 class Progress:
@@ -69,7 +71,13 @@ class Progress:
         from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
         from rich.progress import Progress as Bar
 
-        columns = (TextColumn("{task.description:<34}"), BarColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description:<34}"),
+            BarColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        )
         with Bar(*columns, console=Console(stderr=True)) as bar:
             number = bar.add_task(name, total=total)
             yield Task(name, total, lambda task: bar.update(number, completed=task.done))

@@ -22,7 +22,10 @@ def measured(name: str, dims: Dims, estimate: Estimate, long_name: str, units: s
 
 def measured_jointly(name: str, dim: str, joint: Joint, long_name: str, units: str = "1") -> Variables:
     """The same with `name_covariance` (dim, dim_), for quantities whose errors hang together."""
-    covariance = {"long_name": f"covariance of the errors of {long_name}", "units": units if units == "1" else f"({units})^2"}
+    covariance = {
+        "long_name": f"covariance of the errors of {long_name}",
+        "units": units if units == "1" else f"({units})^2",
+    }
     se = joint.covariance.diagonal() ** 0.5
     return {
         **measured(name, dim, Estimate(joint.value, se), long_name, units),

@@ -125,7 +125,12 @@ def claims_of(result: xr.DataTree) -> list[Claim]:
 
 def _claims_dataset(claims: Sequence[Claim]) -> xr.Dataset:
     columns = {f.name: np.array([asdict(c)[f.name] for c in claims]) for f in fields(Claim)}
-    return xr.Dataset({name: ("claim", values.astype(object) if values.dtype.kind == "U" else values) for name, values in columns.items()})
+    return xr.Dataset(
+        {
+            name: ("claim", values.astype(object) if values.dtype.kind == "U" else values)
+            for name, values in columns.items()
+        }
+    )
 
 
 def _scalar(value: Any) -> Any:
@@ -146,5 +151,8 @@ def _check(scene: str, data: xr.Dataset) -> None:
 
 
 def _plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """netCDF keeps strings and numbers."""
-    return {k: v if isinstance(v, (str, int, float)) and not isinstance(v, bool) else json.dumps(v) for k, v in attributes.items()}
+    """NetCDF keeps strings and numbers."""
+    return {
+        k: v if isinstance(v, (str, int, float)) and not isinstance(v, bool) else json.dumps(v)
+        for k, v in attributes.items()
+    }

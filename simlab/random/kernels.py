@@ -12,7 +12,6 @@ import math
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 from numba import njit, types, uint64
 from numba.extending import intrinsic
 
@@ -73,9 +72,7 @@ def philox(a: Any, b: Any, c: Any, d: Any, k: Any, l: Any) -> Any:
 
 
 @njit(**OPTIONS)
-def fill_words(
-    pair: int, group: int, component: int, stream: Any, low: Any, high: Any, u: Any, v: Any
-) -> None:
+def fill_words(pair: int, group: int, component: int, stream: Any, low: Any, high: Any, u: Any, v: Any) -> None:
     """Words of the walkers 2 pair, 2 pair + 1, ... (columns) for the steps 2 group, 2 group + 1; 2 group + 2, ... (rows).
 
     u, v: (groups, pairs), two walkers to a uint64.
@@ -140,9 +137,7 @@ def pair64(u: Any, v: Any, k: Any) -> Any:
 
 # Passed as an argument, not written as literals: the compiler then keeps them in registers or beside the stack, where
 # literals of a just-in-time module would each be fetched through a 64-bit address at every use. -2 goes into ln.
-CONSTANTS32 = np.array(
-    [2.0**-32, 1, -2, -2 * math.log(2), *SIN32, *COS32, *(-2 * c for c in LOG32)], np.float32
-)
+CONSTANTS32 = np.array([2.0**-32, 1, -2, -2 * math.log(2), *SIN32, *COS32, *(-2 * c for c in LOG32)], np.float32)
 CONSTANTS64 = np.array([2.0**-32, 0.5, 1, -2, math.log(2), *SIN64, *COS64, *LOG64, 2.0**52 + 64], np.float64)
 
 

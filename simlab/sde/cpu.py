@@ -95,10 +95,7 @@ def source(plan: Plan, dtype: str, title: str) -> str:
 
 def cache_folder() -> Path:
     """Where kernels live: $SIMLAB_CACHE, else the user's cache folder, else a temporary one if that cannot be written."""
-    home = (
-        os.environ.get("SIMLAB_CACHE")
-        or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "simlab"
-    )
+    home = os.environ.get("SIMLAB_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "simlab"
     folder = Path(home) / "kernels"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -122,13 +119,12 @@ def load(text: str) -> Any:
     name = "simlab_" + hashlib.sha256("\0".join(ingredients).encode()).hexdigest()[:20]
     path = cache_folder() / f"{name}.py"
     if not path.exists():
-        with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, suffix=".tmp", delete=False, encoding="utf-8"
-        ) as file:
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False, encoding="utf-8") as file:
             file.write(text)
         Path(file.name).replace(path)
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keyword
 from collections.abc import Callable, Iterator
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import sympy as sp
 from sympy.core.relational import Relational
@@ -40,12 +40,8 @@ def plan(chain: Chain) -> Plan:
     names = sp.numbered_symbols("k", real=True, exclude=moving)
     constants: dict[sp.Expr, sp.Symbol] = {}
     update = [_hoist(e.xreplace(safe), moving, constants, names) for e in chain.update]
-    repeated, results = sp.cse(
-        update, symbols=sp.numbered_symbols("t", exclude={*moving, *constants.values()})
-    )
-    return Plan(
-        state, chain.normals, tuple((s, e) for e, s in constants.items()), tuple(repeated), tuple(results)
-    )
+    repeated, results = sp.cse(update, symbols=sp.numbered_symbols("t", exclude={*moving, *constants.values()}))
+    return Plan(state, chain.normals, tuple((s, e) for e, s in constants.items()), tuple(repeated), tuple(results))
 
 
 def _is_safe(name: str) -> bool:

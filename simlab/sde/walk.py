@@ -45,7 +45,7 @@ class Kernel:
             result = np.array(evaluate(*(np.float64(given[s]) for s in self.parameters)), float)
         for value, expression in zip(result, expressions, strict=True):
             chosen = {s: v for s, v in given.items() if s in expression.free_symbols}
-            if np.isnan(value) or (np.isinf(value) and not np.inf in map(abs, chosen.values())):
+            if np.isnan(value) or (np.isinf(value) and np.inf not in map(abs, chosen.values())):
                 at = ", ".join(f"{s} = {v:g}" for s, v in chosen.items())
                 raise ValueError(f"{expression} is not a finite real number at {at}.")
         return result
@@ -196,7 +196,11 @@ def walk(
 def _label(xr: Any, frames: np.ndarray, stops: list[int], crowd: Walkers, dt: float | None) -> xr.DataArray:
     """Dimensions, coordinates and the count of diverged walkers."""
     coords: dict[str, Any] = {"time": np.array(stops) * (1.0 if dt is None else dt), "step": ("time", stops)}
-    attrs = {"diverged": crowd.diverged(), "seed_key": f"{crowd.key.high:08x}{crowd.key.low:08x}", "stream": crowd.stream}
+    attrs = {
+        "diverged": crowd.diverged(),
+        "seed_key": f"{crowd.key.high:08x}{crowd.key.low:08x}",
+        "stream": crowd.stream,
+    }
     if len(crowd.names) == 1:
         return xr.DataArray(frames[:, 0], coords, ("time", "walker"), crowd.names[0], attrs)
     coords["component"] = list(crowd.names)
@@ -237,9 +241,7 @@ def _natural(name: str, value: Any, least: int, most: int | None = None) -> int:
     number = int(value)
     if number != value or number < least or (most is not None and number > most):
         raise ValueError(
-            f"{name} must be a whole number from {least} to {most or 'any'}, got {value!r}.".replace(
-                " to any", " up"
-            )
+            f"{name} must be a whole number from {least} to {most or 'any'}, got {value!r}.".replace(" to any", " up")
         )
     return number
 

@@ -36,9 +36,7 @@ class Chain:
             raise ValueError(f"{len(self.state)} state symbols but {len(self.update)} update expressions.")
         clash = {str(s) for s in self.normals} & {str(s) for s in (*self.state, *self.parameters)}
         if clash:
-            raise ValueError(
-                f"{sorted(clash)} name unit normals; call the state or parameter something else."
-            )
+            raise ValueError(f"{sorted(clash)} name unit normals; call the state or parameter something else.")
 
     @property
     def parameters(self) -> tuple[sp.Symbol, ...]:
@@ -64,9 +62,5 @@ def stopped(chain: Chain, alive: sp.Basic, clock: str = "lifetime") -> Chain:
     One more component, named `clock`, counts the steps taken so far: once a walker is stopped it is the discrete first-passage time.
     """
     count = sp.Symbol(clock, nonnegative=True)
-    held = [
-        sp.Piecewise((new, alive), (old, True)) for old, new in zip(chain.state, chain.update, strict=True)
-    ]
-    return Chain(
-        (*chain.state, count), (*held, sp.Piecewise((count + 1, alive), (count, True))), chain.normals
-    )
+    held = [sp.Piecewise((new, alive), (old, True)) for old, new in zip(chain.state, chain.update, strict=True)]
+    return Chain((*chain.state, count), (*held, sp.Piecewise((count + 1, alive), (count, True))), chain.normals)

@@ -72,7 +72,7 @@ def modified_equation(sde: SDE) -> tuple[sp.Expr, sp.Expr]:
 
 
 def density_correction(sde: SDE) -> sp.Expr:
-    """phi with p_dt = p (1 + dt phi) + O(dt^2) for Euler-Maruyama with additive noise, up to a constant."""
+    """Phi with p_dt = p (1 + dt phi) + O(dt^2) for Euler-Maruyama with additive noise, up to a constant."""
     x, b, s = _scalar(sde.to("ito"))
     f, level = sp.Function("f")(x), sp.Symbol("level", positive=True)
     drift, noise = modified_equation(SDE(x, f, level))
@@ -146,7 +146,9 @@ def density(sde: SDE, values: Values) -> Density:
     log_p = _log_density(nodes, low, high, force, spread)
     rough = np.flatnonzero((np.abs(np.diff(log_p)) > 20) & (log_p[1:] > log_p.max() - 40))
     if len(rough):
-        raise NotNormalisable(f"the density jumps near x = {nodes[rough[0]]:.3g}; the potential must be smooth and finite.")
+        raise NotNormalisable(
+            f"the density jumps near x = {nodes[rough[0]]:.3g}; the potential must be smooth and finite."
+        )
     p = np.exp(log_p - log_p.max())
     return Density(nodes, weights, p / (weights * p).sum(), (low, high))
 
@@ -234,11 +236,13 @@ def _cumulative(samples: Floats, panel: float) -> Floats:
 
 
 def _log_density(nodes: Floats, low: float, high: float, force: Any, spread: Any) -> Floats:
-    """int 2b/s^2 - ln s^2 at the nodes."""
+    """Int 2b/s^2 - ln s^2 at the nodes."""
     log_p = _cumulative(force(nodes), (high - low) / PANELS) - np.log(spread(nodes))
     if not np.isfinite(log_p).all():
         where = nodes[~np.isfinite(log_p)][0]
-        raise NotNormalisable(f"drift or noise is not a finite number near x = {where:.3g}; it must be finite on the whole line.")
+        raise NotNormalisable(
+            f"drift or noise is not a finite number near x = {where:.3g}; it must be finite on the whole line."
+        )
     return log_p
 
 
@@ -262,7 +266,9 @@ def _support(force: Any, spread: Any) -> tuple[float, float]:
     if not known[near].all():
         where = grid[near][~known[near]]
         place = where[np.argmin(np.abs(where))]
-        raise NotNormalisable(f"the potential is not a finite number near x = {place:.3g}; it must be finite on the whole line.")
+        raise NotNormalisable(
+            f"the potential is not a finite number near x = {place:.3g}; it must be finite on the whole line."
+        )
     for end, edge in (("-infinity", 1), ("+infinity", len(grid) - 2)):
         # x d ln p/dx must fall below -1 for the tail to have a mass.
         if log_p[edge] == np.inf or (known[edge] and outward[edge] > -1):

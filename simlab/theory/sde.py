@@ -49,9 +49,7 @@ class SDE:
             raise ValueError(f"state must be distinct sympy symbols, got {state!r}.")
         b = _tuple(drift)
         if len(b) != d:
-            raise ValueError(
-                f"drift has {len(b)} components but the state has {d}; give one expression a component."
-            )
+            raise ValueError(f"drift has {len(b)} components but the state has {d}; give one expression a component.")
         if calculus not in ("ito", "stratonovich"):
             raise ValueError(f'calculus must be "ito" or "stratonovich", got {calculus!r}.')
         if boundary not in (None, "periodic", "reflecting"):
@@ -110,9 +108,7 @@ class SDE:
 
     def subs(self, values: dict[sp.Symbol, Any]) -> SDE:
         """The same equation with some parameters given a value."""
-        domain = self.domain and tuple(
-            i and tuple(sp.sympify(end).subs(values) for end in i) for i in self.domain
-        )
+        domain = self.domain and tuple(i and tuple(sp.sympify(end).subs(values) for end in i) for i in self.domain)
         drift = tuple(b.subs(values) for b in self.drift)
         return SDE(self.state, drift, self.noise.subs(values), self.calculus, domain, self.boundary)
 

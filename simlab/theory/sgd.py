@@ -23,7 +23,7 @@ LR = sp.Symbol("lr", positive=True)
 
 
 def sgd(loss: sp.Expr, state: Sequence[sp.Symbol], noise: Any) -> Chain:
-    """x' = x - lr (grad loss + noise xi), one step of SGD with gradient noise of covariance noise noise^T.
+    """X' = x - lr (grad loss + noise xi), one step of SGD with gradient noise of covariance noise noise^T.
 
     noise: d expressions (diagonal) or a d x m Matrix, which may depend on the state.
     """

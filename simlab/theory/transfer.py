@@ -75,7 +75,8 @@ class Transfer:
             t = np.asarray(edges)[:, None] - self.nodes[0]
             running = (amplitudes[0] * t[:, 0] + (np.exp(wave * t) / wave) @ amplitudes[1:]).real
             return np.diff(running)
-        assert self.mean is not None and self.std is not None
+        assert self.mean is not None
+        assert self.std is not None
         z = (np.asarray(edges)[:, None] - self.mean(self.nodes)) / self.std(self.nodes)
         below = ndtr(z) @ self.mass
         below[0], below[-1] = 0.0, 1.0
@@ -104,7 +105,8 @@ class Transfer:
 
     def first_passage(self, start: float) -> float:
         """Expected number of steps from start until the chain is outside the interval."""
-        assert self.mean is not None and self.std is not None
+        assert self.mean is not None
+        assert self.std is not None
         times = np.linalg.solve(np.eye(len(self.nodes)) - self.operator, np.ones(len(self.nodes)))
         z = (self.nodes - self.mean(np.array(start))) / self.std(np.array(start))
         row = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi) / self.std(np.array(start)) * self.weights
@@ -170,7 +172,9 @@ def koopman(chain: Chain, values: Values, low: float, high: float, nodes: int = 
     result = Transfer(at, np.full(nodes, length / nodes), operator, period=length)
     spectrum = np.abs(np.fft.rfft(result.mass))
     if spectrum[-3:].max() > 1e-10 * spectrum[0]:
-        raise ValueError(f"{nodes} nodes do not resolve the chain's law on the circle; take a step between 1e-4 and 10.")
+        raise ValueError(
+            f"{nodes} nodes do not resolve the chain's law on the circle; take a step between 1e-4 and 10."
+        )
     return result
 
 

@@ -33,14 +33,18 @@ def load(path: Path | None) -> Regression:
         with np.load(path, allow_pickle=False) as file:
             missing = {"X", "y"} - set(file.files)
             if missing:
-                raise InputError(f"data: {path} has no array {' and '.join(sorted(missing))}; it must hold X (n, d) and y (n).")
+                raise InputError(
+                    f"data: {path} has no array {' and '.join(sorted(missing))}; it must hold X (n, d) and y (n)."
+                )
             X, y = file["X"], file["y"]
     except FileNotFoundError as error:
         raise InputError(f"data: there is no file {path}.") from error
     except InputError:
         raise
     except Exception as error:  # a broken zip, a pickle, a folder: NumPy raises half a dozen types
-        raise InputError(f"data: {path} is not a readable .npz file of plain arrays ({type(error).__name__}).") from error
+        raise InputError(
+            f"data: {path} is not a readable .npz file of plain arrays ({type(error).__name__})."
+        ) from error
     return _standardise(*_check(path, X, y), tuple(f"x{i}" for i in range(X.shape[1])))
 
 
@@ -54,7 +58,9 @@ def _check(path: Path, X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.nda
         raise InputError(f"data: X and y in {path} must be numbers, got {X.dtype} and {y.dtype}.") from error
     n, d = X.shape
     if not 1 <= d <= LARGEST or n < d + 2:
-        raise InputError(f"data: {path} has n = {n}, d = {d}; kernels take 1 to {LARGEST} columns and at least d + 2 rows.")
+        raise InputError(
+            f"data: {path} has n = {n}, d = {d}; kernels take 1 to {LARGEST} columns and at least d + 2 rows."
+        )
     bad = int((~np.isfinite(X)).sum() + (~np.isfinite(y)).sum())
     if bad:
         raise InputError(f"data: {path} has {bad} entries that are NaN or infinite; fill or drop them first.")

@@ -116,7 +116,9 @@ def theory(sde: SDE, config: Config, simulation: xr.Dataset) -> xr.Dataset:
 
     shift = fokker_planck.DISCRETE_BOUNDARY_SHIFT * np.sqrt(2 * temperature * dts)
     found = {
-        **predicted("escape_time", "escape_dt", [_first_passage(sde, scale, dt) * dt for dt in dts], "mean escape time"),
+        **predicted(
+            "escape_time", "escape_dt", [_first_passage(sde, scale, dt) * dt for dt in dts], "mean escape time"
+        ),
         **given("escape_shifted", "escape_dt", [integral(top + d) for d in shift], "integral to the shifted boundary"),
         **given("escape_integral", (), integral(top), "exact mean escape time in continuous time"),
     }

@@ -45,7 +45,7 @@ def posterior(data: Regression, prior: float) -> Posterior:
 
 
 def model(d: int) -> SDE:
-    """dw = -(P w - q) dt + sqrt(2) dW with the precision P and q = P mean as parameters: one kernel for any data of width d."""
+    """Dw = -(P w - q) dt + sqrt(2) dW with the precision P and q = P mean as parameters: one kernel for any data of width d."""
     w = sp.symbols(f"w0:{d}", real=True)
     drift = [sp.Symbol(f"q{i}", real=True) - sum(_entry(i, j) * w[j] for j in range(d)) for i in range(d)]
     return SDE(w, drift, sp.sqrt(2))
@@ -80,8 +80,12 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
         {
             **given("weight", "weight", list(target.names), "weight of the regression"),
             **given("entry", "entry", names, "entry of the mean (a name) or of the covariance (two names)"),
-            **measured("moment", "entry", Estimate(joint.value, se), "mean and covariance in posterior standard deviations"),
-            **given("moment_covariance", ("entry", "entry_"), joint.covariance, "covariance of the errors of the moments"),
+            **measured(
+                "moment", "entry", Estimate(joint.value, se), "mean and covariance in posterior standard deviations"
+            ),
+            **given(
+                "moment_covariance", ("entry", "entry_"), joint.covariance, "covariance of the errors of the moments"
+            ),
             **given("steps", (), steps, "number of steps"),
             **given("posterior_dt", (), dt, "time step"),
             **given("diverged", (), crowd.diverged(), "walkers that left the numbers"),
@@ -166,7 +170,7 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
 
 
 def schedule(config: Config, target: Posterior) -> tuple[float, int]:
-    """dt from the largest curvature; enough steps for the slowest direction to forget its start to e^-10."""
+    """Dt from the largest curvature; enough steps for the slowest direction to forget its start to e^-10."""
     curvatures = np.linalg.eigvalsh(target.precision)
     dt = config.step / float(curvatures[-1])
     return dt, int(np.ceil(10 / (dt * float(curvatures[0]))))

@@ -87,7 +87,9 @@ def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
     edges = np.append(angle - width / 2, angle[-1] + width / 2)
     flat = float(law.cdf(np.array([1.5 * np.pi]))[0] - law.cdf(np.array([0.5 * np.pi]))[0])
     found |= predicted("share", "angle", np.diff(law.cdf(edges)), "share of time in the bin")
-    found |= predicted("flat", "kick", np.full(simulation.sizes["kick"], flat), "share of time in the flat half (t -> 0)")
+    found |= predicted(
+        "flat", "kick", np.full(simulation.sizes["kick"], flat), "share of time in the flat half (t -> 0)"
+    )
     return xr.Dataset(found)
 
 
@@ -134,7 +136,9 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
     drift, density = axes
     labels = {"constant": "constant noise", "label": "label noise"}
     for i, name in enumerate(NOISES):
-        look.points(drift, data.place, data[f"drift_{name}"] * 1e9, data[f"drift_{name}_se"] * 1e9, labels[name], color=i)
+        look.points(
+            drift, data.place, data[f"drift_{name}"] * 1e9, data[f"drift_{name}_se"] * 1e9, labels[name], color=i
+        )
         look.line(drift, data.place, data[f"drift_{name}_theory"] * 1e9, f"{labels[name]}, theory", color=i)
     drift.axhline(0, color="0.7", lw=1)
     drift.set(title="drift along the zero-loss valley", xlabel="x", ylabel=r"mean drift a step $\times 10^9$")
@@ -165,9 +169,7 @@ def _drift(
     return mean(moved.T), crowd.diverged()
 
 
-def _density(
-    config: Config, kick: float, stream: int, device: Device, progress: Progress
-) -> tuple[np.ndarray, int]:
+def _density(config: Config, kick: float, stream: int, device: Device, progress: Progress) -> tuple[np.ndarray, int]:
     """Frames (frame, walker) of the angle, half a diffusion time apart, with label noise and kicks along the valley."""
     every = max(1, round(1 / kick**2))  # the slowest wave on the circle decays in 2/kick^2 steps, sooner with a drift
     walkers = max(1024, config.walkers // 4)

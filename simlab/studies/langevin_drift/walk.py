@@ -35,7 +35,7 @@ READINGS: dict[str, tuple[Scheme, float]] = {"ito": (EULER, 2.0), "stratonovich"
 
 
 def model(calculus: Any) -> SDE:
-    """dx = (1 + a sin x) dW on the circle, in the named calculus."""
+    """Dx = (1 + a sin x) dW on the circle, in the named calculus."""
     return SDE(X, 0, NOISE, calculus, CIRCLE, "periodic")
 
 
@@ -86,12 +86,16 @@ def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
     for calculus, (scheme, exponent) in READINGS.items():
         chain = _chain(config, calculus, scheme)
         law = fokker_planck.density(model(calculus), {A: config.modulation})
-        found |= predicted(f"share_{calculus}", "angle", chain.bin_probabilities(edges), f"share of time, chain, {calculus}")
+        found |= predicted(
+            f"share_{calculus}", "angle", chain.bin_probabilities(edges), f"share of time, chain, {calculus}"
+        )
         found |= given(f"limit_{calculus}", "angle", np.diff(law.cdf(edges)), f"share of time, dt = 0, {calculus}")
         own = chain.expect(lambda x: np.log(_noise(config, x)))
         bias.append(abs(float(_exponent(config, Estimate(np.array(own), np.array(0.0))).value) - exponent))
     found |= predicted("exponent", "calculus", [e for _, e in READINGS.values()], "exponent a of p ~ 1/s^a")
-    found |= given("exponent_bias", "calculus", bias, "what the finite dt adds to the exponent, from the chain's own law")
+    found |= given(
+        "exponent_bias", "calculus", bias, "what the finite dt adds to the exponent, from the chain's own law"
+    )
     return xr.Dataset(found)
 
 

@@ -115,7 +115,9 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
     langevin_source = "talk, Langevin dynamics"
     histogram = chi_square((data.occupation - data.occupation_theory).values, data.occupation_covariance.values)
     moments = chi_square((data.second_moment - data.second_moment_theory).values, data.second_moment_se.values)
-    harmonic = chi_square((data.harmonic_variance - data.harmonic_variance_theory).values, data.harmonic_variance_se.values)
+    harmonic = chi_square(
+        (data.harmonic_variance - data.harmonic_variance_theory).values, data.harmonic_variance_se.values
+    )
     bias = data.fit_bias.values
     claims = [
         Claim.chi_square(

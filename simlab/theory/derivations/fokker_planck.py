@@ -12,13 +12,20 @@ from simlab.theory.document import Document
 from simlab.theory.schemes import EULER, HEUN, SCHEMES
 from simlab.theory.sde import SDE, langevin
 
-X, T, K, S = sp.Symbol("x", real=True), sp.Symbol("T", positive=True), sp.Symbol("k", positive=True), sp.Symbol("s", positive=True)
+X, T, K, S = (
+    sp.Symbol("x", real=True),
+    sp.Symbol("T", positive=True),
+    sp.Symbol("k", positive=True),
+    sp.Symbol("s", positive=True),
+)
 U = X**4 / 4 - X**2 / 2
 
 
 def derivation() -> Document:
     """The whole page."""
-    page = Document("Langevin dynamics: stationary laws, finite steps, escape", "simlab/theory/derivations/fokker_planck.py")
+    page = Document(
+        "Langevin dynamics: stationary laws, finite steps, escape", "simlab/theory/derivations/fokker_planck.py"
+    )
     page.say(
         """The talk writes down a stochastic differential equation and says that, after some warm-up, each point of the
         trajectory is a sample. This page derives what exactly it samples: in continuous time, at a finite step, and how long
@@ -34,7 +41,9 @@ def derivation() -> Document:
 
 def _stationary(page: Document) -> None:
     page.section("The stationary density")
-    page.say("A walker follows, in the sense of Ito, $dx = b(x)\\,dt + s(x)\\,dW$. Its density obeys the Fokker-Planck equation")
+    page.say(
+        "A walker follows, in the sense of Ito, $dx = b(x)\\,dt + s(x)\\,dW$. Its density obeys the Fokker-Planck equation"
+    )
     page.show(r"\partial_t p", r"-\partial_x (b\,p) + \tfrac12\,\partial_x^2 (s^2 p) = -\partial_x J")
     page.say(
         """At a stationary state on a line that confines (or between reflecting walls) the flux $J = b p - \\frac12 (s^2 p)'$
@@ -89,7 +98,11 @@ def _gibbs(page: Document) -> None:
         $e^{-U/T} = p$. As a check,"""
     )
     target = sp.exp(-(X**4))
-    page.show(r"\text{target } e^{-x^4}:\quad p(x)", fp.stationary(langevin(-sp.log(target).expand(force=True) / 2, X, sp.Rational(1, 2))), r"\propto")
+    page.show(
+        r"\text{target } e^{-x^4}:\quad p(x)",
+        fp.stationary(langevin(-sp.log(target).expand(force=True) / 2, X, sp.Rational(1, 2))),
+        r"\propto",
+    )
 
 
 def _finite_step(page: Document) -> None:
@@ -109,13 +122,17 @@ def _finite_step(page: Document) -> None:
     drift, noise = fp.modified_equation(SDE(X, b, s))
     page.show(r"b + dt\,b_1", drift)
     page.show(r"s + dt\,s_1", noise)
-    page.say("The stationary density of this equation, expanded in $dt$, is $p\\,(1 + dt\\,\\phi)$ with, up to a constant,")
+    page.say(
+        "The stationary density of this equation, expanded in $dt$, is $p\\,(1 + dt\\,\\phi)$ with, up to a constant,"
+    )
     page.show(r"\phi", sp.expand(fp.density_correction(SDE(X, b, s))))
     sde = langevin(U, X, T)
     page.say("For the double well,")
     page.show(r"\phi", sp.expand(fp.density_correction(sde)))
     values = {T: 0.5}
-    page.say("and any mean moves with the step at the rate $d\\langle A\\rangle/d\\,dt = \\langle A\\phi\\rangle - \\langle A\\rangle\\langle\\phi\\rangle$. At $T = 1/2$:")
+    page.say(
+        "and any mean moves with the step at the rate $d\\langle A\\rangle/d\\,dt = \\langle A\\phi\\rangle - \\langle A\\rangle\\langle\\phi\\rangle$. At $T = 1/2$:"
+    )
     slope = fp.slope(sde, X**2, values)
     gibbs = fp.density(sde, values).expect(np.square)
     page.show(r"\frac{d\langle x^2\rangle}{d\,dt}", f"{slope:.6f}")
@@ -127,7 +144,9 @@ def _finite_step(page: Document) -> None:
     rows = []
     for dt in (0.01, 0.02, 0.05, 0.1):
         chain = transfer.gaussian(EULER(sde), {**values, DT: dt})
-        rows.append([f"{dt:g}", chain.expect(np.square), gibbs + slope * dt, chain.second[0], chain.relaxation_steps * dt])
+        rows.append(
+            [f"{dt:g}", chain.expect(np.square), gibbs + slope * dt, chain.second[0], chain.relaxation_steps * dt]
+        )
     page.say(f"With $\\langle x^2\\rangle = {gibbs:.6f}$ at $dt = 0$:")
     page.table(["dt", "<x^2> of the chain", "first order", "second eigenvalue", "relaxation time"], rows)
     page.say(
@@ -142,7 +161,10 @@ def _escape(page: Document) -> None:
         """The mean first-passage time from $a$ to $c$ solves $L\\tau = -1$ with $\\tau(c) = 0$. Two integrations give, with
         $\\psi = \\exp\\int 2b/s^2 = e^{-U/T}$,"""
     )
-    page.show(r"\tau", r"2\int_a^c \frac{dy}{\psi(y)} \int_{-\infty}^y \frac{\psi(z)}{s(z)^2}\,dz \;=\; \frac1T \int_a^c dy\; e^{U(y)/T} \int_{-\infty}^y dz\; e^{-U(z)/T}")
+    page.show(
+        r"\tau",
+        r"2\int_a^c \frac{dy}{\psi(y)} \int_{-\infty}^y \frac{\psi(z)}{s(z)^2}\,dz \;=\; \frac1T \int_a^c dy\; e^{U(y)/T} \int_{-\infty}^y dz\; e^{-U(z)/T}",
+    )
     page.say(
         """which for high barriers tends to Kramers' $2\\pi\\,e^{\\Delta U/T}/\\sqrt{U''(a)\\,|U''(b)|}$. A chain looks at the
         boundary only every $dt$ and misses excursions beyond it: to leading order the boundary seems to stand further out by

@@ -48,7 +48,9 @@ def _update(page: Document) -> None:
 
 def _across(page: Document) -> None:
     page.section("Across the valley: a stationary width")
-    page.say("At fixed $x$ the step across is linear. Squaring it and taking the mean, $\\langle y'^2\\rangle = \\langle y^2\\rangle$ gives")
+    page.say(
+        "At fixed $x$ the step across is linear. Squaring it and taking the mean, $\\langle y'^2\\rangle = \\langle y^2\\rangle$ gives"
+    )
     page.show(r"\langle y^2 \rangle", sgd.normal_variance(H, S))
     page.say("exact in the learning rate; SGD is stable for $\\mathrm{lr}\\,h < 2$. Under label noise it becomes")
     page.show(r"\langle y^2 \rangle_{\mathrm{label}}", sp.cancel(sgd.normal_variance(H, SIGMA * sp.sqrt(H))))
@@ -59,8 +61,12 @@ def _drift(page: Document) -> None:
     page.section("Along the valley: a drift")
     page.say("The step in $x$ has the mean $-\\frac{\\mathrm{lr}}{2} h'(x) \\langle y^2\\rangle$:")
     page.show(r"\langle x' - x\rangle_{\mathrm{constant}}", sp.factor(sgd.mean_drift(curvature, S)))
-    page.show(r"\langle x' - x\rangle_{\mathrm{label}}", sp.cancel(sgd.mean_drift(curvature, SIGMA * sp.sqrt(curvature))))
-    page.say("Both point to lower curvature. Under label noise the drift is $-\\mathrm{lr}\\,R'(x)$ with the potential of Damian, Ma & Lee (2021),")
+    page.show(
+        r"\langle x' - x\rangle_{\mathrm{label}}", sp.cancel(sgd.mean_drift(curvature, SIGMA * sp.sqrt(curvature)))
+    )
+    page.say(
+        "Both point to lower curvature. Under label noise the drift is $-\\mathrm{lr}\\,R'(x)$ with the potential of Damian, Ma & Lee (2021),"
+    )
     potential = sgd.label_noise_potential(H, SIGMA)
     page.show("R", potential)
     page.say("which for small steps is proportional to the curvature itself:")
