@@ -16,6 +16,7 @@ Limits: 2^33 walkers, 2^33 steps, 2^32 components and streams.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,7 +41,10 @@ class Key(NamedTuple):
 
 
 def key(seed: int, *cell: int) -> Key:
-    """Key of a seed and, if given, of a cell of a study: spread by NumPy's SeedSequence, so that near seeds are far apart."""
+    """Key of a seed and, if given, of a cell of a study.
+
+    Spread by NumPy's SeedSequence, so that near seeds are far apart.
+    """
     if seed < 0:
         raise ValueError(f"seed must be a non-negative integer, got {seed}.")
     low, high = np.random.SeedSequence(seed, spawn_key=cell).generate_state(2, np.uint32)
@@ -98,14 +102,14 @@ def uniforms(key: Key, walker: Array, step: Array, component: int = 0, stream: i
 @cache
 def cuda_text() -> str:
     """The CUDA form of the same noise: device functions `simlab_philox` and `simlab_normals` (float and double)."""
-    polynomials = "".join(
-        f"#define SIMLAB_{name}(x) {_horner(getattr(coefficients, name), 'f' if name.endswith('32') else '')}\n"
-        for name in ("SIN32", "COS32", "LOG32", "SIN64", "COS64", "LOG64")
-    )
-    return polynomials + Path(__file__).with_name("philox.cuh").read_text(encoding="utf-8")
+    single = {"SIN32": coefficients.SIN32, "COS32": coefficients.COS32, "LOG32": [-2 * c for c in coefficients.LOG32]}
+    double = {"SIN64": coefficients.SIN64, "COS64": coefficients.COS64, "LOG64": coefficients.LOG64}
+    polynomials = [f"#define SIMLAB_{name}(x) {_horner(powers, 'f')}\n" for name, powers in single.items()]
+    polynomials += [f"#define SIMLAB_{name}(x) {_horner(powers, '')}\n" for name, powers in double.items()]
+    return "".join(polynomials) + Path(__file__).with_name("philox.cuh").read_text(encoding="utf-8")
 
 
-def _horner(powers: tuple[float, ...], suffix: str) -> str:
+def _horner(powers: Sequence[float], suffix: str) -> str:
     """A polynomial in x as nested products, lowest power first in `powers`."""
     text = f"{powers[-1]!r}{suffix}"
     for c in reversed(powers[:-1]):

@@ -89,7 +89,8 @@ def source(plan: Plan, dtype: str, title: str) -> str:
     constants = [str(s) for s, _ in plan.constants]
     body = [f"const real {s} = constants[{i}];" for i, s in enumerate(constants)]
     body += [f"const real {s} = state[{i}];" for i, s in enumerate(plan.state)]
-    body += [f"const real {s} = xi[{j}];" for j, s in enumerate(plan.normals)]
+    used = set().union(*(e.free_symbols for e in (*plan.update, *(e for _, e in plan.repeated))))
+    body += [f"const real {s} = xi[{j}];" for j, s in enumerate(plan.normals) if s in used]
     body += [f"const auto {s} = {code(e, 'cuda')};" for s, e in plan.repeated]
     body += [f"state[{i}] = {code(e, 'cuda')};" for i, e in enumerate(plan.update)]
     return TEMPLATE.format(
