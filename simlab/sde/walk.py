@@ -71,7 +71,8 @@ def kernel(
 class Walkers:
     """Many walkers of one model: `advance` moves them, `state` (component, walker) is where they are, on their device.
 
-    The noise of a walker depends on (seed, stream, walker, step) alone, so two half runs are one whole run.
+    The noise of a walker depends on (seed, stream, walker, step) alone, so two half runs are one whole run. `step` counts
+    the steps taken, `dt` is the time of one (1 for a chain that has no dt).
     """
 
     def __init__(
@@ -94,13 +95,15 @@ class Walkers:
         self.step = 0
         self.stream = _natural("stream", stream, 0, 2**32 - 1)
         self.key: Key = key(_natural("seed", seed, 0))
-        values = dict(parameters or {})
+        values = {str(name): value for name, value in (parameters or {}).items()}
         if dt is not None:
-            if not (np.isfinite(dt) and dt > 0):
-                raise ValueError(f"dt must be a positive number, got {dt!r}.")
-            values[DT] = dt
-        elif DT in self.kernel.parameters and "dt" not in map(str, values):
+            values[str(DT)] = dt
+        step = values.get(str(DT))
+        if step is None and DT in self.kernel.parameters:
             raise ValueError("this model moves in steps of dt; give dt=....")
+        if step is not None and not (np.isfinite(step) and step > 0):
+            raise ValueError(f"dt must be a positive number, got {step!r}.")
+        self.dt = 1.0 if step is None else float(step)
         self._constants = self.kernel.constants(values)
         count = _natural("walkers", walkers, 1, 2**33)
         self.state = self.device.asarray(_start(x0, count, self.names, dtype))
@@ -190,12 +193,12 @@ def walk(
     for frame, stop in zip(frames, stops, strict=True):
         crowd.run(stop - crowd.step, progress)
         frame[...] = crowd.device.to_host(crowd.state)
-    return _label(xr, frames, stops, crowd, dt)
+    return _label(xr, frames, stops, crowd)
 
 
-def _label(xr: Any, frames: np.ndarray, stops: list[int], crowd: Walkers, dt: float | None) -> xr.DataArray:
+def _label(xr: Any, frames: np.ndarray, stops: list[int], crowd: Walkers) -> xr.DataArray:
     """Dimensions, coordinates and the count of diverged walkers."""
-    coords: dict[str, Any] = {"time": np.array(stops) * (1.0 if dt is None else dt), "step": ("time", stops)}
+    coords: dict[str, Any] = {"time": np.array(stops) * crowd.dt, "step": ("time", stops)}
     attrs = {
         "diverged": crowd.diverged(),
         "seed_key": f"{crowd.key.high:08x}{crowd.key.low:08x}",

@@ -1,14 +1,23 @@
-"""The CUDA text built by the host compiler: stubs for what CUDA adds to C++, and a loop where the card has threads."""
+"""A graphics card for machines that have none: the CUDA text built by the host compiler, behind CuPy's own names.
+
+`device()` is a real `Device("gpu", ...)` whose namespace forwards to NumPy, so everything above it runs as on a card:
+the launches of `simlab.sde.gpu`, and whole studies. Its arrays refuse NumPy functions, as CuPy's do.
+"""
 
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import subprocess
+import tempfile
+from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
-from simlab.random import Key
+from simlab.device import Device
 
 STUBS = r"""
 #include <cmath>
@@ -18,7 +27,8 @@ STUBS = r"""
 #define __forceinline__ inline
 struct Index { unsigned x; };
 static Index blockIdx, blockDim, threadIdx;
-template <typename To, typename From> static To cast(From from) { To to; std::memcpy(&to, &from, sizeof to); return to; }
+template <typename To, typename From> static To cast(From from)
+{ To to; std::memcpy(&to, &from, sizeof to); return to; }
 static int __float_as_int(float x) { return cast<int>(x); }
 static float __int_as_float(int x) { return cast<float>(x); }
 static long long __double_as_longlong(double x) { return cast<long long>(x); }
@@ -26,42 +36,96 @@ static double __longlong_as_double(long long x) { return cast<double>(x); }
 using namespace std;
 """
 DRIVER = r"""
-extern "C" void launch(unsigned blocks, unsigned threads, real* state, long long walkers, long long begin, long long end,
-                       unsigned low, unsigned high, unsigned stream, const real* constants) {
+extern "C" void launch(
+    unsigned blocks, unsigned threads, real* state, long long walkers, long long begin, long long end,
+    unsigned low, unsigned high, unsigned stream, const real* constants)
+{
     blockDim.x = threads;
     for (blockIdx.x = 0; blockIdx.x < blocks; ++blockIdx.x)
         for (threadIdx.x = 0; threadIdx.x < threads; ++threadIdx.x)
             advance(state, walkers, begin, end, low, high, stream, constants);
 }
 """
+# -Bsymbolic: the C library has an old function of the name `advance` too, and would be asked first.
+COMPILER = ["g++", "-std=c++17", "-O1", "-shared", "-fPIC", "-Wl,-Bsymbolic", "-Wall", "-Werror"]
+ALLOWED = ["-Wno-unknown-pragmas", "-Wno-unused-function"]
+C_TYPES = {np.int64: ctypes.c_longlong, np.uint32: ctypes.c_uint}
 
 
-def build(text: str, folder: Path) -> ctypes.CDLL:
+class RawKernel:
+    """What cupy.RawKernel is to its caller: (text, entry), then kernel(grid, block, arguments)."""
+
+    def __init__(self, text: str, entry: str, options: tuple[str, ...]) -> None:
+        assert entry == "advance"
+        self.launch = build(text).launch
+
+    def __call__(self, grid: tuple[int], block: tuple[int], arguments: tuple[Any, ...]) -> None:
+        words = [C_TYPES[type(a)](a) if type(a) in C_TYPES else a.ctypes.data_as(ctypes.c_void_p) for a in arguments]
+        self.launch(ctypes.c_uint(*grid), ctypes.c_uint(*block), *words)
+
+
+@cache
+def build(text: str) -> ctypes.CDLL:
     """Compile a kernel's text as C++."""
-    source, library = folder / "kernel.cpp", folder / "kernel.so"
-    source.write_text(STUBS + text + DRIVER, encoding="utf-8")
-    words = [
-        "g++",
-        "-std=c++17",
-        "-O1",
-        "-shared",
-        "-fPIC",
-        "-Wall",
-        "-Werror",
-        "-Wno-unknown-pragmas",
-        "-Wno-unused-function",
-    ]
-    subprocess.run([*words, str(source), "-o", str(library)], check=True, capture_output=True, text=True)
+    folder = Path(tempfile.gettempdir()) / "simlab-host-cuda"
+    folder.mkdir(exist_ok=True)
+    name = hashlib.sha256((STUBS + text + DRIVER + str(COMPILER)).encode()).hexdigest()[:24]
+    library = folder / f"{name}.so"
+    if not library.exists():
+        with tempfile.TemporaryDirectory(dir=folder) as own:
+            source, built = Path(own) / "kernel.cpp", Path(own) / "kernel.so"
+            source.write_text(STUBS + text + DRIVER, encoding="utf-8")
+            subprocess.run([*COMPILER, *ALLOWED, str(source), "-o", str(built)], check=True, text=True)
+            built.replace(library)
     return ctypes.CDLL(str(library))
 
 
-def advance(
-    library: ctypes.CDLL, state: np.ndarray, begin: int, end: int, key: Key, stream: int, constants: np.ndarray
-) -> None:
-    """What simlab.sde.gpu.advance does, on the host; 32 threads to a block so that blocks are tested too."""
-    values = constants.astype(state.dtype)
-    walkers, integer, word, pointer = state.shape[1], ctypes.c_longlong, ctypes.c_uint, ctypes.c_void_p
-    library.launch(
-        word(-(-walkers // 64)), word(32), state.ctypes.data_as(pointer), integer(walkers), integer(begin), integer(end),
-        word(key.low), word(key.high), word(stream), values.ctypes.data_as(pointer),
-    )  # fmt: skip
+class DeviceArray(np.ndarray):
+    """An array that may be added, multiplied and compared, but not given to a NumPy function."""
+
+    ARITHMETIC = frozenset(
+        f"{'true_divide' if n == 'divide' else n}"
+        for n in "add subtract multiply divide power square negative less less_equal greater greater_equal equal not_equal "
+        "invert logical_not bitwise_and bitwise_or".split()
+    ) | {"divide"}
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
+        if method == "__call__" and ufunc.__name__ not in self.ARITHMETIC:
+            raise TypeError(f"numpy.{ufunc.__name__} was given an array of the device; ask the device's namespace.")
+        plain = [_plain(a) for a in inputs]
+        if "out" in keywords:
+            keywords["out"] = tuple(_plain(a) for a in keywords["out"])
+        return _wrap(getattr(ufunc, method)(*plain, **keywords))
+
+    def __array_function__(self, function: Any, types: Any, arguments: Any, keywords: Any) -> Any:
+        raise TypeError(f"numpy.{function.__name__} was given an array of the device; ask the device's namespace.")
+
+
+def _plain(a: Any) -> Any:
+    return a.view(np.ndarray) if isinstance(a, DeviceArray) else a
+
+
+def _wrap(a: Any) -> Any:
+    return a.view(DeviceArray) if isinstance(a, np.ndarray) else a
+
+
+class HostCupy:
+    """NumPy under CuPy's names, on arrays of the device."""
+
+    RawKernel = RawKernel
+    cuda = SimpleNamespace(get_current_stream=lambda: SimpleNamespace(synchronize=lambda: None))
+
+    @staticmethod
+    def asnumpy(a: Any) -> np.ndarray:
+        """Bring an array back."""
+        return np.array(_plain(a))
+
+    def __getattr__(self, name: str) -> Any:
+        function = getattr(np, name)
+        return lambda *arguments, **keywords: _wrap(function(*map(_plain, arguments), **keywords))
+
+
+@cache
+def device() -> Device:
+    """A gpu device without a card."""
+    return Device("gpu", HostCupy(), "CUDA text on the host compiler")

@@ -75,20 +75,20 @@ def test_a_numba_kernel_is_its_expression(name: str, dtype: Any) -> None:
 
 @EVERY_MODEL
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_the_cuda_text_is_the_numba_kernel(name: str, dtype: Any, tmp_path: Path) -> None:
+def test_the_cuda_text_is_the_numba_kernel(name: str, dtype: Any) -> None:
     model, scheme, parameters, x0 = MODELS[name]
-    walkers, values = 133, {**parameters, "dt": 0.02}
-    text = kernel(model, scheme, dtype, "gpu")
-    library = host_cuda.build(text.source, tmp_path)
-    crowd = Walkers(model, walkers, dt=0.02, x0=x0, seed=7, scheme=scheme, parameters=parameters, dtype=dtype, stream=3)
-    state = crowd.state.copy()
-    needed = {str(s) for s in text.parameters}
-    constants = text.constants({k: v for k, v in values.items() if k in needed})
+    card, cpu_walkers = (
+        Walkers(
+            model, 133, dt=0.02, x0=x0, seed=7, scheme=scheme, parameters=parameters, dtype=dtype, stream=3, device=device
+        )
+        for device in (host_cuda.device(), "cpu")
+    )  # fmt: skip
     # Odd and even begins and ends, one step, many steps.
-    for begin, end in ((0, 5), (5, 6), (6, 6), (6, 13)):
-        host_cuda.advance(library, state, begin, end, noise.key(7), 3, constants)
-        crowd.advance(end - begin)
-    close(state, crowd.state, dtype, 13)
+    for steps in (5, 1, 0, 7):
+        card.advance(steps)
+        cpu_walkers.advance(steps)
+    close(card.positions(), cpu_walkers.positions(), dtype, 13)
+    assert card.diverged() == 0
 
 
 @pytest.mark.gpu
