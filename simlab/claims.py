@@ -16,8 +16,8 @@ SIGMAS = 4.0
 class Claim:
     """One sentence on trial.
 
-    measured, reference, se: the numbers, se the standard error of the measured one. bound: how far they may be apart (or,
-    for a chi-square, the largest value; for `exceeds`, the smallest). why: where the bound comes from.
+    measured, reference, se: the numbers, se the standard error of the measured one. bound: how far they may be apart
+    (or, for a chi-square, the largest value; for `exceeds`, the smallest). why: where the bound comes from.
     """
 
     name: str
@@ -45,9 +45,10 @@ class Claim:
         bias: float = 0.0,
         resolution: float = math.inf,
     ) -> Claim:
-        """|measured - reference| <= sigmas se + bias; undecided when that bound exceeds `resolution`, the effect that matters.
+        """|measured - reference| <= sigmas se + bias; undecided when that bound exceeds `resolution`.
 
-        bias: the finite-size error of the estimate, known from theory and declared, never fitted.
+        resolution: the effect that matters. bias: the finite-size error of the estimate, known from theory and
+        declared, never fitted.
         """
         bound = sigmas * se + bias
         why = f"{sigmas:g} standard errors, false alarm {math.erfc(sigmas / math.sqrt(2)):.0e}"

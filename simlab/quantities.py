@@ -1,4 +1,7 @@
-"""Paired variables of a scene: `q` measured, `q_se` its standard error, `q_theory` the reference, each with name and units."""
+"""Paired variables of a scene: `q` measured, `q_se` its standard error, `q_theory` the reference.
+
+Each has a name and units.
+"""
 
 from __future__ import annotations
 

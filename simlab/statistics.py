@@ -1,7 +1,7 @@
 """Means, standard errors and tests for samples of independent walkers.
 
-Walkers are independent, the frames of one walker are not. So everything is averaged over a walker's own frames first, and
-the spread over walkers gives the standard error: autocorrelation in time needs no estimate and no correction.
+Walkers are independent, the frames of one walker are not. So everything is averaged over a walker's own frames first,
+and the spread over walkers gives the standard error: autocorrelation in time needs no estimate and no correction.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def chi_square(deviation: Floats, error: Floats) -> ChiSquare:
 
 
 class Fit(NamedTuple):
-    """A weighted least-squares fit: coefficients, their standard errors, and the linear map from data to coefficients."""
+    """A weighted least-squares fit: coefficients, standard errors, and the linear map from data to coefficients."""
 
     coefficients: Floats
     se: Floats

@@ -1,4 +1,4 @@
-"""The noise of `simlab.random` for numba: a block of walkers at a time, in loops that the compiler turns into vector code.
+"""The noise of `simlab.random` for numba: a block of walkers at a time, in loops that become vector code.
 
 numba from the package index has no vector mathematics, so ln, sin and cos are polynomials of our own, and the passage
 between floats and their bits goes through one-line LLVM intrinsics. There is no branch, and 32-bit words live in the
@@ -64,7 +64,8 @@ _LOW, _32 = np.uint64(0xFFFFFFFF), np.uint64(32)
 def philox(a: Any, b: Any, c: Any, d: Any, k: Any, l: Any) -> Any:
     """Philox4x32-10 on 32-bit words held in uint64; the upper halves of the results are garbage, to be masked."""
     for _ in range(10):
-        # Masking the factors, not the products, lets the compiler use the 32 x 32 -> 64 bit vector product and drop the mask.
+        # Masking the factors, not the products, lets the compiler use the 32 x 32 -> 64 bit vector product
+        # and drop the mask.
         p, q = _M0 * (a & _LOW), _M1 * (c & _LOW)
         a, b, c, d = (q >> _32) ^ (b ^ k), q, (p >> _32) ^ (d ^ l), p
         k, l = (k + _W0) & _LOW, (l + _W1) & _LOW
@@ -73,7 +74,7 @@ def philox(a: Any, b: Any, c: Any, d: Any, k: Any, l: Any) -> Any:
 
 @njit(**OPTIONS)
 def fill_words(pair: int, group: int, component: int, stream: Any, low: Any, high: Any, u: Any, v: Any) -> None:
-    """Words of the walkers 2 pair, 2 pair + 1, ... (columns) for the steps 2 group, 2 group + 1; 2 group + 2, ... (rows).
+    """Words of walkers 2 pair, 2 pair + 1, ... (columns) for steps 2 group, 2 group + 1; 2 group + 2, ... (rows).
 
     u, v: (groups, pairs), two walkers to a uint64.
     """
@@ -153,7 +154,8 @@ def fill_normals32(u: Any, v: Any, c: Any, even: Any, odd: Any) -> None:
 @njit(**OPTIONS)
 def fill_normals64(u: Any, v: Any, c: Any, even: Any, odd: Any) -> None:
     """The same in double precision; c is CONSTANTS64."""
-    k = (c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10], c[11], c[12], c[13], c[14], c[15], c[16],
-         c[17], c[18], c[19], c[20], c[21], c[22], c[23], c[24], c[25], c[26], c[27], c[28], c[29], c[30], c[31], c[32])  # fmt: skip
+    k = (c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10], c[11], c[12], c[13], c[14],
+         c[15], c[16], c[17], c[18], c[19], c[20], c[21], c[22], c[23], c[24], c[25], c[26], c[27], c[28], c[29],
+         c[30], c[31], c[32])  # fmt: skip
     for i in range(u.shape[0]):
         even[i], odd[i] = pair64(u[i], v[i], k)

@@ -1,7 +1,8 @@
 """The functions that generated numba kernels call, one set for each working dtype, free of branches where that pays.
 
 numba's own sin, cos and exp go to the C library one number at a time; these are polynomials that stay in vector code.
-Relative to max(1, |f|) they are good to a few roundings while |x| < 1e5 (single: 1e3) for sin and cos, everywhere for exp.
+Relative to max(1, |f|) they are good to a few roundings while |x| < 1e5 (single: 1e3) for sin and cos,
+everywhere for exp.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from simlab.random.kernels import CONTRACT, float_of_bits32, float_of_bits64
 
 @intrinsic
 def floor(typing_context: Any, value: Any) -> Any:
-    """floor(x) as a float (numba's own makes an integer, which no vector unit likes)."""
+    """The floor of x as a float (numba's own makes an integer, which no vector unit likes)."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kind = arguments[0].type

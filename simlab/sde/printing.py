@@ -85,11 +85,13 @@ def _is_plain(exponent: sp.Expr) -> bool:
 # sympy class -> name; both languages know these by overloads on the working dtype.
 FUNCTIONS: dict[type, str] = {
     sp.exp: "exp", sp.log: "log", sp.sin: "sin", sp.cos: "cos", sp.tan: "tan", sp.asin: "asin", sp.acos: "acos",
-    sp.atan: "atan", sp.atan2: "atan2", sp.sinh: "sinh", sp.cosh: "cosh", sp.tanh: "tanh", sp.erf: "erf", sp.floor: "floor",
-    sp.Abs: "fabs", sp.sign: "sign",
+    sp.atan: "atan", sp.atan2: "atan2", sp.sinh: "sinh", sp.cosh: "cosh", sp.tanh: "tanh", sp.erf: "erf",
+    sp.floor: "floor", sp.Abs: "fabs", sp.sign: "sign",
 }  # fmt: skip
-RESERVED = {*FUNCTIONS.values(), "sqrt", "pow", "inverse", "smaller", "larger", "step", "advance", "real", "block", "state",
-            "int", "float", "double", "long", "char", "short", "signed", "unsigned", "const", "auto", "void", "this"}  # fmt: skip
+RESERVED = {
+    *FUNCTIONS.values(), "sqrt", "pow", "inverse", "smaller", "larger", "step", "advance", "real", "block", "state",
+    "int", "float", "double", "long", "char", "short", "signed", "unsigned", "const", "auto", "void", "this",
+}  # fmt: skip
 RELATIONS = {sp.Eq: "==", sp.Ne: "!=", sp.Lt: "<", sp.Le: "<=", sp.Gt: ">", sp.Ge: ">="}
 LOGIC = {
     "numba": {sp.And: " and ", sp.Or: " or ", sp.Not: "not "},

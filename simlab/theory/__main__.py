@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -29,7 +28,7 @@ def main(argv: list[str] | None = None) -> int:
                 FOLDER.mkdir(exist_ok=True)
                 temporary = path.with_suffix(".tmp")
                 temporary.write_text(text, encoding="utf-8")
-                os.replace(temporary, path)
+                temporary.replace(path)
                 print(f"wrote {path}")
     if options.check and stale:
         print(f"stale: {', '.join(stale)}; run `python -m simlab.theory`.")

@@ -59,7 +59,8 @@ class Chain:
 def stopped(chain: Chain, alive: sp.Basic, clock: str = "lifetime") -> Chain:
     """The chain frozen for good at the first step where `alive` (a condition on the state) is false.
 
-    One more component, named `clock`, counts the steps taken so far: once a walker is stopped it is the discrete first-passage time.
+    One more component, named `clock`, counts the steps taken so far: once a walker is stopped it is the discrete
+    first-passage time.
     """
     count = sp.Symbol(clock, nonnegative=True)
     held = [sp.Piecewise((new, alive), (old, True)) for old, new in zip(chain.state, chain.update, strict=True)]

@@ -1,4 +1,4 @@
-"""Derivations as Markdown: prose with numbered equations, every equation printed from the expression that was computed."""
+"""Derivations as Markdown: prose and numbered equations, each printed from the expression that was computed."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Read a formula that a user typed. sympy's own parser evaluates code, so this one walks Python's syntax tree.
 
-Nothing is ever evaluated: a node that is not on the list below ends in one sentence. Integers stay exact, and decimals are
-taken at their word (0.1 is 1/10).
+Nothing is ever evaluated: a node that is not on the list below ends in one sentence. Integers stay exact, and decimals
+are taken at their word (0.1 is 1/10).
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ class _Reader:
         for operator, left, right in zip(node.ops, values, values[1:], strict=False):
             if type(operator) not in COMPARISONS:
                 self.refuse(node, "conditions compare with < <= > >=")
-            result = sp.And(result, COMPARISONS[type(operator)](left, right))  # type: ignore[index]
+            result = sp.And(result, COMPARISONS[type(operator)](left, right))
         return result
 
     def condition(self, node: ast.AST, depth: int) -> Any:
@@ -194,8 +194,11 @@ class _Reader:
 
 
 def _describe(node: ast.AST) -> str:
-    words = {"Attribute": "an attribute", "Subscript": "an index", "Lambda": "a lambda", "List": "a list", "Tuple": "a tuple",
-             "BoolOp": "and/or", "JoinedStr": "a string", "Mod": "%", "FloorDiv": "//", "MatMult": "@", "Not": "not"}  # fmt: skip
+    words = {
+        "Attribute": "an attribute", "Subscript": "an index", "Lambda": "a lambda", "List": "a list",
+        "Tuple": "a tuple", "BoolOp": "and/or", "JoinedStr": "a string", "Mod": "%", "FloorDiv": "//", "MatMult": "@",
+        "Not": "not",
+    }  # fmt: skip
     return words.get(type(node).__name__, type(node).__name__)
 
 

@@ -1,8 +1,9 @@
 """Stationary laws, finite-step corrections and escape times of one-dimensional SDEs.
 
-Symbolic where sympy carries it; what has no closed form is integrated by Gauss-Legendre panels from the same expressions.
-Sources: Risken 1989 (stationary density, mean first passage), Zygalakis 2011 and Leimkuhler & Matthews 2015 (modified
-equation of Euler-Maruyama), Hanggi, Talkner & Borkovec 1990 (Kramers), Siegmund 1985 (discrete monitoring).
+Symbolic where sympy carries it; what has no closed form is integrated by Gauss-Legendre panels from the same
+expressions. Sources: Risken 1989 (stationary density, mean first passage), Zygalakis 2011 and Leimkuhler & Matthews
+2015 (modified equation of Euler-Maruyama), Hanggi, Talkner & Borkovec 1990 (Kramers), Siegmund 1985 (discrete
+monitoring).
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ PANELS, ORDER = 512, 16
 NEGLIGIBLE = 80.0
 """A density below e^-80 of its top is left out."""
 DISCRETE_BOUNDARY_SHIFT = float(-zeta(0.5) / np.sqrt(2 * np.pi))
-"""0.5826: a boundary watched every dt acts as if it stood this many s sqrt(dt) further out (Siegmund 1985, Broadie et al. 1997)."""
+"""0.5826: a boundary watched every dt acts as if it stood this many s sqrt(dt) further out.
+
+Siegmund 1985, Broadie et al. 1997.
+"""
 
 
 class NotNormalisable(ValueError):
@@ -34,9 +38,9 @@ class NotNormalisable(ValueError):
 
 
 def stationary(sde: SDE) -> sp.Expr:
-    """Stationary density up to its norm, with zero flux: p ~ exp(int 2 b/s^2)/s^2 with the Ito drift b (Risken 1989, 5.13).
+    """Stationary density up to its norm, with zero flux: p ~ exp(int 2 b/s^2)/s^2 with the Ito drift b.
 
-    Drift-free in the Ito sense 1/s^2, in the Stratonovich sense 1/s.
+    Risken 1989, 5.13. Drift-free in the Ito sense 1/s^2, in the Stratonovich sense 1/s.
     """
     x, drift, noise = _scalar(sde.to("ito"))
     return sp.exp(sp.integrate(sp.cancel(2 * drift / noise**2), x)) / noise**2
@@ -51,7 +55,8 @@ def residual(sde: SDE, density: sp.Expr) -> sp.Expr:
 def modified_equation(sde: SDE) -> tuple[sp.Expr, sp.Expr]:
     """Drift and noise of the SDE that Euler-Maruyama samples to weak order 2 in dt; additive noise only.
 
-    Found by matching the first two moments of one step: the Ito-Taylor expansion of the modified SDE against Euler's own.
+    Found by matching the first two moments of one step: the Ito-Taylor expansion of the modified SDE against
+    Euler's own.
     """
     x, b, s = _scalar(sde.to("ito"))
     if s.diff(x) != 0:
@@ -91,7 +96,7 @@ def slope(sde: SDE, observable: sp.Expr, values: Values) -> float:
 
 
 def euler_harmonic_variance(k: sp.Expr, s: sp.Expr, dt: sp.Expr = DT) -> sp.Expr:
-    """Stationary variance of Euler's chain for dx = -k x dt + s dW, solved from the chain itself: s^2/(k (2 - k dt))."""
+    """Stationary variance of Euler's chain for dx = -k x dt + s dW, from the chain itself: s^2/(k (2 - k dt))."""
     x, v = sp.Symbol("x", real=True), sp.Symbol("v", positive=True)
     mean, root = EULER(SDE(x, -k * x, s)).moments()
     step = mean[0].coeff(x) if mean[0].is_Mul else sp.expand(mean[0]).coeff(x)
@@ -132,8 +137,8 @@ class Density:
 def density(sde: SDE, values: Values) -> Density:
     """The stationary density with numbers for the parameters; NotNormalisable says in one sentence why there is none.
 
-    On the whole line, or on the domain of the equation (periodic and reflecting ends carry no flux here: on a circle the
-    drift must have no net circulation).
+    On the whole line, or on the domain of the equation (periodic and reflecting ends carry no flux here: on a circle
+    the drift must have no net circulation).
     """
     x, drift, noise = _scalar(sde.to("ito"))
     force, spread = _numeric(x, 2 * drift / noise**2, values), _numeric(x, noise**2, values)
@@ -154,9 +159,10 @@ def density(sde: SDE, values: Values) -> Density:
 
 
 def mean_first_passage(sde: SDE, values: Values, start: float, target: float) -> float:
-    """Exact mean time from start to target, 2 int_start^target dy/psi(y) int_-inf^y psi(z)/s(z)^2 dz, psi = exp int 2b/s^2.
+    """Exact mean time from start to target, in continuous time; the target is above or below the start.
 
-    (Risken 1989, 8.1; for -U' and 2T it is (1/T) int e^{U/T} int e^{-U/T}.) Continuous time, target above or below the start.
+    2 int_start^target dy/psi(y) int_-inf^y psi(z)/s(z)^2 dz, psi = exp int 2b/s^2 (Risken 1989, 8.1; for -U' and 2T
+    it is (1/T) int e^{U/T} int e^{-U/T}).
     """
     x, drift, noise = _scalar(sde.to("ito"))
     sign = 1.0 if target > start else -1.0

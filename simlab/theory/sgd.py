@@ -56,7 +56,10 @@ def mean_drift(h: sp.Expr, noise: sp.Expr, x: sp.Symbol | None = None) -> sp.Exp
 
 
 def label_noise_potential(h: sp.Expr, sigma: sp.Expr) -> sp.Expr:
-    """R with mean drift -lr R'(x) under label noise s^2 = sigma^2 h: -(sigma^2/2) ln(1 - lr h/2) (Damian et al. 2021)."""
+    """R with mean drift -lr R'(x) under label noise s^2 = sigma^2 h: -(sigma^2/2) ln(1 - lr h/2).
+
+    Damian et al. 2021.
+    """
     u, curvature = sp.symbols("u h", positive=True)  # u = 1 - lr h/2, positive while SGD is stable
     push = normal_variance(curvature, sigma * sp.sqrt(curvature)) / 2
     integrand = sp.cancel(push.subs(curvature, 2 * (1 - u) / LR) * 2 / LR)
@@ -66,8 +69,8 @@ def label_noise_potential(h: sp.Expr, sigma: sp.Expr) -> sp.Expr:
 def reduced(h: sp.Expr, noise: sp.Expr, kick: sp.Expr, x: sp.Symbol | None = None) -> SDE:
     """The Ito equation of x alone on the circle, time counted in steps: dx = mean_drift dt + kick dW.
 
-    noise: standard deviation of the gradient noise across the valley; kick: that of the move along it a step. Asymptotic:
-    both small, their ratio fixed.
+    noise: standard deviation of the gradient noise across the valley; kick: that of the move along it a step.
+    Asymptotic: both small, their ratio fixed.
     """
     x = x or sp.Symbol("x", real=True)
     return SDE(x, mean_drift(h, noise, x), kick, "ito", (0, 2 * sp.pi), "periodic")

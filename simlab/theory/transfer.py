@@ -1,7 +1,7 @@
 """The exact law of a chain at finite dt, from its one-step transfer operator on quadrature nodes (Nystrom 1930).
 
-This is the reference without any bias: what remains is quadrature error, which falls exponentially with the nodes and is
-checked. The operator acts on functions, (K f)(x) = E[f(X') | X = x]; its left eigenvector is the stationary law, its
+This is the reference without any bias: what remains is quadrature error, which falls exponentially with the nodes and
+is checked. The operator acts on functions, (K f)(x) = E[f(X') | X = x]; its left eigenvector is the stationary law, its
 second eigenvalue the slowest decay, and restricted to an interval it knows the first-passage time.
 """
 
@@ -25,7 +25,10 @@ Floats = NDArray[np.float64]
 Values = Mapping[sp.Symbol, float]
 LARGEST = 4000
 RESOLUTION = 0.45
-"""Node spacing in kernel widths: Gauss-Legendre nodes are pi/2 sparser in the middle, and exp(-2 pi^2/0.71^2) < 1e-16."""
+"""Node spacing in kernel widths.
+
+Gauss-Legendre nodes are pi/2 sparser in the middle, and exp(-2 pi^2/0.71^2) < 1e-16.
+"""
 DEPTH = 45.0
 """e^-45 of the top of the density is where the line is cut off at first."""
 
@@ -67,7 +70,10 @@ class Transfer:
         return float((self.mass * f(self.nodes)).sum())
 
     def bin_probabilities(self, edges: Floats) -> Floats:
-        """Stationary probability of each bin (len(edges) - 1), as accurate as the density itself; a line's end bins are open."""
+        """Stationary probability of each bin (len(edges) - 1); a line's end bins are open.
+
+        As accurate as the density itself.
+        """
         if self.period:
             k = np.fft.fftfreq(len(self.nodes), 1 / len(self.nodes))
             amplitudes = np.fft.fft(self.mass) / self.period
@@ -84,7 +90,7 @@ class Transfer:
 
     @cached_property
     def second(self) -> tuple[float, Callable[[Floats], Floats]]:
-        """The second eigenvalue and its right eigenfunction phi, E phi(X_n) phi(X_0) = lambda^n E phi^2; <phi^2> = 1."""
+        """The second eigenvalue and right eigenfunction phi, E phi(X_n) phi(X_0) = lambda^n E phi^2; <phi^2> = 1."""
         values, vectors = np.linalg.eig(self.operator)
         order = np.argsort(-np.abs(values))
         second = order[1]
@@ -148,8 +154,8 @@ def gaussian(chain: Chain, values: Values, *, low: float | None = None, high: fl
 def koopman(chain: Chain, values: Values, low: float, high: float, nodes: int = 161, draws: int = 401) -> Transfer:
     """The operator of any chain on the circle [low, high), its noise one unit normal (Heun, Milstein: not Gaussian).
 
-    Functions are trigonometric polynomials through the nodes, and the normal is integrated by the trapezoidal rule: both
-    converge exponentially. The update goes in unwrapped; high frequencies of the mass check the resolution.
+    Functions are trigonometric polynomials through the nodes, and the normal is integrated by the trapezoidal rule:
+    both converge exponentially. The update goes in unwrapped; high frequencies of the mass check the resolution.
     """
     (x,) = chain.state
     (xi,) = chain.normals
@@ -209,8 +215,8 @@ def _nodes(left: float, right: float, std: Any) -> tuple[Floats, Floats]:
     count = int(np.ceil((right - left) / (RESOLUTION * finest))) + 32
     if count > LARGEST:
         raise ValueError(
-            f"the step is too short to be resolved: noise of {finest:.1e} a step on a range of {right - left:.1e} takes "
-            f"{count} nodes, {LARGEST} are allowed; take a larger dt."
+            f"the step is too short to be resolved: noise of {finest:.1e} a step on a range of {right - left:.1e} "
+            f"takes {count} nodes, {LARGEST} are allowed; take a larger dt."
         )
     t, w = np.polynomial.legendre.leggauss(count)
     half = (right - left) / 2

@@ -32,15 +32,16 @@ def test_formulas_are_read_exactly(text: str, expected: sp.Expr) -> None:
     ("text", "fragment"),
     [
         ("x^2", "write **"), ("y + 1", "'y' is unknown"), ("sinn(x)", "did you mean sin"), ("1/0", "division by zero"),
-        ("__import__('os').system('true')", "only plain calls"), ("x.__class__", "an attribute"), ("9**9**9**9", "exponent"),
-        ("(lambda: 1)()", "only plain calls"), ("[x]", "a list"), ("x if x else 1", "a condition is wanted"),
-        ("x > 1", "is a condition"), ("exp(x", "not a formula"), ("", "not a formula"), ("x" * 2000, "at most"),
-        ("log(0)", "not a finite real number"), ("sqrt(-1)", "not a finite real number"), ("Max(x)", "two or more"),
-        ("-" * 100 + "x", "nested"), ("1e400", "out of range"), ("exp(x, x)", "1 argument"), ("'x'", "not a real number"),
+        ("__import__('os').system('true')", "only plain calls"), ("x.__class__", "an attribute"),
+        ("9**9**9**9", "exponent"), ("(lambda: 1)()", "only plain calls"), ("[x]", "a list"),
+        ("x if x else 1", "a condition is wanted"), ("x > 1", "is a condition"), ("exp(x", "not a formula"),
+        ("", "not a formula"), ("x" * 2000, "at most"), ("log(0)", "not a finite real number"),
+        ("sqrt(-1)", "not a finite real number"), ("Max(x)", "two or more"), ("-" * 100 + "x", "nested"),
+        ("1e400", "out of range"), ("exp(x, x)", "1 argument"), ("'x'", "not a real number"),
     ],
 )  # fmt: skip
 def test_everything_else_is_refused_in_a_sentence(text: str, fragment: str) -> None:
-    with pytest.raises(ExpressionError, match="^[^\n]*$") as error:
+    with pytest.raises(ExpressionError, match=r"^[^\n]*$") as error:
         parse(text)
     assert fragment in str(error.value)
 
@@ -69,4 +70,9 @@ def test_no_text_does_anything_but_parse_or_be_refused(text: str) -> None:
     max_leaves=8,
 ))  # fmt: skip
 def test_what_is_read_is_what_python_means(text: str) -> None:
-    assert parse(text) == sp.sympify(eval(text, {"x": X, "sin": sp.sin}))
+    try:
+        result = parse(text)
+    except ExpressionError as error:  # ((99**2)**2)**2 and the like
+        assert "too large" in str(error)
+        return
+    assert result == sp.sympify(eval(text, {"x": X, "sin": sp.sin}))

@@ -12,8 +12,8 @@ from simlab.theory import fokker_planck as fp
 from simlab.theory import sgd, transfer
 from simlab.theory.chain import DT
 from simlab.theory.expression import parse
-from simlab.theory.schemes import EULER, HEUN
-from simlab.theory.sde import SDE, langevin
+from simlab.theory.schemes import EULER, HEUN, Scheme
+from simlab.theory.sde import SDE, Calculus, langevin
 
 X, T = sp.Symbol("x", real=True), sp.Symbol("T", positive=True)
 DOUBLE = X**4 / 4 - X**2 / 2
@@ -70,7 +70,8 @@ def test_the_chain_leaves_the_gibbs_law_with_the_derived_slope(a: object, c: obj
         chain = transfer.gaussian(EULER(sde), {**values, DT: dt / float(rational(a)) / 3})
         step = dt / float(rational(a)) / 3
         rests.append(abs(chain.expect(np.square) - gibbs - slope * step))
-    # What is left is of second order: four times smaller at half the step (between 3 and 5 where it can be seen at all).
+    # What is left is of second order: four times smaller at half the step (between 3 and 5 where it can be
+    # seen at all).
     assert rests[1] < 1e-9 or 3 < rests[1] / rests[0] < 5
 
 
@@ -108,13 +109,13 @@ def test_first_passage_tends_to_the_integral_with_the_shifted_boundary() -> None
 
 
 @pytest.mark.parametrize(("calculus", "scheme", "mean"), [("ito", EULER, -0.6), ("stratonovich", HEUN, -1 / 3)])
-def test_the_circle_at_any_scheme(calculus: object, scheme: object, mean: float) -> None:
+def test_the_circle_at_any_scheme(calculus: Calculus, scheme: Scheme, mean: float) -> None:
     noise = 1 + sp.Rational(3, 5) * sp.sin(X)
-    law = fp.density(SDE(X, 0, noise, calculus, (0, 2 * sp.pi), "periodic"), {})  # type: ignore[arg-type]
+    law = fp.density(SDE(X, 0, noise, calculus, (0, 2 * sp.pi), "periodic"), {})
     assert law.expect(np.sin) == pytest.approx(mean, abs=1e-10)
     gaps = []
     for dt in (0.01, 0.02):
-        chain = transfer.koopman(scheme(SDE(X, 0, noise, calculus)), {DT: dt}, 0, 2 * np.pi)  # type: ignore[operator, arg-type]
+        chain = transfer.koopman(scheme(SDE(X, 0, noise, calculus)), {DT: dt}, 0, 2 * np.pi)
         gaps.append(chain.expect(np.sin) - mean)
         assert chain.bin_probabilities(np.linspace(0, 2 * np.pi, 9)).sum() == pytest.approx(1, abs=1e-12)
     assert gaps[1] / gaps[0] == pytest.approx(2, abs=0.1)  # weak order one
@@ -122,8 +123,11 @@ def test_the_circle_at_any_scheme(calculus: object, scheme: object, mean: float)
 
 @pytest.mark.parametrize(
     ("text", "fragment"),
-    [("-x**4", "does not confine"), ("x", "does not confine"), ("0*x", "does not confine"), ("log(x)", "not a finite number"),
-     ("x**2 + 1/x", "not a finite number"), ("log(1 + x**2)", "too heavy"), ("-log(1 + x**2)", "does not confine")],
+    [
+        ("-x**4", "does not confine"), ("x", "does not confine"), ("0*x", "does not confine"),
+        ("log(x)", "not a finite number"), ("x**2 + 1/x", "not a finite number"), ("log(1 + x**2)", "too heavy"),
+        ("-log(1 + x**2)", "does not confine"),
+    ],
 )  # fmt: skip
 def test_potentials_that_do_not_confine_are_refused(text: str, fragment: str) -> None:
     with pytest.raises(fp.NotNormalisable, match=fragment):

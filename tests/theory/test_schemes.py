@@ -101,7 +101,7 @@ def test_a_stopped_chain_counts_the_steps_it_lives() -> None:
         (lambda: SDE((X, Y), (0, 0), (1, 1, 1)), "diagonal noise has 3"),
         (lambda: SDE(X, 0, 1, boundary="periodic"), "needs a domain"),
         (lambda: SDE(X, 0, 1, domain=(1, 0)), "low < high"),
-        (lambda: SDE(X, 0, 1, calculus="strat"), "calculus must be"),
+        (lambda: SDE(X, 0, 1, calculus="strat"), "calculus must be"),  # type: ignore[arg-type]
         (lambda: SDE((X, X), (0, 0), 1), "distinct"),
         (lambda: SDE((X, Y), (0, 0), sp.Matrix([[1, 1]])), "1 rows"),
         (lambda: EULER(SDE(X, -sp.Symbol("dt") * X, 1)), "the name dt is the time step"),

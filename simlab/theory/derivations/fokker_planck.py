@@ -9,8 +9,8 @@ from simlab.theory import fokker_planck as fp
 from simlab.theory import transfer
 from simlab.theory.chain import DT
 from simlab.theory.document import Document
-from simlab.theory.schemes import EULER, HEUN, SCHEMES
-from simlab.theory.sde import SDE, langevin
+from simlab.theory.schemes import EULER, HEUN, SCHEMES, Scheme
+from simlab.theory.sde import SDE, Calculus, langevin
 
 X, T, K, S = (
     sp.Symbol("x", real=True),
@@ -28,8 +28,9 @@ def derivation() -> Document:
     )
     page.say(
         """The talk writes down a stochastic differential equation and says that, after some warm-up, each point of the
-        trajectory is a sample. This page derives what exactly it samples: in continuous time, at a finite step, and how long
-        the warm-up may take. Every equation below was computed by sympy from the expressions that the simulation runs."""
+        trajectory is a sample. This page derives what exactly it samples: in continuous time, at a finite step, and how
+        long the warm-up may take. Every equation below was computed by sympy from the expressions that the simulation
+        runs."""
     )
     _stationary(page)
     _two_readings(page)
@@ -42,12 +43,14 @@ def derivation() -> Document:
 def _stationary(page: Document) -> None:
     page.section("The stationary density")
     page.say(
-        "A walker follows, in the sense of Ito, $dx = b(x)\\,dt + s(x)\\,dW$. Its density obeys the Fokker-Planck equation"
+        """A walker follows, in the sense of Ito, $dx = b(x)\\,dt + s(x)\\,dW$. Its density obeys the Fokker-Planck
+        equation"""
     )
     page.show(r"\partial_t p", r"-\partial_x (b\,p) + \tfrac12\,\partial_x^2 (s^2 p) = -\partial_x J")
     page.say(
-        """At a stationary state on a line that confines (or between reflecting walls) the flux $J = b p - \\frac12 (s^2 p)'$
-        is zero. That is a first-order equation for $q = s^2 p$, namely $q' = (2b/s^2)\\,q$, with the solution"""
+        """At a stationary state on a line that confines (or between reflecting walls) the flux
+        $J = b p - \\frac12 (s^2 p)'$ is zero. That is a first-order equation for $q = s^2 p$, namely
+        $q' = (2b/s^2)\\,q$, with the solution"""
     )
     page.show("p(x)", r"\frac{C}{s(x)^2}\,\exp\!\int^x \frac{2\,b(z)}{s(z)^2}\,dz")
     ou = SDE(X, -K * X, S)
@@ -63,8 +66,8 @@ def _two_readings(page: Document) -> None:
     page.section("A random walk with changing variance")
     page.say(
         """The talk's Experiment 2: no drift, noise that depends on the place, $dx = s(x)\\,dW$. The symbol $dW$ has two
-        readings. Ito evaluates $s$ before the step; Stratonovich takes the middle of the step. They are different processes:
-        a Stratonovich equation with noise $s$ is an Ito equation with the additional drift"""
+        readings. Ito evaluates $s$ before the step; Stratonovich takes the middle of the step. They are different
+        processes: a Stratonovich equation with noise $s$ is an Ito equation with the additional drift"""
     )
     strat = SDE(X, 0, noise, "stratonovich")
     page.show(r"b = \tfrac12\, s\, s'", strat.to("ito").drift[0])
@@ -72,15 +75,16 @@ def _two_readings(page: Document) -> None:
     page.show(r"p_{\mathrm{Ito}}", fp.stationary(SDE(X, 0, noise)), r"\propto")
     page.show(r"p_{\mathrm{Stratonovich}}", sp.factor(sp.expand_log(sp.simplify(fp.stationary(strat)))), r"\propto")
     page.say(
-        """that is $1/s^2$ and $1/s$: walkers stay where the noise is small, and how strongly depends on the reading. The
-        integrators choose it: Euler's step converges to Ito, Heun's to Stratonovich."""
+        """that is $1/s^2$ and $1/s$: walkers stay where the noise is small, and how strongly depends on the reading.
+        The integrators choose it: Euler's step converges to Ito, Heun's to Stratonovich."""
     )
     for scheme in SCHEMES.values():
         page.show(f"x'_{{\\mathrm{{{scheme.name}}}}}", scheme.formula)
     rows = []
-    for name, scheme in (("ito", EULER), ("stratonovich", HEUN)):
-        free = SDE(X, 0, noise, name)  # type: ignore[arg-type]  # a literal of Calculus
-        limit = fp.density(SDE(X, 0, noise, name, (0, 2 * sp.pi), "periodic"), {a: 0.6}).expect(np.sin)  # type: ignore[arg-type]
+    readings: tuple[tuple[Calculus, Scheme], ...] = (("ito", EULER), ("stratonovich", HEUN))
+    for name, scheme in readings:
+        free = SDE(X, 0, noise, name)
+        limit = fp.density(SDE(X, 0, noise, name, (0, 2 * sp.pi), "periodic"), {a: 0.6}).expect(np.sin)
         chains = [transfer.koopman(scheme(free), {a: 0.6, DT: dt}, 0, 2 * np.pi).expect(np.sin) for dt in (0.04, 0.01)]
         rows.append([f"{name} ({scheme.name})", limit, chains[1], chains[0]])
     page.say("The mean of $\\sin x$ at $a = 0.6$, from the densities and from the exact law of the chain at two steps:")
@@ -94,8 +98,8 @@ def _gibbs(page: Document) -> None:
     page.show(r"p(x)", sp.simplify(fp.stationary(sde)), r"\propto")
     page.say(
         """here for $U = x^4/4 - x^2/2$; the factor in front does not depend on $x$. The talk's form
-        $dx = \\frac12 (\\log p)'\\,dt + dW$ is the same equation with $U = -\\frac12 \\log p$ and $T = \\frac12$, so it samples
-        $e^{-U/T} = p$. As a check,"""
+        $dx = \\frac12 (\\log p)'\\,dt + dW$ is the same equation with $U = -\\frac12 \\log p$ and $T = \\frac12$, so it
+        samples $e^{-U/T} = p$. As a check,"""
     )
     target = sp.exp(-(X**4))
     page.show(
@@ -113,10 +117,10 @@ def _finite_step(page: Document) -> None:
     )
     page.show("v", fp.euler_harmonic_variance(K, S))
     page.say(
-        """which is larger than the continuous $s^2/2k$ and infinite at $k\\,dt = 2$. In general one asks for the equation that
-        the chain follows better than its own: drift $b + dt\\,b_1$ and noise $s + dt\\,s_1$. Matching the mean and the mean
-        square of one step to order $dt^2$, where the Ito-Taylor expansion of the new equation uses its generator
-        $L = b\\,\\partial_x + \\frac12 s^2 \\partial_x^2$, gives"""
+        """which is larger than the continuous $s^2/2k$ and infinite at $k\\,dt = 2$. In general one asks for the
+        equation that the chain follows better than its own: drift $b + dt\\,b_1$ and noise $s + dt\\,s_1$. Matching the
+        mean and the mean square of one step to order $dt^2$, where the Ito-Taylor expansion of the new equation uses
+        its generator $L = b\\,\\partial_x + \\frac12 s^2 \\partial_x^2$, gives"""
     )
     b, s = sp.Function("b")(X), sp.Symbol("s", positive=True)
     drift, noise = fp.modified_equation(SDE(X, b, s))
@@ -131,15 +135,17 @@ def _finite_step(page: Document) -> None:
     page.show(r"\phi", sp.expand(fp.density_correction(sde)))
     values = {T: 0.5}
     page.say(
-        "and any mean moves with the step at the rate $d\\langle A\\rangle/d\\,dt = \\langle A\\phi\\rangle - \\langle A\\rangle\\langle\\phi\\rangle$. At $T = 1/2$:"
+        """and any mean moves with the step at the rate
+        $d\\langle A\\rangle/d\\,dt = \\langle A\\phi\\rangle - \\langle A\\rangle\\langle\\phi\\rangle$.
+        At $T = 1/2$:"""
     )
     slope = fp.slope(sde, X**2, values)
     gibbs = fp.density(sde, values).expect(np.square)
     page.show(r"\frac{d\langle x^2\rangle}{d\,dt}", f"{slope:.6f}")
     page.say(
-        """The expansion is asymptotic: $1 + dt\\,\\phi$ must not be written $e^{dt\\,\\phi}$, whose leading power of $x$ would
-        diverge. The reference without any expansion is the law of the chain itself, the leading eigenvector of the operator
-        $(Kf)(x) = E[f(x')\\,|\\,x]$ on quadrature nodes."""
+        """The expansion is asymptotic: $1 + dt\\,\\phi$ must not be written $e^{dt\\,\\phi}$, whose leading power of
+        $x$ would diverge. The reference without any expansion is the law of the chain itself, the leading eigenvector
+        of the operator $(Kf)(x) = E[f(x')\\,|\\,x]$ on quadrature nodes."""
     )
     rows = []
     for dt in (0.01, 0.02, 0.05, 0.1):
@@ -150,32 +156,33 @@ def _finite_step(page: Document) -> None:
     page.say(f"With $\\langle x^2\\rangle = {gibbs:.6f}$ at $dt = 0$:")
     page.table(["dt", "<x^2> of the chain", "first order", "second eigenvalue", "relaxation time"], rows)
     page.say(
-        """The second eigenvalue $\\lambda_2$ sets the warm-up: what is left of the start decays as $\\lambda_2^n$, and its
-        eigenfunction has the autocorrelation $\\lambda_2^n$ exactly."""
+        """The second eigenvalue $\\lambda_2$ sets the warm-up: what is left of the start decays as $\\lambda_2^n$, and
+        its eigenfunction has the autocorrelation $\\lambda_2^n$ exactly."""
     )
 
 
 def _escape(page: Document) -> None:
     page.section("How long the warm-up can take: escape over a barrier")
     page.say(
-        """The mean first-passage time from $a$ to $c$ solves $L\\tau = -1$ with $\\tau(c) = 0$. Two integrations give, with
-        $\\psi = \\exp\\int 2b/s^2 = e^{-U/T}$,"""
+        """The mean first-passage time from $a$ to $c$ solves $L\\tau = -1$ with $\\tau(c) = 0$. Two integrations give,
+        with $\\psi = \\exp\\int 2b/s^2 = e^{-U/T}$,"""
     )
     page.show(
         r"\tau",
-        r"2\int_a^c \frac{dy}{\psi(y)} \int_{-\infty}^y \frac{\psi(z)}{s(z)^2}\,dz \;=\; \frac1T \int_a^c dy\; e^{U(y)/T} \int_{-\infty}^y dz\; e^{-U(z)/T}",
+        r"2\int_a^c \frac{dy}{\psi(y)} \int_{-\infty}^y \frac{\psi(z)}{s(z)^2}\,dz"
+        r" \;=\; \frac1T \int_a^c dy\; e^{U(y)/T} \int_{-\infty}^y dz\; e^{-U(z)/T}",
     )
     page.say(
-        """which for high barriers tends to Kramers' $2\\pi\\,e^{\\Delta U/T}/\\sqrt{U''(a)\\,|U''(b)|}$. A chain looks at the
-        boundary only every $dt$ and misses excursions beyond it: to leading order the boundary seems to stand further out by
-        $\\beta\\, s \\sqrt{dt}$ with $\\beta = -\\zeta(1/2)/\\sqrt{2\\pi}$ (Siegmund 1985):"""
+        """which for high barriers tends to Kramers' $2\\pi\\,e^{\\Delta U/T}/\\sqrt{U''(a)\\,|U''(b)|}$. A chain looks
+        at the boundary only every $dt$ and misses excursions beyond it: to leading order the boundary seems to stand
+        further out by $\\beta\\, s \\sqrt{dt}$ with $\\beta = -\\zeta(1/2)/\\sqrt{2\\pi}$ (Siegmund 1985):"""
     )
     page.show(r"\beta", f"{fp.DISCRETE_BOUNDARY_SHIFT:.6f}")
     sde, cold = langevin(U, X, T), {T: 0.1}
     page.say(
         f"""For the double well at $T = 0.1$, from $-1$ to $+1$, the integral is
-        {fp.mean_first_passage(sde, cold, -1.0, 1.0):.2f} and Kramers gives {fp.kramers(U, 0.1, -1.0, 0.0):.2f}: the barrier is
-        only 2.5 T high. From $-1$ to the top of the barrier:"""
+        {fp.mean_first_passage(sde, cold, -1.0, 1.0):.2f} and Kramers gives {fp.kramers(U, 0.1, -1.0, 0.0):.2f}: the
+        barrier is only 2.5 T high. From $-1$ to the top of the barrier:"""
     )
     rows = []
     for dt in (0.04, 0.01, 0.0025):

@@ -18,10 +18,10 @@ def derivation() -> Document:
     """The whole page."""
     page = Document("SGD along a valley of zero loss", "simlab/theory/derivations/sgd.py")
     page.say(
-        """The talk suggests that after reaching zero loss SGD drifts along the manifold of minima, that the noise is larger
-        where the curvature is higher, and that the stationary distribution of a random walk with changing variance follows.
-        The smallest loss in which all of this can be computed has the line $y = 0$ as its manifold of minima and the
-        curvature $h(x)$ across it."""
+        """The talk suggests that after reaching zero loss SGD drifts along the manifold of minima, that the noise is
+        larger where the curvature is higher, and that the stationary distribution of a random walk with changing
+        variance follows. The smallest loss in which all of this can be computed has the line $y = 0$ as its manifold of
+        minima and the curvature $h(x)$ across it."""
     )
     _update(page)
     _across(page)
@@ -40,16 +40,17 @@ def _update(page: Document) -> None:
     for symbol, update in zip(("x'", "y'"), chain.update, strict=True):
         page.show(symbol, update)
     page.say(
-        """With labels that carry fresh noise of variance $\\sigma^2$ the gradient noise across the valley is the gradient of
-        the model output times that noise, and its covariance is the Hessian: $s^2 = \\sigma^2 h$. That is the talk's "the
-        higher the curvature the larger the variance"."""
+        """With labels that carry fresh noise of variance $\\sigma^2$ the gradient noise across the valley is the
+        gradient of the model output times that noise, and its covariance is the Hessian: $s^2 = \\sigma^2 h$. That is
+        the talk's "the higher the curvature the larger the variance"."""
     )
 
 
 def _across(page: Document) -> None:
     page.section("Across the valley: a stationary width")
     page.say(
-        "At fixed $x$ the step across is linear. Squaring it and taking the mean, $\\langle y'^2\\rangle = \\langle y^2\\rangle$ gives"
+        """At fixed $x$ the step across is linear. Squaring it and taking the mean,
+        $\\langle y'^2\\rangle = \\langle y^2\\rangle$ gives"""
     )
     page.show(r"\langle y^2 \rangle", sgd.normal_variance(H, S))
     page.say("exact in the learning rate; SGD is stable for $\\mathrm{lr}\\,h < 2$. Under label noise it becomes")
@@ -65,7 +66,8 @@ def _drift(page: Document) -> None:
         r"\langle x' - x\rangle_{\mathrm{label}}", sp.cancel(sgd.mean_drift(curvature, SIGMA * sp.sqrt(curvature)))
     )
     page.say(
-        "Both point to lower curvature. Under label noise the drift is $-\\mathrm{lr}\\,R'(x)$ with the potential of Damian, Ma & Lee (2021),"
+        """Both point to lower curvature. Under label noise the drift is $-\\mathrm{lr}\\,R'(x)$ with the potential of
+        Damian, Ma & Lee (2021),"""
     )
     potential = sgd.label_noise_potential(H, SIGMA)
     page.show("R", potential)
@@ -85,10 +87,10 @@ def _along(page: Document) -> None:
     beta, c = sp.symbols("beta c", positive=True)
     curvature = 1 + c * sp.cos(X)
     page.say(
-        """So far there is no diffusion along the valley: the noise lives in the range of the Hessian. Let the step in $x$ also
-        have a noise of standard deviation $t$. When both noises are small, $x$ alone follows the Ito equation
-        $dx = -\\mathrm{lr}\\,R'(x)\\,dn + t\\,dW$ with $n$ counting steps. By the page on Langevin dynamics its density is
-        $\\exp(-2\\,\\mathrm{lr}\\,R/t^2)$; with $\\beta = \\mathrm{lr}\\,\\sigma^2/t^2$ and $h = 1 + c\\cos x$,"""
+        """So far there is no diffusion along the valley: the noise lives in the range of the Hessian. Let the step in
+        $x$ also have a noise of standard deviation $t$. When both noises are small, $x$ alone follows the Ito equation
+        $dx = -\\mathrm{lr}\\,R'(x)\\,dn + t\\,dW$ with $n$ counting steps. By the page on Langevin dynamics its density
+        is $\\exp(-2\\,\\mathrm{lr}\\,R/t^2)$; with $\\beta = \\mathrm{lr}\\,\\sigma^2/t^2$ and $h = 1 + c\\cos x$,"""
     )
     label = sp.sqrt(beta / sgd.LR) * sp.sqrt(curvature)  # sigma sqrt(h) in units of t
     equation = sgd.reduced(curvature, label, sp.Integer(1))
@@ -108,9 +110,9 @@ def _along(page: Document) -> None:
 def _verdict(page: Document) -> None:
     page.section("What of the talk's sentence survives")
     page.say(
-        """"Drift within this manifold is possible": yes, towards flat places, wherever noise across the valley survives at
-        zero loss (label noise, weight decay, a plateau). At exact interpolation the gradient noise is zero with the gradient,
-        and nothing moves. "The stationary distribution of a random walk with changing variance": only with noise along the
-        manifold, whose variance then enters as $1/t(x)^2$ in the Ito sense; noise across it alone gives a pure drift and no
-        stationary spread."""
+        """"Drift within this manifold is possible": yes, towards flat places, wherever noise across the valley survives
+        at zero loss (label noise, weight decay, a plateau). At exact interpolation the gradient noise is zero with the
+        gradient, and nothing moves. "The stationary distribution of a random walk with changing variance": only with
+        noise along the manifold, whose variance then enters as $1/t(x)^2$ in the Ito sense; noise across it alone gives
+        a pure drift and no stationary spread."""
     )
