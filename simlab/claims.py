@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Verdict = Literal["holds", "fails", "undecided"]
+Rule = Literal["within", "at most", "at least"]
 SIGMAS = 4.0
 """Two-sided false alarms once in 15,800 true claims."""
 
@@ -16,8 +17,10 @@ SIGMAS = 4.0
 class Claim:
     """One sentence on trial.
 
-    measured, reference, se: the numbers, se the standard error of the measured one. bound: how far they may be apart
-    (or, for a chi-square, the largest value; for `exceeds`, the smallest). why: where the bound comes from.
+    measured, reference: what was found and what theory says; of a chi-square, the statistic and its degrees of freedom.
+    se: standard error of the measured value, NaN where its law is known without one.
+    rule, bound: measured is `within` bound of the reference, or `at most` or `at least` the bound itself.
+    why: where the bound comes from. note: why there is no verdict, if there is none.
     """
 
     name: str
@@ -26,6 +29,7 @@ class Claim:
     measured: float
     reference: float
     se: float
+    rule: Rule
     bound: float
     why: str
     verdict: Verdict
@@ -47,19 +51,17 @@ class Claim:
     ) -> Claim:
         """|measured - reference| <= sigmas se + bias; undecided when that bound exceeds `resolution`.
 
-        resolution: the effect that matters. bias: the finite-size error of the estimate, known from theory and
-        declared, never fitted.
+        bias: the finite-size error of the estimate, known from theory and declared, never fitted.
+        resolution: the size of the effect that matters; an error bar wider than that decides nothing.
         """
         bound = sigmas * se + bias
         why = f"{sigmas:g} standard errors, false alarm {math.erfc(sigmas / math.sqrt(2)):.0e}"
         if bias:
             why += f", plus a declared bias of {bias:.1e}"
+        claim = cls(name, statement, source, measured, reference, se, "within", bound, why, "holds")
         if not all(map(math.isfinite, (measured, reference, bound))) or bound > resolution:
-            return cls(
-                name, statement, source, measured, reference, se, bound, why, "undecided", "the error bar is too wide"
-            )
-        verdict: Verdict = "holds" if abs(measured - reference) <= bound else "fails"
-        return cls(name, statement, source, measured, reference, se, bound, why, verdict)
+            return claim.undecided("the error bar is too wide")
+        return claim if abs(measured - reference) <= bound else replace(claim, verdict="fails")
 
     @classmethod
     def chi_square(
@@ -71,23 +73,39 @@ class Claim:
         bound = float(chdtri(dof, false_alarm))
         why = f"chi-square with {dof} degrees of freedom, false alarm {false_alarm:.0e}"
         verdict: Verdict = "undecided" if not math.isfinite(statistic) else "holds" if statistic <= bound else "fails"
-        return cls(name, statement, source, statistic, float(dof), math.sqrt(2 * dof), bound, why, verdict)
+        return cls(name, statement, source, statistic, float(dof), math.nan, "at most", bound, why, verdict)
 
     @classmethod
     def exceeds(cls, name: str, statement: str, source: str, measured: float, bound: float, *, why: str) -> Claim:
         """A number, such as a distance in standard errors, is at least `bound`."""
         verdict: Verdict = "undecided" if not math.isfinite(measured) else "holds" if measured >= bound else "fails"
-        return cls(name, statement, source, measured, bound, math.nan, bound, f"at least {why}", verdict)
+        return cls(name, statement, source, measured, bound, math.nan, "at least", bound, why, verdict)
 
     @classmethod
     def exact(cls, name: str, statement: str, source: str, measured: float, reference: float) -> Claim:
         """Equality to the last bit."""
         verdict: Verdict = "holds" if measured == reference else "fails"
-        return cls(name, statement, source, measured, reference, 0.0, 0.0, "equal to the last bit", verdict)
+        return cls(name, statement, source, measured, reference, 0.0, "within", 0.0, "equal to the last bit", verdict)
 
     def undecided(self, note: str) -> Claim:
         """The same claim without a verdict, and why."""
         return replace(self, verdict="undecided", note=note)
+
+    @property
+    def quantity(self) -> str:
+        """The measured value with its standard error, to two digits of the error."""
+        if not self.se > 0:
+            return f"{self.measured:.5g}"
+        digits = max(0, 1 - math.floor(math.log10(self.se)))
+        if digits > 6 or abs(self.measured) >= 1e6:
+            return f"{self.measured:.4e} ± {self.se:.1e}"
+        return f"{self.measured:.{digits}f} ± {self.se:.{digits}f}"
+
+    @property
+    def limits(self) -> str:
+        """What would be accepted, in symbols."""
+        sign = {"within": f"{self.reference:.6g} ±", "at most": "≤", "at least": "≥"}[self.rule]
+        return f"{sign} {self.bound:.3g}"
 
 
 def unless_diverged(claims: Iterable[Claim], diverged: int) -> list[Claim]:

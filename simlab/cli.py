@@ -1,7 +1,7 @@
 """The command line of a study: preset < TOML file < flags, one validation for all three, one sentence for each mistake.
 
-argparse splits the words and pydantic judges the values, so a flag and a line of the file are refused in the same words.
-Nothing heavy is imported before the configuration is known to be good.
+argparse splits the words and pydantic judges the values, so a flag and a line of the file are refused in the same
+words. Nothing heavy is imported before the configuration is known to be good.
 """
 
 from __future__ import annotations
@@ -102,44 +102,28 @@ def to_toml(config: BaseConfig) -> str:
 
 
 def claims_table(claims: Sequence[Claim], color: bool = False) -> str:
-    """Claims as text: verdict, numbers, sentence."""
+    """Claims as text: verdict, name, what was measured, what would be accepted; below it the sentence and the bound."""
     paint = {"holds": "32", "fails": "31;1", "undecided": "33"} if color else {}
-    lines = [f"{'verdict':<10} {'claim':<26} {'measured':>24} {'reference':>12} {'bound':>10}"]
+    lines = [f"{'verdict':<10} {'claim':<26} {'measured':>24}   accepted"]
     for c in claims:
         verdict = f"{c.verdict:<10}"
         if c.verdict in paint:
             verdict = f"\x1b[{paint[c.verdict]}m{verdict}\x1b[0m"
-        lines.append(f"{verdict} {c.name:<26} {quantity(c):>24} {c.reference:>12.6g} {c.bound:>10.3g}")
+        lines.append(f"{verdict} {c.name:<26} {c.quantity:>24}   {c.limits}")
         text = f"{c.statement} [{c.why}]" + (f" NOTE: {c.note}." if c.note else "")
-        lines += textwrap.wrap(text, 96, initial_indent=" " * 11, subsequent_indent=" " * 11)
+        lines += textwrap.wrap(text, 96, initial_indent=" " * 11, subsequent_indent=" " * 11, break_on_hyphens=False)
     held = sum(c.verdict == "holds" for c in claims)
     return "\n".join([*lines, f"{held} of {len(claims)} claims hold"])
-
-
-def quantity(c: Claim) -> str:
-    """Measured value with its standard error, to two digits of the error."""
-    if not (c.se > 0 and c.why.find("chi-square") < 0):
-        return f"{c.measured:.5g}"
-    from math import floor, log10
-
-    digits = max(0, 1 - floor(log10(c.se)))
-    if digits > 6 or abs(c.measured) >= 1e6:
-        return f"{c.measured:.4e} ± {c.se:.1e}"
-    return f"{c.measured:.{digits}f} ± {c.se:.{digits}f}"
 
 
 def _execute(study: Study, config: BaseConfig) -> int:
     from simlab.device import Device
     from simlab.progress import Progress
 
-    Device.open(config.device)
-    folder = output_folder(study, config)
-    try:
+    Device.open(config.device)  # before a folder is made
+    with output_folder(study, config) as folder:
         result = run(study, config, Progress.to_stderr())
         paths = write(study, config, result, folder)
-    except BaseException:
-        _remove_if_empty(folder)
-        raise
     from simlab.results import claims_of
 
     claims = claims_of(result)
@@ -151,11 +135,11 @@ def _execute(study: Study, config: BaseConfig) -> int:
 
 def _parser(study: Study) -> argparse.ArgumentParser:
     module = study.package
+    examples = ("--preset smoke", "--config my.toml --seed 1 --out runs/mine", "--dry-run > my.toml")
     parser = _Parser(
         prog=f"python -m {module}", allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
-        description=textwrap.fill(f"{study.title}. {(study.config.__doc__ or '').strip()}", 100),
-        epilog=f"examples:\n  python -m {module} --preset smoke\n  python -m {module} --config my.toml --seed 1 --out runs/mine\n"
-        f"  python -m {module} --dry-run > my.toml\n\n{STATUS}",
+        description=textwrap.fill(f"{study.title}. {study.question}", 100),
+        epilog="\n".join(["examples:", *(f"  python -m {module} {e}" for e in examples), "", STATUS]),
     )  # fmt: skip
     general = parser.add_argument_group("run")
     presets = ", ".join(dict.fromkeys(["smoke", "default", "full", *study.presets]))
@@ -176,15 +160,19 @@ def _parser(study: Study) -> argparse.ArgumentParser:
         if scene not in study.scenes:
             scene, rest = "", text
         group = groups.get(scene) or groups.setdefault(scene, parser.add_argument_group(f"scene {scene}"))
-        several = get_origin(info.annotation) is tuple
-        default = (
-            "none" if info.default in (None, ()) else " ".join(map(str, info.default)) if several else info.default
-        )
         group.add_argument(
-            _dashes(f"--{name}"), dest=name, default=argparse.SUPPRESS, nargs="+" if several else None,
-            metavar=_metavar(info.annotation), help=f"{rest.rstrip('.')} (default: {default})".replace("%", "%%"),
+            _dashes(f"--{name}"), dest=name, default=argparse.SUPPRESS, metavar=_metavar(info.annotation),
+            nargs="+" if get_origin(info.annotation) is tuple else None,
+            help=(rest.rstrip(".") + _default(info.default)).replace("%", "%%"),
         )  # fmt: skip
     return parser
+
+
+def _default(value: Any) -> str:
+    """The default of a field; of one that is not set, its description says what happens then."""
+    if value in (None, ()):
+        return ""
+    return f" (default: {' '.join(map(str, value)) if isinstance(value, tuple) else value})"
 
 
 def _metavar(annotation: Any) -> str:
@@ -224,13 +212,6 @@ def _sentence(study: Study, error: Any) -> str:
 def _meant(word: str, known: list[str]) -> str:
     near = difflib.get_close_matches(word, known, 1)
     return f", did you mean {near[0]}?" if near else f"; there are {', '.join(known)}."
-
-
-def _remove_if_empty(folder: Path) -> None:
-    try:
-        folder.rmdir()
-    except OSError:
-        return
 
 
 def _say(message: object, status: int) -> int:

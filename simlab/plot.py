@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
+from matplotlib.container import Container
 from matplotlib.figure import Figure
 
 # Okabe & Ito 2008: told apart by every kind of eye.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-LOOK = {
+LOOK: Any = {
     "font.size": 10.5, "axes.titlesize": 11.5, "axes.spines.top": False,
     "axes.spines.right": False, "legend.frameon": False, "legend.fontsize": 8.5, "lines.linewidth": 1.6,
     "svg.hashsalt": "simlab", "svg.fonttype": "path",
@@ -43,7 +45,7 @@ def grid(panels: int, title: str) -> tuple[Figure, list[Any]]:
 def points(axes: Any, x: Any, y: Any, se: Any, label: str, *, color: int = 0) -> None:
     """Simulation: points with error bars of two standard errors."""
     axes.errorbar(x, y, yerr=2 * se, fmt="o", ms=3.5, lw=1, capsize=1.5, color=COLORS[color], label=label, zorder=3)
-    axes.legend()
+    legend(axes)
 
 
 def line(axes: Any, x: Any, y: Any, label: str, *, color: int | None = None, style: str = "-") -> None:
@@ -52,14 +54,28 @@ def line(axes: Any, x: Any, y: Any, label: str, *, color: int | None = None, sty
     axes.plot(
         x, y, style, color=shade if style == "-" else (COLORS[1] if color is None else shade), label=label, zorder=2
     )
-    axes.legend()
+    legend(axes)
 
 
 def bars(axes: Any, x: Any, y: Any, se: Any, width: Any, label: str) -> None:
     """A histogram with its error bars, for a theory line to go through."""
     axes.bar(x, y, width=width, color=COLORS[5], alpha=0.55, edgecolor="white", lw=0.4, label=label, zorder=1)
     axes.errorbar(x, y, yerr=2 * se, fmt="none", ecolor=COLORS[0], lw=1, zorder=3)
-    axes.legend()
+    legend(axes)
+
+
+def marks(axes: Any, x: Any, y: Any, label: str, *, style: str = "-") -> None:
+    """Theory at separate places that no line should join: short horizontal strokes."""
+    shade = "0.15" if style == "-" else COLORS[1]
+    axes.hlines(y, np.asarray(x) - 0.32, np.asarray(x) + 0.32, colors=shade, linestyles=style, label=label, zorder=2)
+    legend(axes)
+
+
+def legend(axes: Any) -> None:
+    """A legend in a fixed order: what was simulated first, then theory."""
+    handles, labels = axes.get_legend_handles_labels()
+    order = sorted(range(len(handles)), key=lambda i: not isinstance(handles[i], Container))
+    axes.legend([handles[i] for i in order], [labels[i] for i in order])
 
 
 def save_figure(figure: Figure, path: str | Path, kind: str) -> None:

@@ -65,6 +65,11 @@ class Progress:
         if self.mode == "lines":
             print(f"{name}: done in {time.monotonic() - task.started:.1f} s", file=sys.stderr, flush=True)  # noqa: T201
 
+    def note(self, text: str) -> None:
+        """One line that a person should know about."""
+        if self.mode != "silent":
+            print(text, file=sys.stderr, flush=True)  # noqa: T201
+
     @contextmanager
     def _rich_task(self, name: str, total: float) -> Iterator[Task]:
         from rich.console import Console

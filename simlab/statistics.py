@@ -6,6 +6,7 @@ and the spread over walkers gives the standard error: autocorrelation in time ne
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,11 @@ class Estimate(NamedTuple):
 
     value: Floats
     se: Floats
+
+    @classmethod
+    def stack(cls, estimates: Sequence[Estimate]) -> Estimate:
+        """Several estimates along a new first axis."""
+        return cls(np.array([e.value for e in estimates]), np.array([e.se for e in estimates]))
 
 
 def mean(samples: Floats) -> Estimate:
@@ -56,10 +62,12 @@ class ChiSquare(NamedTuple):
 def chi_square(deviation: Floats, error: Floats) -> ChiSquare:
     """Whether deviations are zero all at once; `error` holds their standard errors (k) or their covariance (k, k).
 
-    Directions that do not vary (occupations add up to one) carry no information and lose their degree of freedom.
+    The statistic is NaN where a number is not finite. Directions that do not vary (occupations add up to one) carry no information and lose their degree of freedom.
     Asymptotic in walkers >> k (Hotelling's T^2 exceeds chi-square by a factor 1 + O(k/walkers)).
     """
     covariance = np.diag(np.square(error)) if error.ndim == 1 else error
+    if not (np.isfinite(deviation).all() and np.isfinite(covariance).all()):
+        return ChiSquare(np.nan, len(deviation))
     scale = np.sqrt(np.where(np.diag(covariance) > 0, np.diag(covariance), 1.0))
     values, vectors = np.linalg.eigh(covariance / np.outer(scale, scale))
     kept = values > 1e-9 * values[-1]

@@ -7,6 +7,9 @@ A study is a Config and a few scenes; a scene is a module with five functions an
     theory(config, simulation) -> xr.Dataset            `q_theory`, from the same config
     compare(config, data) -> list[Claim]                data is both of them together
     plot(config, data, axes) -> None                    draws on PANELS axes
+
+Where `data` holds `diverged`, a count of walkers that left the numbers, the runner takes the verdicts of the scene away
+unless it is 0.
 """
 
 from __future__ import annotations
@@ -15,14 +18,15 @@ import importlib
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from simlab.claims import Claim, exit_status
+from simlab.claims import Claim, unless_diverged
 from simlab.errors import InputError
 
 if TYPE_CHECKING:
@@ -69,8 +73,8 @@ def _count(value: Any) -> Any:
 class Study:
     """A named question with its scenes.
 
-    package: the import path, whose modules are the scenes. presets: differences from the defaults of `config`; "default"
-    has none. remarks: Markdown for the report, such as where the finding departs from the talk.
+    package: the import path, whose modules are the scenes. presets: differences from the defaults of `config`;
+    "default" has none. remarks: Markdown for the report, such as where the finding departs from the talk.
     """
 
     name: str
@@ -80,6 +84,11 @@ class Study:
     scenes: tuple[str, ...]
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     remarks: str = ""
+
+    @property
+    def question(self) -> str:
+        """What the study asks: the first line of its Config."""
+        return (self.config.__doc__ or "").strip().splitlines()[0]
 
     def scene(self, name: str) -> Any:
         """The module of a scene; this is where the heavy imports happen."""
@@ -91,12 +100,6 @@ class Study:
         if unknown:
             raise InputError(f"scenes: there is no scene {', '.join(unknown)}; there are {', '.join(self.scenes)}.")
         return tuple(s for s in self.scenes if not config.scenes or s in config.scenes)
-
-    def main(self, argv: Sequence[str] | None = None) -> int:
-        """The command line of this study; returns the exit status."""
-        from simlab.cli import main
-
-        return main(self, argv)
 
 
 def run(study: Study, config: BaseConfig, progress: Progress | None = None) -> xr.DataTree:
@@ -118,11 +121,12 @@ def run(study: Study, config: BaseConfig, progress: Progress | None = None) -> x
         simulation = scene.simulate(config, device, progress)
         data = simulation.merge(scene.theory(config, simulation))
         scenes[name] = data
-        claims += scene.compare(config, data)
-    about = results.provenance(
-        study.name, config.model_dump_json(exclude={"out"}), device.description, config.seed, time.monotonic() - started
+        claims += unless_diverged(scene.compare(config, data), int(data.get("diverged", 0)))
+    seconds = time.monotonic() - started
+    settings = config.model_dump_json(exclude={"out"})
+    return results.tree(
+        scenes, claims, results.provenance(study.name, settings, device.description, config.seed, seconds)
     )
-    return results.tree(scenes, claims, about)
 
 
 def figure(study: Study, config: BaseConfig, result: xr.DataTree) -> Figure:
@@ -140,33 +144,43 @@ def figure(study: Study, config: BaseConfig, result: xr.DataTree) -> Figure:
 
 
 def write(study: Study, config: BaseConfig, result: xr.DataTree, folder: Path) -> list[Path]:
-    """result.nc, figure.png and figure.svg in `folder`, all of them or none."""
+    """result.nc, figure.png and figure.svg in `folder`, all of them or none; InputError where they cannot be written."""
     from simlab import plot, results
 
-    staging = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
+    staging = None
     try:
+        staging = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
         results.save(result, staging / "result.nc")
-        with plot.style():
-            drawing = figure(study, config, result)
-            for kind in ("png", "svg"):
-                plot.save_figure(drawing, staging / f"figure.{kind}", kind)
+        drawing = figure(study, config, result)
+        for kind in ("png", "svg"):
+            plot.save_figure(drawing, staging / f"figure.{kind}", kind)
         paths = [folder / n for n in ("result.nc", "figure.png", "figure.svg")]
         for path in paths:
             (staging / path.name).replace(path)
+    except OSError as error:
+        raise InputError(f"out: cannot write in {folder} ({error.strerror}).") from error
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        if staging:
+            shutil.rmtree(staging, ignore_errors=True)
     return paths
 
 
-def output_folder(study: Study, config: BaseConfig) -> Path:
-    """Make the folder and see that it can be written, before any work is done; InputError otherwise."""
+@contextmanager
+def output_folder(study: Study, config: BaseConfig) -> Iterator[Path]:
+    """Make the folder and see that it can be written, before any work is done; InputError otherwise.
+
+    If the work inside fails and leaves nothing in a folder that was not there before, the folder goes as well.
+    """
     folder = config.out or Path("runs") / study.name
+    new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise InputError(f"out: cannot write in {folder} ({error.strerror}); name a folder of yours.") from error
-    return folder
-
-
-__all__ = ["BaseConfig", "Study", "exit_status", "figure", "output_folder", "run", "write"]
+    try:
+        yield folder
+    except BaseException:
+        if new and not any(folder.iterdir()):
+            folder.rmdir()
+        raise

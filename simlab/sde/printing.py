@@ -39,7 +39,8 @@ def plan(chain: Chain) -> Plan:
     moving = frozenset((*state, *chain.normals))
     names = sp.numbered_symbols("k", real=True, exclude=moving)
     constants: dict[sp.Expr, sp.Symbol] = {}
-    update = [_hoist(e.xreplace(safe), moving, constants, names) for e in chain.update]
+    plain = [e.xreplace(safe).rewrite(sp.Heaviside, sp.Piecewise) for e in chain.update]
+    update = [_hoist(e, moving, constants, names) for e in plain]
     repeated, results = sp.cse(update, symbols=sp.numbered_symbols("t", exclude={*moving, *constants.values()}))
     return Plan(state, chain.normals, tuple((s, e) for e, s in constants.items()), tuple(repeated), tuple(results))
 

@@ -8,22 +8,19 @@ monitoring).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import sympy as sp
-from numpy.typing import NDArray
 from scipy.special import zeta
 
 from simlab.theory.chain import DT
+from simlab.theory.quadrature import Floats, Function, Panels, Values, kinks, numeric, panels
 from simlab.theory.schemes import EULER
 from simlab.theory.sde import SDE
 
-Floats = NDArray[np.float64]
-Values = Mapping[sp.Symbol, float]
-PANELS, ORDER = 512, 16
 NEGLIGIBLE = 80.0
 """A density below e^-80 of its top is left out."""
 DISCRETE_BOUNDARY_SHIFT = float(-zeta(0.5) / np.sqrt(2 * np.pi))
@@ -88,10 +85,16 @@ def density_correction(sde: SDE) -> sp.Expr:
 
 
 def slope(sde: SDE, observable: sp.Expr, values: Values) -> float:
-    """d<A>/d dt at dt = 0 under Euler-Maruyama: <A phi> - <A><phi> under the Gibbs law."""
+    """d<A>/d dt at dt = 0 under Euler-Maruyama: <A phi> - <A><phi> under the Gibbs law.
+
+    ValueError where the drift jumps: the expansion needs its derivative.
+    """
     (x,) = sde.state
+    correction = density_correction(sde)
+    if correction.has(sp.DiracDelta, sp.Derivative):
+        raise ValueError("the drift jumps, so there is no modified equation.")
     law = density(sde, values)
-    a, phi = (_numeric(x, e, values) for e in (observable, density_correction(sde)))
+    a, phi = (numeric(x, e, values) for e in (observable, correction))
     return law.expect(lambda z: a(z) * phi(z)) - law.expect(a) * law.expect(phi)
 
 
@@ -106,32 +109,28 @@ def euler_harmonic_variance(k: sp.Expr, s: sp.Expr, dt: sp.Expr = DT) -> sp.Expr
 
 @dataclass(frozen=True)
 class Density:
-    """A normalised density on panels of quadrature nodes; `support` is where it is not negligible."""
+    """A normalised density given at the nodes of quadrature panels; `support` is where it is not negligible."""
 
-    nodes: Floats
-    weights: Floats
+    panels: Panels
     values: Floats
-    support: tuple[float, float]
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """Where the density exceeds e^-80 of its top, or the domain of the equation."""
+        return float(self.panels.edges[0]), float(self.panels.edges[-1])
 
     def expect(self, f: Callable[[Floats], Any]) -> float:
         """The mean of f(x)."""
-        return float((self.weights * self.values * f(self.nodes)).sum())
+        return float((self.panels.weights * self.values * f(self.panels.nodes)).sum())
 
     def pdf(self, x: Floats) -> Floats:
         """The density at x, by interpolation of its logarithm."""
-        inside = np.interp(x, self.nodes, np.log(self.values), left=-np.inf, right=-np.inf)
+        inside = np.interp(x, self.panels.nodes, np.log(self.values), left=-np.inf, right=-np.inf)
         return np.exp(inside)
 
     def cdf(self, x: Any) -> Floats:
         """The probability below x."""
-        x = np.atleast_1d(np.asarray(x, float))
-        per_panel = (self.weights * self.values).reshape(PANELS, ORDER).sum(axis=1)
-        edges = np.linspace(*self.support, PANELS + 1)
-        panel = np.clip(np.searchsorted(edges, x, side="right") - 1, 0, PANELS - 1)
-        below = np.concatenate([[0.0], np.cumsum(per_panel)])[panel]
-        left, half = edges[panel], (edges[1] - edges[0]) / 2
-        part = _cumulative_at((x - left) / half - 1, self.values.reshape(PANELS, ORDER)[panel]) * half
-        return np.where(x <= self.support[0], 0.0, np.where(x >= self.support[1], 1.0, below + part))
+        return self.panels.integral_to(np.atleast_1d(np.asarray(x, float)), self.values)
 
 
 def density(sde: SDE, values: Values) -> Density:
@@ -141,32 +140,31 @@ def density(sde: SDE, values: Values) -> Density:
     the drift must have no net circulation).
     """
     x, drift, noise = _scalar(sde.to("ito"))
-    force, spread = _numeric(x, 2 * drift / noise**2, values), _numeric(x, noise**2, values)
+    force, spread = numeric(x, 2 * drift / noise**2, values), numeric(x, noise**2, values)
     interval = sde.domain[0] if sde.domain else None
     if interval:
         low, high = (float(end.subs(values)) for end in interval)
     else:
         low, high = _support(force, spread)
-    nodes, weights = _panels(low, high)
-    log_p = _log_density(nodes, low, high, force, spread)
+    grid = panels(low, high, kinks(x, 2 * drift / noise**2, values, low, high))
+    log_p = _log_density(grid, force, spread)
     rough = np.flatnonzero((np.abs(np.diff(log_p)) > 20) & (log_p[1:] > log_p.max() - 40))
     if len(rough):
-        raise NotNormalisable(
-            f"the density jumps near x = {nodes[rough[0]]:.3g}; the potential must be smooth and finite."
-        )
+        place = grid.nodes[rough[0]]
+        raise NotNormalisable(f"the density jumps near x = {place:.3g}; the potential must be smooth and finite.")
     p = np.exp(log_p - log_p.max())
-    return Density(nodes, weights, p / (weights * p).sum(), (low, high))
+    return Density(grid, p / (grid.weights * p).sum())
 
 
 def mean_first_passage(sde: SDE, values: Values, start: float, target: float) -> float:
-    """Exact mean time from start to target, in continuous time; the target is above or below the start.
+    """Exact mean time from start to target in continuous time, the target above or below the start.
 
-    2 int_start^target dy/psi(y) int_-inf^y psi(z)/s(z)^2 dz, psi = exp int 2b/s^2 (Risken 1989, 8.1; for -U' and 2T
-    it is (1/T) int e^{U/T} int e^{-U/T}).
+    2 int_start^target dy/psi(y) int_-inf^y psi(z)/s(z)^2 dz with psi = exp int 2b/s^2 (Risken 1989, 8.1); for -U' and
+    2T it is (1/T) int e^{U/T} int e^{-U/T}.
     """
     x, drift, noise = _scalar(sde.to("ito"))
     sign = 1.0 if target > start else -1.0
-    force_, spread_ = _numeric(x, 2 * drift / noise**2, values), _numeric(x, noise**2, values)
+    force_, spread_ = numeric(x, 2 * drift / noise**2, values), numeric(x, noise**2, values)
 
     def force(z: Floats) -> Floats:
         return sign * force_(sign * z)
@@ -176,14 +174,11 @@ def mean_first_passage(sde: SDE, values: Values, start: float, target: float) ->
 
     low, _ = _support(force, spread)
     start, target = sign * start, sign * target
-    nodes, weights = _panels(low, target)
-    p = np.exp((log_p := _log_density(nodes, low, target, force, spread)) - log_p.max())  # psi/s^2
-    below = _cumulative(p, (target - low) / PANELS)
-    inner = 2 * below / (p * spread(nodes))
-    panel = (target - low) / PANELS
-    total = _cumulative(inner, panel)
-    left = np.interp(start, nodes, total)
-    return float((weights * inner).sum() - left)
+    folds = [sign * k for k in kinks(x, 2 * drift / noise**2, values, *sorted((sign * low, sign * target)))]
+    grid = panels(low, target, [*folds, start])
+    p = np.exp((log_p := _log_density(grid, force, spread)) - log_p.max())  # psi/s^2
+    inner = 2 * grid.running(p) / (p * spread(grid.nodes))
+    return float((grid.weights * inner)[grid.nodes > start].sum())
 
 
 def kramers(potential: sp.Expr, temperature: float, bottom: float, top: float) -> float:
@@ -203,52 +198,12 @@ def _scalar(sde: SDE) -> tuple[sp.Symbol, sp.Expr, sp.Expr]:
     return sde.state[0], sde.drift[0], sde.noise[0]
 
 
-def _numeric(x: sp.Symbol, e: sp.Expr, values: Values) -> Callable[[Floats], Floats]:
-    """An expression as a function of an array."""
-    function = sp.lambdify(x, sp.sympify(e).subs(values), ["scipy", "numpy"])
-
-    def evaluate(z: Floats) -> Floats:
-        with np.errstate(all="ignore"):
-            return np.broadcast_to(np.asarray(function(z), float), np.shape(z))
-
-    return evaluate
-
-
-_GAUSS, _WEIGHTS = np.polynomial.legendre.leggauss(ORDER)
-_TO_LEGENDRE = np.linalg.inv(np.polynomial.legendre.legvander(_GAUSS, ORDER - 1))
-_INTEGRALS = np.array([np.polynomial.legendre.legint(row, lbnd=-1) for row in np.eye(ORDER)])
-"""Legendre coefficients of the integral from -1 of each Legendre polynomial."""
-
-
-def _panels(low: float, high: float) -> tuple[Floats, Floats]:
-    edges = np.linspace(low, high, PANELS + 1)
-    half = (high - low) / PANELS / 2
-    return (edges[:-1, None] + half * (_GAUSS + 1)).ravel(), np.tile(_WEIGHTS * half, PANELS)
-
-
-def _cumulative_at(t: Floats, samples: Floats) -> Floats:
-    """Integral from -1 to t (n) of the polynomials through samples (n, ORDER) at the Gauss nodes."""
-    coefficients = samples @ _TO_LEGENDRE.T @ _INTEGRALS
-    return (np.polynomial.legendre.legvander(t, ORDER) * coefficients).sum(axis=1)
-
-
-def _cumulative(samples: Floats, panel: float) -> Floats:
-    """Running integral at every node of the panels."""
-    rows = samples.reshape(PANELS, ORDER)
-    coefficients = rows @ _TO_LEGENDRE.T @ _INTEGRALS
-    within = coefficients @ np.polynomial.legendre.legvander(_GAUSS, ORDER).T
-    whole = coefficients @ np.polynomial.legendre.legvander(np.ones(1), ORDER)[0]
-    return ((within + np.concatenate([[0.0], np.cumsum(whole)[:-1]])[:, None]) * panel / 2).ravel()
-
-
-def _log_density(nodes: Floats, low: float, high: float, force: Any, spread: Any) -> Floats:
-    """Int 2b/s^2 - ln s^2 at the nodes."""
-    log_p = _cumulative(force(nodes), (high - low) / PANELS) - np.log(spread(nodes))
+def _log_density(grid: Panels, force: Function, spread: Function) -> Floats:
+    """The integral of 2b/s^2, less ln s^2, at the nodes."""
+    log_p = grid.running(force(grid.nodes)) - np.log(spread(grid.nodes))
     if not np.isfinite(log_p).all():
-        where = nodes[~np.isfinite(log_p)][0]
-        raise NotNormalisable(
-            f"drift or noise is not a finite number near x = {where:.3g}; it must be finite on the whole line."
-        )
+        place = grid.nodes[~np.isfinite(log_p)][0]
+        raise NotNormalisable(f"drift or noise is not a finite number near x = {place:.3g}; it must be finite.")
     return log_p
 
 
@@ -259,7 +214,7 @@ def running_sum(increments: Floats, origin: int) -> Floats:
     return np.concatenate([left, [0.0], right])
 
 
-def _support(force: Any, spread: Any) -> tuple[float, float]:
+def _support(force: Function, spread: Function) -> tuple[float, float]:
     """Where the density exceeds e^-80 of its top: scanned outwards on a grid that grows geometrically."""
     arm = np.sinh(np.linspace(0, np.arcsinh(1e9), 6001)) * 1e-3
     grid = np.concatenate([-arm[:0:-1], arm])

@@ -7,28 +7,33 @@ second eigenvalue the slowest decay, and restricted to an interval it knows the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
+from scipy.linalg import eig
 from scipy.special import ndtr
 
 from simlab.theory.chain import Chain
 from simlab.theory.fokker_planck import running_sum
+from simlab.theory.quadrature import Floats, Function, Values, kinks, numeric
 
-Floats = NDArray[np.float64]
-Values = Mapping[sp.Symbol, float]
 LARGEST = 4000
 RESOLUTION = 0.45
 """Node spacing in kernel widths.
 
 Gauss-Legendre nodes are pi/2 sparser in the middle, and exp(-2 pi^2/0.71^2) < 1e-16.
 """
+SMOOTHING = 2
+"""Applications of the operator to an eigenvector: its tails, where rounding is all there is, are made from its middle."""
+NEVER = 1e-16
+"""A node of less mass than this, relative to the heaviest, is not visited in any run."""
 DEPTH = 45.0
 """e^-45 of the top of the density is where the line is cut off at first."""
 
@@ -37,27 +42,39 @@ DEPTH = 45.0
 class Transfer:
     """operator[i, j] = probability to go from nodes[i] to the cell of nodes[j]; weights are those of the quadrature.
 
-    period: 0 on the line. mean, std: the Gaussian step as functions of x (line only).
+    period: 0 on the line. mean, std: the Gaussian step as functions of x (line only). balance: half the logarithm of
+    roughly the stationary mass of each node; the operator scaled by it is nearly symmetric, and its eigenvalues tame.
     """
 
     nodes: Floats
     weights: Floats
     operator: Floats
+    balance: Floats
     period: float = 0.0
-    mean: Callable[[Floats], Floats] | None = None
-    std: Callable[[Floats], Floats] | None = None
+    mean: Function | None = None
+    std: Function | None = None
+
+    @cached_property
+    def _spectrum(self) -> tuple[NDArray[np.complex128], NDArray[np.complex128], NDArray[np.complex128]]:
+        """Eigenvalues by falling size, left and right eigenvectors in columns."""
+        scaled = self.operator * np.exp(self.balance[:, None] - self.balance[None, :])
+        values, left, right = eig(scaled, left=True, right=True)
+        order = np.argsort(-np.abs(values))
+        scale = np.exp(self.balance)[:, None]
+        return values[order], left.conj()[:, order] * scale, right[:, order] / scale
 
     @cached_property
     def mass(self) -> Floats:
         """Stationary probability of every node (sums to 1); ValueError when the chain loses more than 1e-9 a step."""
-        values, vectors = np.linalg.eig(self.operator.T)
-        lead = int(np.argmax(values.real))
-        if abs(values[lead] - 1) > 1e-9:
+        values, left, _ = self._spectrum
+        if abs(values[0] - 1) > 1e-9:
             raise ValueError(
-                f"walkers escape from the chain with probability {abs(values[lead] - 1):.1e} a step: "
+                f"walkers escape from the chain with probability {abs(values[0] - 1):.1e} a step: "
                 "the step is too long for this drift, take a smaller dt."
             )
-        mass = vectors[:, lead].real
+        mass = left[:, 0].real
+        for _ in range(SMOOTHING):
+            mass = mass @ self.operator
         return mass / mass.sum()
 
     @property
@@ -89,20 +106,21 @@ class Transfer:
         return np.diff(below)
 
     @cached_property
-    def second(self) -> tuple[float, Callable[[Floats], Floats]]:
-        """The second eigenvalue and right eigenfunction phi, E phi(X_n) phi(X_0) = lambda^n E phi^2; <phi^2> = 1."""
-        values, vectors = np.linalg.eig(self.operator)
-        order = np.argsort(-np.abs(values))
-        second = order[1]
-        if abs(values[second].imag) > 1e-9:
+    def second(self) -> tuple[float, Function]:
+        """The second eigenvalue and its right eigenfunction phi, with <phi^2> = 1.
+
+        E phi(X_n) phi(X_0) = lambda^n exactly. ValueError where it is complex.
+        """
+        values, _, right = self._spectrum
+        if abs(values[1].imag) > 1e-9:
             raise ValueError("the second eigenvalue is complex: the chain does not relax monotonically at this dt.")
-        phi = vectors[:, second].real
-        phi = phi / np.sqrt((self.mass * phi**2).sum())
-        phi *= np.sign(phi[np.argmax(self.mass)])
-        order = np.argsort(self.nodes)
-        spline = CubicSpline(self.nodes[order], phi[order])
-        low, high = self.nodes[order[0]], self.nodes[order[-1]]
-        return float(values[second].real), lambda x: spline(np.clip(x, low, high))
+        decay, phi = float(values[1].real), right[:, 1].real
+        for _ in range(SMOOTHING):
+            phi = self.operator @ phi / decay
+        visited = self.mass > NEVER * self.mass.max()  # beyond, phi is a large number times a rounding error
+        nodes, mass, phi = self.nodes[visited], self.mass[visited], phi[visited]
+        spline = CubicSpline(nodes, phi / np.sqrt((mass * phi**2).sum()) * np.sign(phi[np.argmax(mass)]))
+        return decay, lambda x: spline(np.clip(x, nodes[0], nodes[-1]))
 
     @property
     def relaxation_steps(self) -> float:
@@ -127,21 +145,21 @@ def gaussian(chain: Chain, values: Values, *, low: float | None = None, high: fl
     """
     (x,) = chain.state
     centre, root = chain.moments()
-    mean, variance = (_numeric(x, e, values) for e in (centre[0], (root * root.T)[0]))
+    mean, variance = (numeric(x, e, values) for e in (centre[0], (root * root.T)[0]))
 
     def std(z: Floats) -> Floats:
         return np.sqrt(variance(z))
 
     left, right = _range(mean, variance, low, high)
     for _ in range(12):
-        nodes, weights = _nodes(left, right, std)
+        nodes, weights = _nodes(left, right, std, kinks(x, centre[0], values, left, right))
         z = (nodes[None, :] - mean(nodes)[:, None]) / std(nodes)[:, None]
         operator = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi) / std(nodes)[:, None] * weights
-        result = Transfer(nodes, weights, operator, mean=mean, std=std)
+        balance = _balance(nodes, weights, mean, variance)
+        result = Transfer(nodes, weights, operator, balance, mean=mean, std=std)
         if low is not None or high is not None:
             return result
-        values_, vectors = np.linalg.eig(operator.T)
-        density = np.abs(vectors[:, np.argmax(values_.real)]) / weights
+        density = np.abs(result._spectrum[1][:, 0]) / weights
         ends = density[[0, -1]] / density.max()
         if (ends < 1e-14).all() or not _stable(mean, left, right):
             return result
@@ -175,7 +193,8 @@ def koopman(chain: Chain, values: Values, low: float, high: float, nodes: int = 
     k = np.arange(nodes // 2 + 1)
     back = np.exp(-2j * np.pi * np.outer(k, np.arange(nodes)) / nodes) * np.where(k == 0, 1, 2)[:, None] / nodes
     operator = (np.array(waves).T @ back).real
-    result = Transfer(at, np.full(nodes, length / nodes), operator, period=length)
+    weights = np.full(nodes, length / nodes)
+    result = Transfer(at, weights, operator, np.zeros(nodes), period=length)
     spectrum = np.abs(np.fft.rfft(result.mass))
     if spectrum[-3:].max() > 1e-10 * spectrum[0]:
         raise ValueError(
@@ -184,9 +203,12 @@ def koopman(chain: Chain, values: Values, low: float, high: float, nodes: int = 
     return result
 
 
-def _numeric(x: sp.Symbol, e: sp.Expr, values: Values) -> Callable[[Floats], Floats]:
-    function = sp.lambdify(x, sp.sympify(e).subs(values), ["scipy", "numpy"])
-    return lambda z: np.broadcast_to(np.asarray(function(z), float), np.shape(z))
+def _balance(nodes: Floats, weights: Floats, mean: Function, variance: Function) -> Floats:
+    """Half the log mass of the diffusion with this drift and noise: near enough to balance the operator of its chain."""
+    force = 2 * (mean(nodes) - nodes) / variance(nodes)
+    steps = np.diff(nodes) * (force[1:] + force[:-1]) / 2
+    log_p = running_sum(steps, int(np.argmin(np.abs(force)))) - np.log(variance(nodes)) + np.log(weights)
+    return np.clip(log_p - log_p.max(), -DEPTH, 0) / 2
 
 
 def _range(mean: Any, variance: Any, low: float | None, high: float | None) -> tuple[float, float]:
@@ -210,14 +232,19 @@ def _stable(mean: Any, left: float, right: float) -> bool:
     return bool((ends > left).all() and (ends < right).all())
 
 
-def _nodes(left: float, right: float, std: Any) -> tuple[Floats, Floats]:
+def _nodes(left: float, right: float, std: Function, breaks: list[float]) -> tuple[Floats, Floats]:
+    """Gauss-Legendre nodes on each piece between the breaks, about RESOLUTION kernel widths apart."""
     finest = float(np.min(std(np.linspace(left, right, 501))))
-    count = int(np.ceil((right - left) / (RESOLUTION * finest))) + 32
-    if count > LARGEST:
+    ends = [left, *breaks, right]
+    counts = [int(np.ceil((b - a) / (RESOLUTION * finest))) + 32 for a, b in pairwise(ends)]
+    if sum(counts) > LARGEST:
         raise ValueError(
             f"the step is too short to be resolved: noise of {finest:.1e} a step on a range of {right - left:.1e} "
-            f"takes {count} nodes, {LARGEST} are allowed; take a larger dt."
+            f"takes {sum(counts)} nodes, {LARGEST} are allowed; take a larger dt."
         )
-    t, w = np.polynomial.legendre.leggauss(count)
-    half = (right - left) / 2
-    return left + half * (t + 1), w * half
+    nodes, weights = [], []
+    for (a, b), count in zip(pairwise(ends), counts, strict=True):
+        t, w = np.polynomial.legendre.leggauss(count)
+        nodes.append(a + (b - a) / 2 * (t + 1))
+        weights.append(w * (b - a) / 2)
+    return np.concatenate(nodes), np.concatenate(weights)

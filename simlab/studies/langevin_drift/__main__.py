@@ -1,6 +1,7 @@
 """`python -m simlab.studies.langevin_drift`."""
 
+from simlab.cli import main
 from simlab.studies.langevin_drift import STUDY
 
 if __name__ == "__main__":
-    raise SystemExit(STUDY.main())
+    raise SystemExit(main(STUDY))

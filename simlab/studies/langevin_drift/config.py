@@ -14,7 +14,7 @@ Stable = Annotated[float, Field(gt=0, lt=2)]
 
 
 class Config(BaseConfig):
-    """Langevin dynamics and the drift along a zero-loss manifold: do walkers follow their exact laws, error bars and all?"""
+    """Do walkers follow their exact laws, within error bars, from a double well to the posterior of real data?"""
 
     walkers: int = Field(65536, ge=1024, le=2**26)
     """Independent walkers of each simulation (at least 1024: error bars come from their spread)."""

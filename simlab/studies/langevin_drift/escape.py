@@ -1,18 +1,17 @@
 """Part of scene 1: how long a walker needs to leave a well, seen only at the steps of the chain.
 
-The exact reference is the chain's own first-passage time, from the transfer operator restricted to the well. It tends to
-the integral of continuous time as dt -> 0, slowly: a boundary looked at only every dt acts as if it stood 0.5826 s sqrt(dt)
-further out.
+The exact reference is the chain's own first-passage time, from the transfer operator restricted to the well. It tends
+to the integral of continuous time as dt -> 0, slowly: a boundary looked at only every dt acts as if it stood
+0.5826 s sqrt(dt) further out.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import sympy as sp
 import xarray as xr
-from scipy.optimize import minimize_scalar
 
 from simlab import plot as look
 from simlab.claims import Claim
@@ -23,40 +22,29 @@ from simlab.quantities import given, measured, predicted
 from simlab.sde import DT, EULER, SDE, Walkers, stopped
 from simlab.statistics import Estimate, chi_square, fit, mean
 from simlab.studies.langevin_drift.config import Config
+from simlab.studies.langevin_drift.potential import T, X, wells
 from simlab.theory import fokker_planck, transfer
 
-T = sp.Symbol("T", positive=True)
 TOP = sp.Symbol("top", real=True)
 PATIENCE = 60.0
 """Mean escape times to wait; of an exponential law e^-60 is left then. Whoever still stays is counted as censored."""
 
 
-def wells(sde: SDE, temperature: float) -> tuple[list[float], list[float]]:
-    """Positions of the minima and of the maxima between them, where the Gibbs density is not negligible."""
-    (x,) = sde.state
-    slope = sp.lambdify(x, sde.drift[0], ["scipy", "numpy"])
-    low, high = fokker_planck.density(sde, {T: temperature}).support
-    grid = np.linspace(low, high, 8001)
-    drift = np.broadcast_to(slope(grid), grid.shape)
-    down, up = np.flatnonzero((drift[:-1] > 0) & (drift[1:] <= 0)), np.flatnonzero((drift[:-1] < 0) & (drift[1:] >= 0))
+class Barrier(NamedTuple):
+    """Bottom of the leftmost well, top of the barrier beside it, and the temperature of the escape."""
 
-    def refine(i: int) -> float:
-        return float(minimize_scalar(lambda z: float(slope(z)) ** 2, bounds=(grid[i], grid[i + 1]), method="bounded",
-                                     options={"xatol": 1e-12}).x)  # fmt: skip
-
-    minima = [refine(i) for i in down] or [float(grid[np.argmin(np.abs(drift))])]
-    return minima, [refine(i) for i in up]
+    bottom: float
+    top: float
+    temperature: float
 
 
-def barrier(sde: SDE, config: Config) -> tuple[float, float, float] | None:
-    """(bottom, top, temperature at which the barrier is `config.barrier` T high), or None where there is one well only."""
+def barrier(sde: SDE, config: Config) -> Barrier | None:
+    """The first barrier, at the temperature at which it is `config.barrier` T high; None where there is one well only."""
     minima, maxima = wells(sde, config.temperature)
     if not maxima:
         return None
-    bottom, top = minima[0], maxima[0]
-    (x,) = sde.state
-    height = -float(sp.Integral(sde.drift[0], (x, bottom, top)).evalf())
-    return bottom, top, height / config.barrier
+    height = -float(sp.Integral(sde.drift[0], (X, minima[0], maxima[0])).evalf())
+    return Barrier(minima[0], maxima[0], height / config.barrier)
 
 
 def check(sde: SDE, config: Config) -> None:
@@ -73,32 +61,30 @@ def simulate(sde: SDE, config: Config, device: Device, progress: Progress) -> xr
     """First passages over the top of the barrier at several dt: the chain stopped there, with its clock."""
     scale = barrier(sde, config)
     if scale is None:
+        progress.note("well: one well, no barrier: no claim on the escape.")
         return xr.Dataset()
-    bottom, top, temperature = scale
-    (x,) = sde.state
-    chain = stopped(EULER(sde), x < TOP)
-    walkers, estimates, censored = max(1024, config.walkers // 4), [], 0
+    chain = stopped(EULER(sde), X < TOP)
+    estimates, censored = [], 0
     for i, dt in enumerate(config.escape_dts):
         expected = _first_passage(sde, scale, dt)
         crowd = Walkers(
-            chain, walkers, dt=dt, x0=[bottom, 0.0], seed=config.seed, stream=64 + i, device=device,
-            parameters={T: temperature, TOP: top},
+            chain, config.walkers, dt=dt, x0=[scale.bottom, 0.0], seed=config.seed, stream=64 + i, device=device,
+            parameters={T: scale.temperature, TOP: scale.top},
         )  # fmt: skip
         limit = int(PATIENCE * expected)
-        with progress.task(f"well: escape at dt = {dt:g}", total=walkers) as task:
-            staying = walkers
+        with progress.task(f"well: escape at dt = {dt:g}", total=config.walkers) as task:
+            staying = config.walkers
             while staying and crowd.step < limit:
                 crowd.run(max(1, min(int(expected / 2), limit - crowd.step)))
-                left, staying = staying, int((crowd.state[0] < top).sum())
+                left, staying = staying, int((crowd.state[0] < scale.top).sum())
                 task.advance(left - staying)
         censored += staying
         estimates.append(mean(crowd.positions()[:, 1] * dt))
-    values, errors = (np.array([getattr(e, f) for e in estimates]) for f in ("value", "se"))
     return xr.Dataset(
         {
             **given("escape_dt", "escape_dt", np.array(config.escape_dts), "time step"),
             **given("censored", (), censored, "walkers that had not escaped at the end"),
-            **measured("escape_time", "escape_dt", Estimate(values, errors), "mean escape time"),
+            **measured("escape_time", "escape_dt", Estimate.stack(estimates), "mean escape time"),
         }
     )
 
@@ -108,19 +94,20 @@ def theory(sde: SDE, config: Config, simulation: xr.Dataset) -> xr.Dataset:
     scale = barrier(sde, config)
     if scale is None:
         return xr.Dataset()
-    bottom, top, temperature = scale
     dts = simulation["escape_dt"].values
 
     def integral(target: float) -> float:
-        return fokker_planck.mean_first_passage(sde, {T: temperature}, bottom, target)
+        return fokker_planck.mean_first_passage(sde, {T: scale.temperature}, scale.bottom, target)
 
-    shift = fokker_planck.DISCRETE_BOUNDARY_SHIFT * np.sqrt(2 * temperature * dts)
+    shift = fokker_planck.DISCRETE_BOUNDARY_SHIFT * np.sqrt(2 * scale.temperature * dts)
     found = {
         **predicted(
             "escape_time", "escape_dt", [_first_passage(sde, scale, dt) * dt for dt in dts], "mean escape time"
         ),
-        **given("escape_shifted", "escape_dt", [integral(top + d) for d in shift], "integral to the shifted boundary"),
-        **given("escape_integral", (), integral(top), "exact mean escape time in continuous time"),
+        **given(
+            "escape_shifted", "escape_dt", [integral(scale.top + d) for d in shift], "integral to the shifted boundary"
+        ),
+        **given("escape_integral", (), integral(scale.top), "exact mean escape time in continuous time"),
     }
     return xr.Dataset(found)
 
@@ -158,15 +145,17 @@ def plot(config: Config, data: xr.Dataset, axes: Any) -> None:
         axes.set_axis_off()
         axes.text(0.5, 0.5, "one well, no barrier", ha="center", va="center", transform=axes.transAxes)
         return
-    root = np.sqrt(data.escape_dt)
+    root, limit = np.sqrt(data.escape_dt.values), float(data.escape_integral)
     look.points(axes, root, data.escape_time, data.escape_time_se, "walkers")
     look.line(axes, root, data.escape_time_theory, "first passage of the chain")
-    look.line(axes, root, data.escape_shifted, r"integral, boundary moved by $0.58\,s\sqrt{dt}$", style="--")
-    axes.axhline(float(data.escape_integral), color="0.5", lw=1, label="exact integral, dt = 0")
+    shifted = np.append(limit, data.escape_shifted.values)
+    look.line(axes, np.append(0, root), shifted, r"integral, boundary $0.58\,s\sqrt{dt}$ further out", style="--")
+    axes.plot(0, limit, "k*", ms=9, clip_on=False, label="exact integral, dt = 0")
+    look.legend(axes)
     axes.set(title="escape over the barrier", xlabel=r"$\sqrt{dt}$", ylabel="mean time", xlim=(0, None))
 
 
-def _first_passage(sde: SDE, scale: tuple[float, float, float], dt: float) -> float:
+def _first_passage(sde: SDE, scale: Barrier, dt: float) -> float:
     """Expected steps of the Euler chain from the bottom to beyond the top."""
-    bottom, top, temperature = scale
-    return transfer.gaussian(EULER(sde), {T: temperature, DT: dt}, high=top).first_passage(bottom)
+    chain = transfer.gaussian(EULER(sde), {T: scale.temperature, DT: dt}, high=scale.top)
+    return chain.first_passage(scale.bottom)

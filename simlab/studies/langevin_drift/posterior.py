@@ -14,7 +14,7 @@ import sympy as sp
 import xarray as xr
 
 from simlab import plot as look
-from simlab.claims import Claim, unless_diverged
+from simlab.claims import Claim
 from simlab.device import Device
 from simlab.progress import Progress
 from simlab.quantities import given, measured, predicted
@@ -143,7 +143,7 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
             resolution=0.5,
         ),
     ]  # fmt: skip
-    return unless_diverged(claims, int(data.diverged))
+    return claims
 
 
 def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:

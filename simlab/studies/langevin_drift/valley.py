@@ -14,7 +14,7 @@ import sympy as sp
 import xarray as xr
 
 from simlab import plot as look
-from simlab.claims import Claim, unless_diverged
+from simlab.claims import Claim
 from simlab.device import Device
 from simlab.errors import InputError
 from simlab.progress import Progress
@@ -128,7 +128,7 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
             "survives at zero loss.", talk, float(data.stirred), 0.0,
         ),
     ]  # fmt: skip
-    return unless_diverged(claims, int(data.diverged))
+    return claims
 
 
 def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:

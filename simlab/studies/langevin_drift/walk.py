@@ -15,7 +15,7 @@ import xarray as xr
 from scipy.optimize import brentq
 
 from simlab import plot as look
-from simlab.claims import Claim, unless_diverged
+from simlab.claims import Claim
 from simlab.device import Device
 from simlab.errors import InputError
 from simlab.progress import Progress
@@ -125,7 +125,7 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
                 apart, 20.0, why="twenty standard errors",
             ),
         ]  # fmt: skip
-    return unless_diverged(claims, int(data.diverged))
+    return claims
 
 
 def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:

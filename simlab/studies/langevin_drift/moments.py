@@ -1,0 +1,154 @@
+"""Part of scene 1: how the step size bends the stationary law, and that it does so as sympy derives.
+
+<x^2> at several dt is fitted by a parabola: its value at dt = 0 must be Gibbs', its slope that of the modified equation.
+What the parabola leaves out is known exactly, from the chain's own law at each dt, and declared as the bias of the fit.
+In the harmonic well the law is known in closed form at every stable dt.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import sympy as sp
+import xarray as xr
+
+from simlab import plot as look
+from simlab.claims import Claim
+from simlab.device import Device
+from simlab.progress import Progress
+from simlab.quantities import given, measured, predicted
+from simlab.sde import DT, SDE, Walkers, langevin, walk
+from simlab.statistics import Estimate, chi_square, fit, mean
+from simlab.studies.langevin_drift.config import Config
+from simlab.studies.langevin_drift.potential import T, X, burn_in, law, start
+from simlab.theory import fokker_planck
+
+K = sp.Symbol("k", positive=True)
+HARMONIC = langevin(K * X**2 / 2, X, T)
+POWERS = (0.0, 1.0, 2.0)
+
+
+def simulate(sde: SDE, config: Config, device: Device, progress: Progress) -> xr.Dataset:
+    """An independent run for each dt, in the user's potential and in the harmonic well."""
+    estimates, lost = [], 0
+    for i, dt in enumerate(config.dts):
+        estimate, diverged = _second_moment(sde, config, dt, 1 + i, device, progress)
+        estimates.append(estimate)
+        lost += diverged
+    moments = Estimate.stack(estimates)
+    parabola = fit(np.array(config.dts), *moments, POWERS)
+    if _slope(sde, config) is None:
+        progress.note("well: the slope of the potential jumps, there is no modified equation: no claim on d<x^2>/d dt.")
+    found = {
+        **given("dt", "dt", np.array(config.dts), "time step"),
+        **measured("second_moment", "dt", moments, "<x^2>"),
+        **measured("moment_at_zero", (), Estimate(parabola.coefficients[0], parabola.se[0]), "<x^2> at dt = 0"),
+        **measured("moment_slope", (), Estimate(parabola.coefficients[1], parabola.se[1]), "d<x^2>/d dt at dt = 0"),
+    }
+    variances, diverged = _harmonic(config, device, progress)
+    found |= given("harmonic_dt", "harmonic_dt", np.array(config.harmonic_dts), "k dt")
+    found |= measured("harmonic_variance", "harmonic_dt", variances, "variance in the harmonic well")
+    return xr.Dataset({**found, **given("diverged", (), lost + diverged, "walkers that left the numbers")})
+
+
+def theory(sde: SDE, config: Config, simulation: xr.Dataset) -> xr.Dataset:
+    """<x^2> of the chains, of Gibbs, and the slope between them; the harmonic variance."""
+    exact = np.array([law(sde, config.temperature, dt).expect(np.square) for dt in config.dts])
+    parabola = fit(np.array(config.dts), exact, simulation["second_moment_se"].values, POWERS).coefficients
+    gibbs = fokker_planck.density(sde, {T: config.temperature}).expect(np.square)
+    variance = sp.lambdify(DT, fokker_planck.euler_harmonic_variance(sp.Integer(1), sp.Integer(1), DT))
+    found = {
+        **predicted("second_moment", "dt", exact, "<x^2>"),
+        **predicted("moment_at_zero", (), gibbs, "<x^2> at dt = 0"),
+        **given("moment_at_zero_bias", (), abs(parabola[0] - gibbs), "what the parabola leaves out of <x^2> at dt = 0"),
+        **predicted(
+            "harmonic_variance", "harmonic_dt", variance(np.array(config.harmonic_dts)), "variance in the harmonic well"
+        ),
+    }
+    slope = _slope(sde, config)
+    if slope is not None:
+        found |= predicted("moment_slope", (), slope, "d<x^2>/d dt at dt = 0")
+        found |= given("moment_slope_bias", (), abs(parabola[1] - slope), "what the parabola leaves out of the slope")
+    return xr.Dataset(found)
+
+
+def compare(config: Config, data: xr.Dataset) -> list[Claim]:
+    """Each dt, the limit, the slope, the harmonic well."""
+    talk = "talk, Langevin dynamics"
+    moments = chi_square((data.second_moment - data.second_moment_theory).values, data.second_moment_se.values)
+    deviation = (data.harmonic_variance - data.harmonic_variance_theory).values
+    claims = [
+        Claim.chi_square("well/moments", "At every dt, <x^2> is that of the chain's own stationary law.", talk, *moments),
+        Claim.equals(
+            "well/gibbs", "Extrapolated to dt = 0, <x^2> is the Gibbs value: after warm-up a trajectory samples p(x).",
+            talk, float(data.moment_at_zero), float(data.moment_at_zero_theory), float(data.moment_at_zero_se),
+            bias=float(data.moment_at_zero_bias),
+        ),
+        Claim.chi_square(
+            "well/harmonic", "In the harmonic well the variance is s^2/(k (2 - k dt)) at every stable dt.",
+            "Mandt, Hoffman & Blei 2017, with the finite step", *chi_square(deviation, data.harmonic_variance_se.values),
+        ),
+    ]  # fmt: skip
+    if "moment_slope_theory" in data:
+        claims.insert(2, Claim.equals(
+            "well/slope", "The slope of <x^2> in dt is the one that the modified equation gives.", "Zygalakis 2011",
+            float(data.moment_slope), float(data.moment_slope_theory), float(data.moment_slope_se),
+            bias=float(data.moment_slope_bias),
+        ))  # fmt: skip
+    return claims
+
+
+def plot(config: Config, data: xr.Dataset, axes: Any) -> None:
+    """<x^2> against dt, with the laws of the chains and sympy's tangent."""
+    look.points(axes, data.dt, data.second_moment, data.second_moment_se, "walkers")
+    look.line(axes, data.dt, data.second_moment_theory, "law of the chain")
+    if "moment_slope_theory" in data:
+        reach = np.linspace(0, float(data.dt.max()))
+        tangent = float(data.moment_at_zero_theory) + float(data.moment_slope_theory) * reach
+        look.line(axes, reach, tangent, "Gibbs value and sympy's slope", style="--")
+    axes.set(title="the step size bends the law", xlabel="dt", ylabel=r"$\langle x^2\rangle$", xlim=(0, None))
+
+
+def _second_moment(
+    sde: SDE, config: Config, dt: float, stream: int, device: Device, progress: Progress
+) -> tuple[Estimate, int]:
+    """<x^2> over walkers and frames an eighth of a relaxation time apart."""
+    chain = law(sde, config.temperature, dt)
+    every = max(1, round(chain.relaxation_steps / 8))
+    frames = max(2, round(config.duration / (every * dt)))
+    crowd = Walkers(
+        sde, config.walkers, dt=dt, x0=start(sde, config.temperature), seed=config.seed, stream=stream,
+        device=device, parameters={T: config.temperature},
+    )  # fmt: skip
+    total = device.xp.zeros(config.walkers)
+    with progress.task(f"well: <x^2> at dt = {dt:g}", total=burn_in(chain) + frames * every) as task:
+        crowd.run(burn_in(chain), task.advance)
+        for _ in range(frames):
+            crowd.run(every, task.advance)
+            total += crowd.state[0] ** 2
+    return mean(device.to_host(total) / frames), crowd.diverged()
+
+
+def _harmonic(config: Config, device: Device, progress: Progress) -> tuple[Estimate, int]:
+    """Variance of the Euler chain in U = x^2/2 with s = 1, from independent walkers after |1 - dt|^steps < 1e-9."""
+    estimates, lost = [], 0
+    with progress.task("well: harmonic", total=len(config.harmonic_dts)) as task:
+        for i, dt in enumerate(config.harmonic_dts):
+            steps = 2 + int(np.ceil(-21 / np.log(max(abs(1 - dt), 1e-9))))
+            end = walk(
+                HARMONIC, walkers=config.walkers, steps=steps, dt=dt, seed=config.seed, stream=32 + i, device=device,
+                parameters={K: 1.0, T: 0.5},
+            )  # fmt: skip
+            estimates.append(mean(end.values[0] ** 2))
+            lost += end.attrs["diverged"]
+            task.advance(1)
+    return Estimate.stack(estimates), lost
+
+
+def _slope(sde: SDE, config: Config) -> float | None:
+    """The slope of <x^2> in dt by the modified equation; None where the drift jumps and there is none."""
+    try:
+        return fokker_planck.slope(sde, X**2, {T: config.temperature})
+    except ValueError:
+        return None

@@ -1,0 +1,77 @@
+"""The user's potential: its Langevin equation, its wells, and the exact law of its Euler chain."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import sympy as sp
+from scipy.optimize import brentq
+
+from simlab.errors import InputError
+from simlab.sde import DT, EULER, SDE, kernel, langevin
+from simlab.studies.langevin_drift.config import Config
+from simlab.theory import fokker_planck, transfer
+from simlab.theory.expression import ExpressionError, parse
+
+X, T = sp.Symbol("x", real=True), sp.Symbol("T", positive=True)
+BURN_IN = 15.0
+"""Relaxation times before anything counts: what is left of the start is e^-15 = 3e-7."""
+LONGEST = 2_000_000
+"""Steps of a burn-in beyond which the potential is refused."""
+
+
+def model(config: Config) -> SDE:
+    """dx = -U'(x) dt + sqrt(2 T) dW; InputError where the text or the potential will not do."""
+    try:
+        sde = langevin(parse(config.potential), X, T)
+        if sde.drift[0].has(sp.DiracDelta, sp.Derivative):
+            raise InputError(f"potential: {config.potential!r} jumps and so has no slope; give a continuous function.")
+        fokker_planck.density(sde, {T: config.temperature})
+        kernel(sde)
+    except (ExpressionError, fokker_planck.NotNormalisable) as error:
+        raise InputError(f"potential: {error}") from error
+    return sde
+
+
+@cache
+def law(sde: SDE, temperature: float, dt: float) -> transfer.Transfer:
+    """The exact law of the Euler chain; InputError where a step is too long or relaxation out of reach."""
+    try:
+        chain = transfer.gaussian(EULER(sde), {T: temperature, DT: dt})
+        _ = chain.mass, chain.second  # what cannot be solved is found here
+    except ValueError as error:
+        raise InputError(f"dt = {dt:g} will not do for this potential: {error}") from error
+    if BURN_IN * chain.relaxation_steps > LONGEST:
+        raise InputError(
+            f"temperature: walkers would need {chain.relaxation_steps:.1e} steps to cross the barriers of the potential; "
+            "raise --temperature or lower the barriers."
+        )
+    return chain
+
+
+def burn_in(chain: transfer.Transfer) -> int:
+    """Steps before anything counts."""
+    return max(1, int(np.ceil(BURN_IN * chain.relaxation_steps)))
+
+
+def wells(sde: SDE, temperature: float) -> tuple[list[float], list[float]]:
+    """Positions of the minima and of the maxima between them, where the Gibbs density is not negligible."""
+    slope = sp.lambdify(X, sde.drift[0], ["scipy", "numpy"])
+    low, high = fokker_planck.density(sde, {T: temperature}).support
+    grid = np.linspace(low, high, 8001)
+    side = np.sign(np.broadcast_to(slope(grid), grid.shape))
+    # A drift that is exactly zero on the grid belongs to the interval on its left.
+    turns = [i for i in range(len(grid) - 1) if side[i] != 0 and side[i + 1] != side[i]]
+
+    def place(i: int) -> float:
+        return float(grid[i + 1]) if side[i + 1] == 0 else float(brentq(slope, grid[i], grid[i + 1], xtol=1e-13))
+
+    minima = [place(i) for i in turns if side[i] > 0 and side[min(i + 2, len(grid) - 1)] <= 0]
+    maxima = [place(i) for i in turns if side[i] < 0 and side[min(i + 2, len(grid) - 1)] >= 0]
+    return minima, [m for m in maxima if minima and minima[0] < m < minima[-1]]
+
+
+def start(sde: SDE, temperature: float) -> float:
+    """Everyone starts at the bottom of the leftmost well: that they spread over all wells is for them to show."""
+    return wells(sde, temperature)[0][0]
