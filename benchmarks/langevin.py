@@ -4,8 +4,8 @@
     python benchmarks/langevin.py --device gpu --walkers 4194304   # its card
     python benchmarks/langevin.py --out benchmarks/results/NAME.md
 
-Contestants take turns, so that a noisy machine is noisy to all; a ratio compares two neighbours in time. What is not
-installed is left out (benchmarks/requirements.txt brings it).
+Contestants take turns, so that a noisy machine is noisy to all; a ratio compares two neighbours in time, and medians
+are shown. What is not installed is left out (benchmarks/requirements.txt brings it).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SECONDS = 0.4
 
 
 def prepare(name: str, walkers: int, dtype: str, device: str) -> tuple[Run, int] | None:
-    """The contestant, compiled and warm, and its number of steps; None where it is not installed or has no such device."""
+    """The contestant, compiled and warm, and its number of steps; None where it is not installed or has no device."""
     try:
         run = PEERS[name](walkers, dtype, device)
         steps = 16
@@ -60,8 +60,10 @@ def compare(walkers: int, dtype: str, device: str, repeats: int) -> list[str]:
     for _ in range(repeats):
         for name, (run, steps) in ready.items():
             cost[name].append(timed(run, steps) / steps / walkers * 1e9)
-    rows = [f"| {dtype}, {walkers:,} walkers | ns per walker-step (median) | min to max | times simlab (median) | min to max |",
-            "|---|---|---|---|---|"]  # fmt: skip
+    rows = [
+        f"| {dtype}, {walkers:,} walkers | ns per walker-step | min to max | times simlab | min to max |",
+        "|---|---|---|---|---|",
+    ]
     for name, own in cost.items():
         ratios = [a / b for a, b in zip(own, cost["simlab"], strict=True)]
         rows.append(f"| {name} | {median(own):.4g} | {min(own):.4g} to {max(own):.4g} | "

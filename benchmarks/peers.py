@@ -1,7 +1,8 @@
 """The double well dx = (x - x^3) dt + s dW by Euler's step, as a user of each framework would write it for speed.
 
-Every peer is a function (walkers, dtype, device) -> run, and run(steps) moves all walkers and returns when that is done.
-ImportError means: not installed here. State stays on the device; nothing is recorded; compilation happens on the first call.
+Every peer is a function (walkers, dtype, device) -> run, and run(steps) moves all walkers and returns when that is
+done. ImportError means: not installed here. State stays on the device; nothing is recorded; compilation happens on the
+first call.
 """
 
 from __future__ import annotations
@@ -157,7 +158,8 @@ def diffrax(walkers: int, dtype: str, device: str) -> Run:
             dfx.ControlTerm(lambda t, y, args: lineax.DiagonalLinearOperator(jnp.full_like(y, NOISE)), path),
         )
         return dfx.diffeqsolve(
-            terms, dfx.Euler(), 0.0, steps * DT, DT, x, saveat=dfx.SaveAt(t1=True), max_steps=None, adjoint=dfx.ForwardMode()
+            terms, dfx.Euler(), 0.0, steps * DT, DT, x, saveat=dfx.SaveAt(t1=True), max_steps=None,
+            adjoint=dfx.ForwardMode(),
         ).ys[0]  # fmt: skip
 
     compiled = jax.jit(walk, static_argnums=2)

@@ -8,9 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from simlab import __version__, studies
+from simlab import __version__, cli, studies
 from simlab.claims import exit_status
-from simlab.cli import STATUS, claims_table, validate
 from simlab.errors import DeviceError, InputError
 
 EPILOG = f"""examples:
@@ -18,7 +17,7 @@ EPILOG = f"""examples:
   python -m simlab run langevin_drift --preset smoke
   python -m simlab derive fokker_planck
 
-{STATUS}"""
+{cli.STATUS}"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -65,7 +64,7 @@ def _list(options: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _run(options: argparse.Namespace, rest: list[str]) -> int:
-    return studies.load(options.name).main(rest)
+    return cli.main(studies.load(options.name), rest)
 
 
 def _claims(options: argparse.Namespace, rest: list[str]) -> int:
@@ -73,7 +72,7 @@ def _claims(options: argparse.Namespace, rest: list[str]) -> int:
 
     found = recorded(studies.STUDIES)
     for name, claims in found.items():
-        print(f"{name}\n{claims_table(claims, sys.stdout.isatty())}\n")
+        print(f"{name}\n{cli.claims_table(claims, sys.stdout.isatty())}\n")
     return exit_status([c for claims in found.values() for c in claims])
 
 
@@ -91,18 +90,17 @@ def _derive(options: argparse.Namespace, rest: list[str]) -> int:
 
 def _record(options: argparse.Namespace, rest: list[str]) -> int:
     from simlab import records
-    from simlab.cli import parse
     from simlab.progress import Progress
     from simlab.results import claims_of
     from simlab.study import run
 
     study = studies.load(options.name)
-    _, config = parse(study, rest)
+    _, config = cli.parse(study, rest)
     folder = records.root() / study.name
     result = run(study, config, Progress.to_stderr())
     records.write_record(study, config, result, folder)
     records.update_readme(studies.STUDIES)
-    print(f"wrote {folder}\n{claims_table(claims_of(result), sys.stdout.isatty())}")
+    print(f"wrote {folder}\n{cli.claims_table(claims_of(result), sys.stdout.isatty())}")
     return exit_status(claims_of(result))
 
 
@@ -114,7 +112,7 @@ def _seeds(options: argparse.Namespace, rest: list[str]) -> int:
     study = studies.load(options.name)
     runs = {}
     for seed in range(1, options.count + 1):
-        runs[seed] = claims_of(run(study, validate(study, {"seed": seed})))
+        runs[seed] = claims_of(run(study, cli.validate(study, {"seed": seed})))
         bad = [c.name for c in runs[seed] if c.verdict != "holds"]
         print(f"seed {seed}: {'all claims hold' if not bad else 'not held: ' + ', '.join(bad)}", flush=True)
     summary = records.seeds_summary(runs)

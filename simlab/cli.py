@@ -52,7 +52,7 @@ def main(study: Study, argv: Sequence[str] | None = None) -> int:
 def parse(study: Study, argv: Sequence[str]) -> tuple[argparse.Namespace, BaseConfig]:
     """Flags over the TOML file over the preset."""
     parser = _parser(study)
-    options, rest = parser.parse_known_args([_dashes(word) for word in argv])
+    options, rest = parser.parse_known_args(_joined(parser, [_dashes(word) for word in argv]))
     for word in rest:
         flags = [f for action in parser._actions for f in action.option_strings if f.startswith("--")]
         raise InputError(
@@ -191,6 +191,20 @@ def _dashes(word: str) -> str:
     """--walk_dt is --walk-dt."""
     flag, equals, value = word.partition("=")
     return flag.replace("_", "-") + equals + value if word.startswith("--") else word
+
+
+def _joined(parser: argparse.ArgumentParser, argv: list[str]) -> list[str]:
+    """--potential -cos(x) as --potential=-cos(x): argparse would take a value that begins with a dash for a flag."""
+    single = {
+        f for action in parser._actions if action.nargs is None and action.const is None for f in action.option_strings
+    }
+    words: list[str] = []
+    for word in argv:
+        if words and words[-1] in single and word.startswith("-") and not word.startswith("--"):
+            words[-1] += f"={word}"
+        else:
+            words.append(word)
+    return words
 
 
 def _sentence(study: Study, error: Any) -> str:

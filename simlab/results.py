@@ -24,9 +24,11 @@ from simlab.errors import InputError
 SCHEMA = 1
 """Raised when a name or a meaning in the tree changes."""
 DIMS = {
-    "time": "moments of a run", "step": "steps of a chain", "walker": "independent copies", "component": "coordinates of a state",
+    "time": "moments of a run", "step": "steps of a chain", "walker": "independent copies",
+    "component": "coordinates of a state",
     "bin": "bins of a position", "angle": "bins of an angle", "place": "fixed positions", "dt": "time steps",
-    "escape_dt": "time steps of the escape", "harmonic_dt": "time steps of the harmonic well", "lag": "lags of an autocorrelation",
+    "escape_dt": "time steps of the escape", "harmonic_dt": "time steps of the harmonic well",
+    "lag": "lags of an autocorrelation",
     "coefficient": "coefficients of a fit", "calculus": "Ito, Stratonovich", "kick": "noise along the valley",
     "weight": "weights of a regression", "entry": "entries of a mean and a covariance", "claim": "claims",
 }  # fmt: skip
@@ -65,7 +67,7 @@ def provenance(study: str, config_json: str, device: str, seed: int, seconds: fl
 
 
 def git_commit() -> str:
-    """The commit of the checkout this code runs from, with -dirty where files differ; empty for an installed package."""
+    """The commit of the checkout this code runs from, -dirty where files differ; empty for an installed package."""
     root = Path(__file__).resolve().parent.parent
     if not (root / ".git").exists():
         return ""
@@ -101,7 +103,7 @@ def load(path: Path) -> xr.DataTree:
 
 
 def write_atomically(path: Path, write: Callable[[str], object]) -> None:
-    """Call write(temporary name) beside `path`, flush it to the disk and rename; nothing half-written has the final name."""
+    """Call write(temporary name) beside `path`, flush and rename: nothing half-written ever has the final name."""
     handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)

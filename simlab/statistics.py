@@ -62,7 +62,8 @@ class ChiSquare(NamedTuple):
 def chi_square(deviation: Floats, error: Floats) -> ChiSquare:
     """Whether deviations are zero all at once; `error` holds their standard errors (k) or their covariance (k, k).
 
-    The statistic is NaN where a number is not finite. Directions that do not vary (occupations add up to one) carry no information and lose their degree of freedom.
+    Directions that do not vary (occupations add up to one) carry no information and lose their degree of freedom. The
+    statistic is NaN where a number is not finite.
     Asymptotic in walkers >> k (Hotelling's T^2 exceeds chi-square by a factor 1 + O(k/walkers)).
     """
     covariance = np.diag(np.square(error)) if error.ndim == 1 else error

@@ -1,4 +1,4 @@
-"""What every study plugs into: a Config, scenes, presets; and the runner that turns them into a result and an exit status.
+"""What every study plugs into: a Config, scenes, presets; and the runner that turns them into a result on disk.
 
 A study is a Config and a few scenes; a scene is a module with five functions and a number:
 
@@ -144,7 +144,7 @@ def figure(study: Study, config: BaseConfig, result: xr.DataTree) -> Figure:
 
 
 def write(study: Study, config: BaseConfig, result: xr.DataTree, folder: Path) -> list[Path]:
-    """result.nc, figure.png and figure.svg in `folder`, all of them or none; InputError where they cannot be written."""
+    """Write result.nc, figure.png and figure.svg in `folder`, all or none; InputError where that cannot be."""
     from simlab import plot, results
 
     staging = None
@@ -160,7 +160,7 @@ def write(study: Study, config: BaseConfig, result: xr.DataTree, folder: Path) -
     except OSError as error:
         raise InputError(f"out: cannot write in {folder} ({error.strerror}).") from error
     finally:
-        if staging:
+        if staging is not None:
             shutil.rmtree(staging, ignore_errors=True)
     return paths
 

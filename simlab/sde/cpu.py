@@ -1,14 +1,15 @@
 """Chains on the CPU: a numba module for each chain and dtype, kept in the user's cache folder under its content hash.
 
-A block of walkers fits in the first cache. For every two steps the noise of the block is made in two loops without
-branches (Philox words, then normals), and the block moves in a third; all three become vector code. Walkers are split over
-threads; since noise belongs to (seed, stream, walker, step), no result depends on how.
+A block of walkers fits in the first cache. For every few steps the noise of the block is made in two loops without
+branches (Philox words, then normals), and the block moves in a third; all three become vector code. Walkers are split
+over threads; since noise belongs to (seed, stream, walker, step), no result depends on how.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
+import inspect
 import os
 import sys
 import tempfile
@@ -22,7 +23,7 @@ import numba
 import numpy as np
 
 from simlab.device import Device
-from simlab.random import Key, kernels
+from simlab.random import Key, coefficients, kernels
 from simlab.sde import functions
 from simlab.sde.printing import Plan, code
 
@@ -44,7 +45,7 @@ from simlab.sde.functions import f{bits}
 cos, exp, floor, inverse, larger = f{bits}.cos, f{bits}.exp, f{bits}.floor, f{bits}.inverse, f{bits}.larger
 sign, sin, smaller = f{bits}.sign, f{bits}.sin, f{bits}.smaller
 real = np.float{bits}
-BLOCK, GROUPS = {block}, {groups}  # walkers at a time, pairs of steps at a time: state and noise stay in the first cache
+BLOCK, GROUPS = {block}, {groups}  # walkers and pairs of steps at a time: state and noise stay in the first cache
 
 
 @njit(
@@ -65,7 +66,8 @@ def advance(state, start, stop, begin, end, low, high, stream, constants, noise_
                 for j in range({normals}):
                     fill_words(first // 2, group, j, stream, low, high, u, v)
                     even, odd = noise[j, 0, :groups].reshape(-1), noise[j, 1, :groups].reshape(-1)
-                    fill_normals{bits}(u.reshape(-1).view(np.int32), v.reshape(-1).view(np.int32), noise_constants, even, odd)
+                    flat_u, flat_v = u.reshape(-1).view(np.int32), v.reshape(-1).view(np.int32)
+                    fill_normals{bits}(flat_u, flat_v, noise_constants, even, odd)
 {noise}            for i in range(size):
 {move}'''
 
@@ -94,7 +96,7 @@ def source(plan: Plan, dtype: str, title: str) -> str:
 
 
 def cache_folder() -> Path:
-    """Where kernels live: $SIMLAB_CACHE, else the user's cache folder, else a temporary one if that cannot be written."""
+    """Where kernels live: $SIMLAB_CACHE, else the user's cache folder, else, if that is read-only, a temporary one."""
     home = os.environ.get("SIMLAB_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "simlab"
     folder = Path(home) / "kernels"
     try:
@@ -109,12 +111,13 @@ def cache_folder() -> Path:
 def load(text: str) -> Any:
     """The module of a kernel text, written once under its content hash, so that numba's cache beside it is never stale.
 
-    The hash covers what the text imports and numba's version as well: numba itself only looks at the file that it compiles.
+    The hash covers what the text imports and numba's version as well: numba itself only looks at the file that it
+    compiles.
     """
     ingredients = [
         text,
         numba.__version__,
-        *(Path(m.__file__).read_text("utf-8") for m in (kernels, functions)),
+        *(inspect.getsource(module) for module in (coefficients, kernels, functions)),
     ]
     name = "simlab_" + hashlib.sha256("\0".join(ingredients).encode()).hexdigest()[:20]
     path = cache_folder() / f"{name}.py"
@@ -148,7 +151,7 @@ def advance(
     module = load(text)
     noise_constants = kernels.CONSTANTS32 if state.dtype == np.float32 else kernels.CONSTANTS64
     keys = (np.uint64(key.low), np.uint64(key.high), np.uint64(stream))
-    fixed = (begin, end, *keys, constants.astype(state.dtype), noise_constants)
+    fixed: tuple[Any, ...] = (begin, end, *keys, constants.astype(state.dtype), noise_constants)
     walkers, block = state.shape[1], module.BLOCK
     blocks = -(-walkers // block)
     parts = min(blocks, thread_count())

@@ -69,10 +69,10 @@ def kernel(
 
 
 class Walkers:
-    """Many walkers of one model: `advance` moves them, `state` (component, walker) is where they are, on their device.
+    """Many walkers of one model: `advance` moves them; `state` (component, walker), on their device, is where they are.
 
-    The noise of a walker depends on (seed, stream, walker, step) alone, so two half runs are one whole run. `step` counts
-    the steps taken, `dt` is the time of one (1 for a chain that has no dt).
+    The noise of a walker depends on (seed, stream, walker, step) alone, so two half runs are one whole run. `step`
+    counts the steps taken, `dt` is the time of one (1 for a chain that has no dt).
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Walkers:
         dtype: Dtype = "float64",
     ) -> None:
         self.device = Device.open(device) if isinstance(device, str) else device
-        self.kernel = kernel(model, scheme, dtype, self.device.name)  # type: ignore[arg-type]
+        self.kernel = kernel(model, scheme, dtype, "gpu" if self.device.name == "gpu" else "cpu")
         self.names = tuple(str(s) for s in model.state)
         self.step = 0
         self.stream = _natural("stream", stream, 0, 2**32 - 1)
@@ -230,9 +230,8 @@ def _bind(parameters: tuple[sp.Symbol, ...], values: Parameters) -> dict[sp.Symb
     by_name = {str(k): v for k, v in values.items()}
     missing = [str(s) for s in parameters if str(s) not in by_name]
     if missing:
-        raise ValueError(
-            f"the model has parameters without a value: give parameters={{{', '.join(f'{m!r}: ...' for m in missing)}}}."
-        )
+        wanted = ", ".join(f"{m!r}: ..." for m in missing)
+        raise ValueError(f"the model has parameters without a value: give parameters={{{wanted}}}.")
     unknown = set(by_name) - {str(s) for s in parameters} - {str(DT)}
     if unknown:
         known = ", ".join(str(s) for s in parameters) or "none"
@@ -259,7 +258,7 @@ def _start(x0: Any, walkers: int, names: tuple[str, ...], dtype: Dtype) -> np.nd
         full = np.broadcast_to(start, (walkers, d))
     except ValueError:
         raise ValueError(
-            f"x0 has shape {start.shape}; give a number, {d} numbers, or an array ({walkers}, {d}) of (walker, component)."
+            f"x0 has shape {start.shape}; give a number, {d} numbers, or {(walkers, d)} of them (walker, component)."
         ) from None
     if not np.isfinite(full).all():
         raise ValueError("x0 has entries that are not finite numbers.")

@@ -31,7 +31,7 @@ RESOLUTION = 0.45
 Gauss-Legendre nodes are pi/2 sparser in the middle, and exp(-2 pi^2/0.71^2) < 1e-16.
 """
 SMOOTHING = 2
-"""Applications of the operator to an eigenvector: its tails, where rounding is all there is, are made from its middle."""
+"""Applications of the operator to an eigenvector: its tails, all rounding, are made anew from its middle."""
 NEVER = 1e-16
 """A node of less mass than this, relative to the heaviest, is not visited in any run."""
 DEPTH = 45.0
@@ -204,7 +204,7 @@ def koopman(chain: Chain, values: Values, low: float, high: float, nodes: int = 
 
 
 def _balance(nodes: Floats, weights: Floats, mean: Function, variance: Function) -> Floats:
-    """Half the log mass of the diffusion with this drift and noise: near enough to balance the operator of its chain."""
+    """Half the log mass of the diffusion with this drift and noise: near enough to balance the chain's operator."""
     force = 2 * (mean(nodes) - nodes) / variance(nodes)
     steps = np.diff(nodes) * (force[1:] + force[:-1]) / 2
     log_p = running_sum(steps, int(np.argmin(np.abs(force)))) - np.log(variance(nodes)) + np.log(weights)

@@ -83,11 +83,11 @@ def build(text: str) -> ctypes.CDLL:
 class DeviceArray(np.ndarray):
     """An array that may be added, multiplied and compared, but not given to a NumPy function."""
 
-    ARITHMETIC = frozenset(
-        f"{'true_divide' if n == 'divide' else n}"
-        for n in "add subtract multiply divide power square negative less less_equal greater greater_equal equal not_equal "
-        "invert logical_not bitwise_and bitwise_or".split()
-    ) | {"divide"}
+    ARITHMETIC = frozenset({
+        "add", "subtract", "multiply", "divide", "true_divide", "power", "square", "negative", "invert",
+        "less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "bitwise_and", "bitwise_or",
+        "logical_or", "logical_and",
+    })  # fmt: skip
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
         if method == "__call__" and ufunc.__name__ not in self.ARITHMETIC:

@@ -77,12 +77,10 @@ def test_a_numba_kernel_is_its_expression(name: str, dtype: Any) -> None:
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_the_cuda_text_is_the_numba_kernel(name: str, dtype: Any) -> None:
     model, scheme, parameters, x0 = MODELS[name]
+    arguments: dict[str, Any] = {"dt": 0.02, "x0": x0, "seed": 7, "scheme": scheme, "dtype": dtype, "stream": 3}
     card, cpu_walkers = (
-        Walkers(
-            model, 133, dt=0.02, x0=x0, seed=7, scheme=scheme, parameters=parameters, dtype=dtype, stream=3, device=device
-        )
-        for device in (host_cuda.device(), "cpu")
-    )  # fmt: skip
+        Walkers(model, 133, parameters=parameters, device=device, **arguments) for device in (host_cuda.device(), "cpu")
+    )
     # Odd and even begins and ends, one step, many steps.
     for steps in (5, 1, 0, 7):
         card.advance(steps)

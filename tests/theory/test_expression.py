@@ -62,17 +62,11 @@ def test_no_text_does_anything_but_parse_or_be_refused(text: str) -> None:
 
 
 @given(st.recursive(
-    st.one_of(st.just("x"), st.integers(0, 99).map(str)),
+    st.one_of(st.sampled_from(["x", "x**2", "(x + 1)**3"]), st.integers(0, 99).map(str)),
     lambda e: st.one_of(
-        st.tuples(e, st.sampled_from("+-*"), e).map(lambda t: f"({t[0]}{t[1]}{t[2]})"),
-        e.map(lambda t: f"sin({t})"), e.map(lambda t: f"({t})**2"),
+        st.tuples(e, st.sampled_from("+-*"), e).map(lambda t: f"({t[0]}{t[1]}{t[2]})"), e.map(lambda t: f"sin({t})")
     ),
     max_leaves=8,
 ))  # fmt: skip
 def test_what_is_read_is_what_python_means(text: str) -> None:
-    try:
-        result = parse(text)
-    except ExpressionError as error:  # ((99**2)**2)**2 and the like
-        assert "too large" in str(error)
-        return
-    assert result == sp.sympify(eval(text, {"x": X, "sin": sp.sin}))
+    assert parse(text) == sp.sympify(eval(text, {"x": X, "sin": sp.sin}))

@@ -3,6 +3,24 @@
 from simlab.studies.langevin_drift.config import Config
 from simlab.study import Study
 
+REMARKS = """## Where this departs from the talk
+
+* **"After some warm-up each point from the trajectory is a sample from p(x)."** At a finite step it is a sample from
+  another law, the chain's own: wider or narrower than p by an amount of first order in the step, which sympy derives
+  and the table confirms. And the warm-up is the relaxation time of the chain, which behind a barrier grows as
+  exp(height/T): for the double well at its default temperature it is 2.3 units of time, and 2.5 T of barrier already
+  make a walker wait for 30.
+* **"We can derive the stationary distribution of random walk with changing variance."** Of two: 1/s^2 if the equation
+  is read in the sense of Ito, 1/s if in that of Stratonovich. The sentence does not say which; the integrator does. SGD
+  evaluates its noise before the step, so Ito's is the reading for SGD.
+* **"Drift within this manifold is possible."** With noise that survives at zero loss (labels with fresh noise) it is
+  there, towards low curvature, with the exact size in the table. Without such noise SGD stands still to the last bit.
+  And noise across the valley alone makes a drift, not a stationary density: for that there must be noise along the
+  valley as well.
+* **"SGD returns samples from some implicit distribution."** On real data the walkers follow the exact law of the chain,
+  whose mean is that of the posterior, and whose covariance exceeds it by what the finite step explains.
+"""
+
 STUDY = Study(
     name="langevin_drift",
     title="Langevin dynamics and the drift along a zero-loss manifold",
@@ -12,8 +30,12 @@ STUDY = Study(
     presets={
         "smoke": {
             "walkers": 4096, "duration": 40.0, "dts": (0.04, 0.06, 0.08, 0.1), "escape_dts": (0.02, 0.04),
-            "kicks": (0.16, 0.24), "step": 1.0,
+            "kicks": (0.12, 0.16), "step": 1.0,
         },
-        "full": {"walkers": 1 << 20, "duration": 1000.0, "dts": (0.01, 0.02, 0.04, 0.06, 0.08, 0.1), "escape_dts": (0.0025, 0.005, 0.01, 0.02, 0.04)},
+        "full": {
+            "walkers": 1 << 20, "duration": 1000.0, "dts": (0.01, 0.02, 0.04, 0.06, 0.08, 0.1),
+            "escape_dts": (0.0025, 0.005, 0.01, 0.02, 0.04),
+        },
     },
+    remarks=REMARKS,
 )  # fmt: skip

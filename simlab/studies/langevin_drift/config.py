@@ -16,8 +16,8 @@ Stable = Annotated[float, Field(gt=0, lt=2)]
 class Config(BaseConfig):
     """Do walkers follow their exact laws, within error bars, from a double well to the posterior of real data?"""
 
-    walkers: int = Field(65536, ge=1024, le=2**26)
-    """Independent walkers of each simulation (at least 1024: error bars come from their spread)."""
+    walkers: int = Field(131072, ge=1024, le=2**22)
+    """Walkers of each simulation, 1024 to 4194304: error bars come from their spread; 1.5 kB of memory each."""
 
     potential: str = "x**4/4 - x**2/2"
     """well: the potential U(x); + - * / **, exp, log, sin, cos, tan, tanh, sqrt, Abs, Min, Max, Piecewise."""
@@ -47,7 +47,7 @@ class Config(BaseConfig):
     """valley: learning rate of SGD (stable while lr h < 2)."""
     exponent: float = Field(6.0, gt=0)
     """valley: lr sigma^2/t^2, label noise against noise along the valley: p ~ (1 - lr h/2)^exponent."""
-    kicks: tuple[Positive, ...] = Field((0.04, 0.08, 0.16), min_length=2)
+    kicks: tuple[Positive, ...] = Field((0.04, 0.06, 0.08), min_length=2)
     """valley: standard deviations t of the noise along the valley a step; theory is the limit t -> 0 (at least two)."""
 
     data: Path | None = None

@@ -39,7 +39,7 @@ class Barrier(NamedTuple):
 
 
 def barrier(sde: SDE, config: Config) -> Barrier | None:
-    """The first barrier, at the temperature at which it is `config.barrier` T high; None where there is one well only."""
+    """The first barrier, at the temperature at which it is `config.barrier` T high; None where there is one well."""
     minima, maxima = wells(sde, config.temperature)
     if not maxima:
         return None
@@ -50,7 +50,9 @@ def barrier(sde: SDE, config: Config) -> Barrier | None:
 def check(sde: SDE, config: Config) -> None:
     """Refuse steps at which the escape has no law."""
     scale = barrier(sde, config)
-    for dt in config.escape_dts if scale else ():
+    if scale is None:
+        return
+    for dt in config.escape_dts:
         try:
             _first_passage(sde, scale, dt)
         except ValueError as error:
@@ -130,9 +132,10 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
         ),
         Claim.equals(
             "well/escape-limit",
-            "As dt -> 0 it tends to the exact integral, once the boundary is moved out by 0.5826 s sqrt(dt).",
+            "As dt -> 0 it tends to the exact integral, the boundary being moved out by 0.5826 s sqrt(dt).",
             "Siegmund 1985; Broadie, Glasserman & Kou 1997",
-            integral + float(limit.coefficients[0]), integral, float(limit.se[0]), bias=abs(float((limit.hat @ exact)[0])),
+            integral + float(limit.coefficients[0]), integral, float(limit.se[0]),
+            bias=abs(float((limit.hat @ exact)[0])),
         ),
     ]  # fmt: skip
     censored = int(data.censored)
@@ -149,7 +152,8 @@ def plot(config: Config, data: xr.Dataset, axes: Any) -> None:
     look.points(axes, root, data.escape_time, data.escape_time_se, "walkers")
     look.line(axes, root, data.escape_time_theory, "first passage of the chain")
     shifted = np.append(limit, data.escape_shifted.values)
-    look.line(axes, np.append(0, root), shifted, r"integral, boundary $0.58\,s\sqrt{dt}$ further out", style="--")
+    label = r"integral, boundary $0.58\,s\sqrt{dt}$ further out"
+    look.line(axes, np.append(0, root), shifted, label, style="--")
     axes.plot(0, limit, "k*", ms=9, clip_on=False, label="exact integral, dt = 0")
     look.legend(axes)
     axes.set(title="escape over the barrier", xlabel=r"$\sqrt{dt}$", ylabel="mean time", xlim=(0, None))

@@ -58,9 +58,7 @@ def simulate(sde: SDE, config: Config, device: Device, progress: Progress) -> xr
     if weight < HEAVIEST:
         found |= _autocorrelation(mode, frames, every, config.dt)
     else:
-        progress.note(
-            f"well: the slowest mode lives in tails that walkers hardly visit (<phi^4> = {weight:.0e}): no claim on it."
-        )
+        progress.note(f"well: the slowest mode lives in tails hardly visited (<phi^4> = {weight:.0e}): no claim on it.")
     return xr.Dataset(found)
 
 
@@ -86,7 +84,7 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
     deviation = (data.occupation - data.occupation_theory).values
     claims = [
         Claim.chi_square(
-            "well/histogram", f"The walkers' histogram is the law of the Euler chain at dt = {config.dt:g}, bin by bin.",
+            "well/histogram", f"Walkers are where the law of the Euler chain at dt = {config.dt:g} puts them.",
             "talk, Langevin dynamics", *chi_square(deviation, data.occupation_covariance.values),
         )
     ]  # fmt: skip

@@ -1,8 +1,8 @@
 """Part of scene 1: how the step size bends the stationary law, and that it does so as sympy derives.
 
-<x^2> at several dt is fitted by a parabola: its value at dt = 0 must be Gibbs', its slope that of the modified equation.
-What the parabola leaves out is known exactly, from the chain's own law at each dt, and declared as the bias of the fit.
-In the harmonic well the law is known in closed form at every stable dt.
+<x^2> at several dt is fitted by a parabola: its value at dt = 0 must be Gibbs', its slope that of the modified
+equation. What the parabola leaves out is known exactly, from the chain's own law at each dt, and declared as the bias
+of the fit. In the harmonic well the law is known in closed form at every stable dt.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
     moments = chi_square((data.second_moment - data.second_moment_theory).values, data.second_moment_se.values)
     deviation = (data.harmonic_variance - data.harmonic_variance_theory).values
     claims = [
-        Claim.chi_square("well/moments", "At every dt, <x^2> is that of the chain's own stationary law.", talk, *moments),
+        Claim.chi_square("well/moments", "At every dt, <x^2> is that of the chain's stationary law.", talk, *moments),
         Claim.equals(
             "well/gibbs", "Extrapolated to dt = 0, <x^2> is the Gibbs value: after warm-up a trajectory samples p(x).",
             talk, float(data.moment_at_zero), float(data.moment_at_zero_theory), float(data.moment_at_zero_se),
@@ -87,7 +87,7 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
         ),
         Claim.chi_square(
             "well/harmonic", "In the harmonic well the variance is s^2/(k (2 - k dt)) at every stable dt.",
-            "Mandt, Hoffman & Blei 2017, with the finite step", *chi_square(deviation, data.harmonic_variance_se.values),
+            "Mandt, Hoffman & Blei 2017, with the step", *chi_square(deviation, data.harmonic_variance_se.values),
         ),
     ]  # fmt: skip
     if "moment_slope_theory" in data:

@@ -1,8 +1,9 @@
 """Scene 4, real input: unadjusted Langevin on the posterior of Bayesian linear regression.
 
-y = X w + noise with a normal prior on w: the posterior is normal, the drift linear, and so the chain's law is normal too,
-with mean and covariance known after any number of steps. Walkers are compared with that law, and with the true posterior,
-from which a finite step is bound to differ: dx = -grad U dt + sqrt(2) dW widens every direction by 1/(1 - dt k/2).
+y = X w + noise with a normal prior on w: the posterior is normal, the drift linear, and so the chain's law is normal
+too, with mean and covariance known after any number of steps. Walkers are compared with that law, and with the true
+posterior, from which a finite step is bound to differ: dx = -grad U dt + sqrt(2) dW widens every direction of curvature
+k by 1/(1 - dt k/2).
 """
 
 from __future__ import annotations
@@ -45,7 +46,10 @@ def posterior(data: Regression, prior: float) -> Posterior:
 
 
 def model(d: int) -> SDE:
-    """Dw = -(P w - q) dt + sqrt(2) dW with the precision P and q = P mean as parameters: one kernel for any data of width d."""
+    """The equation dw = -(P w - q) dt + sqrt(2) dW with the precision P and q = P mean as parameters.
+
+    One kernel serves any data of width d.
+    """
     w = sp.symbols(f"w0:{d}", real=True)
     drift = [sp.Symbol(f"q{i}", real=True) - sum(_entry(i, j) * w[j] for j in range(d)) for i in range(d)]
     return SDE(w, drift, sp.sqrt(2))
@@ -62,7 +66,7 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     d = len(target.mean)
     dt, steps = schedule(config, target)
     crowd = Walkers(
-        model(d), max(1024, config.walkers // 2), dt=dt, x0=0.0, seed=config.seed, stream=224, device=device,
+        model(d), config.walkers, dt=dt, x0=0.0, seed=config.seed, stream=224, device=device,
         parameters=_parameters(target),
     )  # fmt: skip
     with progress.task(f"posterior: {d} weights", total=steps) as task:
@@ -106,13 +110,15 @@ def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
     scale = np.sqrt(np.diag(exact))
     i, j = np.triu_indices(d)
     upper = (covariance / np.outer(scale, scale))[i, j]
+    truth = np.concatenate([np.zeros(d), (exact / np.outer(scale, scale))[i, j]])
     return xr.Dataset(
         {
-            **predicted("moment", "entry", np.concatenate([(mean - target.mean) / scale, upper]), "moments of the chain"),
-            **given("moment_posterior", "entry", np.concatenate([np.zeros(d), (exact / np.outer(scale, scale))[i, j]]),
-                    "moments of the true posterior"),
+            **predicted(
+                "moment", "entry", np.concatenate([(mean - target.mean) / scale, upper]), "moments of the chain"
+            ),
+            **given("moment_posterior", "entry", truth, "moments of the true posterior"),
         }
-    )  # fmt: skip
+    )
 
 
 def compare(config: Config, data: xr.Dataset) -> list[Claim]:
@@ -128,7 +134,7 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
     # Regression of the measured excess on the predicted one: 1 if the whole bias is there, 0 if there is none.
     weight = np.linalg.pinv(covariance[widest, widest]) @ bias
     found, error = float(weight @ off[widest] / (weight @ bias)), float(1 / np.sqrt(weight @ bias))
-    claims = [
+    return [
         Claim.chi_square(
             "posterior/law", f"Mean and covariance over walkers are those of the {d}-dimensional chain: all {len(z)} "
             f"entries at once (largest |z| {np.abs(z).max():.1f}).", source, *chi_square(own, covariance),
@@ -143,7 +149,6 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
             resolution=0.5,
         ),
     ]  # fmt: skip
-    return claims
 
 
 def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
@@ -154,8 +159,8 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
     diagonal = d + np.flatnonzero(i == j)
     at = np.arange(d)
     look.points(spread, at, data.moment[diagonal], data.moment_se[diagonal], "walkers")
-    look.line(spread, at, data.moment_theory[diagonal], "law of the chain")
-    look.line(spread, at, data.moment_posterior[diagonal], "true posterior", style="--")
+    look.marks(spread, at, data.moment_theory[diagonal], "law of the chain")
+    look.line(spread, [-0.5, d - 0.5], np.ones(2), "true posterior", style="--")
     spread.set(title="posterior of a regression", ylabel="variance / posterior variance", xlabel="weight")
     spread.set_xticks(at, [str(n) for n in data.weight.values], rotation=45)
     z = ((data.moment - data.moment_theory) / data.moment_se).values

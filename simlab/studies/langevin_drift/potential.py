@@ -22,7 +22,7 @@ LONGEST = 2_000_000
 
 
 def model(config: Config) -> SDE:
-    """dx = -U'(x) dt + sqrt(2 T) dW; InputError where the text or the potential will not do."""
+    """The equation dx = -U'(x) dt + sqrt(2 T) dW; InputError where the text or the potential will not do."""
     try:
         sde = langevin(parse(config.potential), X, T)
         if sde.drift[0].has(sp.DiracDelta, sp.Derivative):
@@ -44,8 +44,8 @@ def law(sde: SDE, temperature: float, dt: float) -> transfer.Transfer:
         raise InputError(f"dt = {dt:g} will not do for this potential: {error}") from error
     if BURN_IN * chain.relaxation_steps > LONGEST:
         raise InputError(
-            f"temperature: walkers would need {chain.relaxation_steps:.1e} steps to cross the barriers of the potential; "
-            "raise --temperature or lower the barriers."
+            f"temperature: walkers would need {chain.relaxation_steps:.1e} steps to cross the barriers of the "
+            "potential; raise --temperature or lower the barriers."
         )
     return chain
 

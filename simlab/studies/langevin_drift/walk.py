@@ -1,7 +1,7 @@
 """Scene 2, the talk's "stationary distribution of random walk with changing variance": dx = s(x) dW on a circle.
 
-The sentence has two readings. Ito (Euler): p ~ 1/s^2. Stratonovich (Heun): p ~ 1/s. The walker cannot know which one the
-speaker meant; the exponent a of p ~ 1/s^a, fitted to where walkers are, says which one the integrator meant.
+The sentence has two readings. Ito (Euler): p ~ 1/s^2. Stratonovich (Heun): p ~ 1/s. The walker cannot know which one
+the speaker meant; the exponent a of p ~ 1/s^a, fitted to where walkers are, says which one the integrator meant.
 """
 
 from __future__ import annotations
@@ -112,8 +112,8 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
         name = calculus.capitalize()
         claims += [
             Claim.chi_square(
-                f"walk/{calculus}-law", f"{scheme.name.capitalize()} walkers follow the law of their own chain, bin by bin.",
-                source, *joint,
+                f"walk/{calculus}-law",
+                f"{scheme.name.capitalize()} walkers follow the law of their own chain, bin by bin.", source, *joint,
             ),
             Claim.equals(
                 f"walk/{calculus}", f"{name} ({scheme.name}): the density is 1/s^{exponent:.0f}.", source,
