@@ -45,7 +45,6 @@ def grid(panels: int, title: str) -> tuple[Figure, list[Any]]:
 def points(axes: Any, x: Any, y: Any, se: Any, label: str, *, color: int = 0) -> None:
     """Simulation: points with error bars of two standard errors."""
     axes.errorbar(x, y, yerr=2 * se, fmt="o", ms=3.5, lw=1, capsize=1.5, color=COLORS[color], label=label, zorder=3)
-    legend(axes)
 
 
 def line(axes: Any, x: Any, y: Any, label: str, *, color: int | None = None, style: str = "-") -> None:
@@ -54,28 +53,29 @@ def line(axes: Any, x: Any, y: Any, label: str, *, color: int | None = None, sty
     axes.plot(
         x, y, style, color=shade if style == "-" else (COLORS[1] if color is None else shade), label=label, zorder=2
     )
-    legend(axes)
 
 
 def bars(axes: Any, x: Any, y: Any, se: Any, width: Any, label: str) -> None:
     """A histogram with its error bars, for a theory line to go through."""
     axes.bar(x, y, width=width, color=COLORS[5], alpha=0.55, edgecolor="white", lw=0.4, label=label, zorder=1)
     axes.errorbar(x, y, yerr=2 * se, fmt="none", ecolor=COLORS[0], lw=1, zorder=3)
-    legend(axes)
 
 
 def marks(axes: Any, x: Any, y: Any, label: str, *, style: str = "-") -> None:
     """Theory at separate places that no line should join: short horizontal strokes."""
     shade = "0.15" if style == "-" else COLORS[1]
     axes.hlines(y, np.asarray(x) - 0.32, np.asarray(x) + 0.32, colors=shade, linestyles=style, label=label, zorder=2)
-    legend(axes)
 
 
-def legend(axes: Any) -> None:
-    """A legend in a fixed order: what was simulated first, then theory."""
+def finish(axes: Any) -> None:
+    """A legend with room of its own above the data: what was simulated first, then theory."""
     handles, labels = axes.get_legend_handles_labels()
+    if not handles:
+        return
     order = sorted(range(len(handles)), key=lambda i: not isinstance(handles[i], Container))
-    axes.legend([handles[i] for i in order], [labels[i] for i in order])
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + 0.095 * len(handles) * (high - low))
+    axes.legend([handles[i] for i in order], [labels[i] for i in order], loc="upper left", borderaxespad=0.1)
 
 
 def save_figure(figure: Figure, path: str | Path, kind: str) -> None:

@@ -140,6 +140,8 @@ def figure(study: Study, config: BaseConfig, result: xr.DataTree) -> Figure:
             scene = study.scene(name)
             own, axes = axes[: scene.PANELS], axes[scene.PANELS :]
             scene.plot(config, result[name].to_dataset(), own)
+            for panel in own:
+                plot.finish(panel)
     return drawing
 
 

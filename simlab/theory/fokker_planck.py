@@ -125,8 +125,9 @@ class Density:
 
     def pdf(self, x: Floats) -> Floats:
         """The density at x, by interpolation of its logarithm."""
-        inside = np.interp(x, self.panels.nodes, np.log(self.values), left=-np.inf, right=-np.inf)
-        return np.exp(inside)
+        low, high = self.support
+        inside = np.exp(np.interp(x, self.panels.nodes, np.log(self.values)))
+        return np.where((x < low) | (x > high), 0.0, inside)
 
     def cdf(self, x: Any) -> Floats:
         """The probability below x."""

@@ -155,7 +155,6 @@ def plot(config: Config, data: xr.Dataset, axes: Any) -> None:
     label = r"integral, boundary $0.58\,s\sqrt{dt}$ further out"
     look.line(axes, np.append(0, root), shifted, label, style="--")
     axes.plot(0, limit, "k*", ms=9, clip_on=False, label="exact integral, dt = 0")
-    look.legend(axes)
     axes.set(title="escape over the barrier", xlabel=r"$\sqrt{dt}$", ylabel="mean time", xlim=(0, None))
 
 

@@ -55,7 +55,7 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     lost = 0
     for i, name in enumerate(NOISES):
         drift, diverged = _drift(config, name, places, 192 + i, device, progress)
-        found |= measured(f"drift_{name}", "place", drift, f"mean drift of x a step, {name} noise", "1/step")
+        found |= measured(f"drift_{name}", "place", drift, f"mean drift of x a step, {name} noise", "rad/step")
         lost += diverged
     edges = np.linspace(0, 2 * np.pi, BINS + 1)
     kicks, shares, flats = np.sort(config.kicks), [], []
@@ -83,12 +83,10 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
 
 def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
     """The drift of sympy's averaging, and the density of the reduced equation along the valley."""
-    values = {C: config.steepness, LR: config.lr}
     found: dict[str, Any] = {}
-    for name, (strength, noise) in NOISES.items():
-        drift = sp.lambdify(X, mean_drift(H, noise).subs({**values, strength: WEAK}), "numpy")
-        drifts = drift(simulation["place"].values)
-        found |= predicted(f"drift_{name}", "place", drifts, f"mean drift of x a step, {name} noise", "1/step")
+    for name in NOISES:
+        drift = _averaged(config, name, simulation["place"].values)
+        found |= predicted(f"drift_{name}", "place", drift, f"mean drift of x a step, {name} noise", "rad/step")
     law = fokker_planck.density(_reduced(config), {})
     angle = simulation["angle"].values
     width = angle[1] - angle[0]
@@ -138,17 +136,18 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
 def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
     """The drift along the valley and the density that it makes."""
     drift, density = axes
-    labels = {"constant": "constant noise", "label": "label noise"}
+    around, unit = np.linspace(0, 2 * np.pi, 241), (config.lr * WEAK) ** 2
     for i, name in enumerate(NOISES):
         look.points(
-            drift, data.place, data[f"drift_{name}"] * 1e9, data[f"drift_{name}_se"] * 1e9, labels[name], color=i
+            drift, data.place, data[f"drift_{name}"] / unit, data[f"drift_{name}_se"] / unit, f"{name} noise", color=i
         )
-        look.line(drift, data.place, data[f"drift_{name}_theory"] * 1e9, f"{labels[name]}, theory", color=i)
+        look.line(drift, around, _averaged(config, name, around) / unit, f"theory, {name} noise", color=i)
     drift.axhline(0, color="0.7", lw=1)
-    drift.set(title="drift along the zero-loss valley", xlabel="x", ylabel=r"mean drift a step $\times 10^9$")
+    drift.set(title="drift along the zero-loss valley", xlabel="x", ylabel=r"mean drift a step / $(\eta\,\sigma)^2$")
     width = float(data.angle[1] - data.angle[0])
     look.bars(density, data.angle, data.share / width, data.share_se / width, width, r"SGD walkers, $t\to0$")
-    look.line(density, data.angle, data.share_theory / width, f"$(1 - \\eta h/2)^{{{config.exponent:g}}}$")
+    law = fokker_planck.density(_reduced(config), {})
+    look.line(density, around, law.pdf(around), f"$(1 - \\eta h/2)^{{{config.exponent:g}}}$")
     density.set(title="flat places hold the time", xlabel="x (flattest at $\\pi$)", ylabel="density")
 
 
@@ -199,6 +198,14 @@ def _still(config: Config, device: Device) -> float:
     crowd = Walkers(CHAIN, 1024, x0=x0, seed=config.seed, stream=208, device=device, parameters=nothing)
     crowd.run(1000)
     return float(np.abs(crowd.positions() - x0).max())
+
+
+def _averaged(config: Config, name: str, x: np.ndarray) -> np.ndarray:
+    """The mean drift a step at weak noise, from sympy's averaging over y."""
+    strength, noise = NOISES[name]
+    values = {C: config.steepness, LR: config.lr, strength: WEAK}
+    found: np.ndarray = sp.lambdify(X, mean_drift(H, noise).subs(values), "numpy")(x)
+    return found
 
 
 def _reduced(config: Config) -> Any:

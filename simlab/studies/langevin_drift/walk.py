@@ -133,11 +133,13 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
     (panel,) = axes
     width = float(data.angle[1] - data.angle[0])
     labels = {"ito": "Ito", "stratonovich": "Stratonovich"}
+    around = np.linspace(0, 2 * np.pi, 241)
     for i, (calculus, (scheme, exponent)) in enumerate(READINGS.items()):
         law = f"$1/s^{{{exponent:.0f}}}$" if exponent != 1 else "$1/s$"
         share, error = data[f"share_{calculus}"] / width, data[f"share_{calculus}_se"] / width
         look.points(panel, data.angle, share, error, f"{scheme.name.capitalize()} walkers", color=i)
-        look.line(panel, data.angle, data[f"limit_{calculus}"] / width, f"{labels[calculus]}: {law}", color=i)
+        density = fokker_planck.density(model(calculus), {A: config.modulation})
+        look.line(panel, around, density.pdf(around), f"{labels[calculus]}: {law}", color=i)
     panel.set(title=r"$dx = s(x)\,dW$: two readings, two laws", xlabel="angle x", ylabel="density")
 
 
