@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check derive records bench clean
+.PHONY: run test check derive record bench clean
 
 run: .venv/.installed
 	$(BIN)/python -m simlab.studies.langevin_drift
@@ -18,6 +18,14 @@ check: .venv/.installed
 
 derive: .venv/.installed
 	$(BIN)/python -m simlab.theory
+
+record: .venv/.installed
+	$(BIN)/python -m simlab record langevin_drift
+	$(BIN)/python -m simlab seeds langevin_drift
+
+bench: .venv/.installed
+	$(BIN)/python -m pip install --quiet -r benchmarks/requirements.txt
+	$(BIN)/python benchmarks/langevin.py
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from simlab import __version__, cli, studies
 from simlab.claims import exit_status
@@ -35,13 +33,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands.add_parser("claims", help="the table of claims, from the committed records")
     derive = commands.add_parser("derive", help="print a derivation as Markdown; without NAME, list them")
     record = commands.add_parser("record", help="run a study and write its record into this checkout", add_help=False)
-    seeds = commands.add_parser("seeds", help="run a study with other seeds and note in how many its claims hold")
+    seeds = commands.add_parser(
+        "seeds", help="run a study with other seeds and note in how many its claims hold", allow_abbrev=False
+    )
     for command in (run, record, seeds):
         command.add_argument("name", metavar="NAME")
     derive.add_argument("name", metavar="NAME", nargs="?")
     seeds.add_argument("--count", type=int, default=10, help="seeds 1, 2, ... (default: 10)")
     options, rest = parser.parse_known_args(argv)
-    if rest and options.command not in ("run", "record"):
+    if rest and options.command not in ("run", "record", "seeds"):
         parser.error(f"what is {' '.join(rest)}?")
     try:
         return _COMMANDS[options.command](options, rest)
@@ -71,6 +71,8 @@ def _claims(options: argparse.Namespace, rest: list[str]) -> int:
     from simlab.records import recorded
 
     found = recorded(studies.STUDIES)
+    if not found:
+        raise InputError("there are no records yet; write one with `python -m simlab record NAME`.")
     for name, claims in found.items():
         print(f"{name}\n{cli.claims_table(claims, sys.stdout.isatty())}\n")
     return exit_status([c for claims in found.values() for c in claims])
@@ -110,17 +112,18 @@ def _seeds(options: argparse.Namespace, rest: list[str]) -> int:
     from simlab.study import run
 
     study = studies.load(options.name)
+    _, config = cli.parse(study, rest)
     runs = {}
     for seed in range(1, options.count + 1):
-        runs[seed] = claims_of(run(study, cli.validate(study, {"seed": seed})))
+        runs[seed] = claims_of(run(study, config.model_copy(update={"seed": seed})))
         bad = [c.name for c in runs[seed] if c.verdict != "holds"]
         print(f"seed {seed}: {'all claims hold' if not bad else 'not held: ' + ', '.join(bad)}", flush=True)
     summary = records.seeds_summary(runs)
-    folder = records.root() / study.name
-    (folder / "seeds.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
-    if (folder / "record.nc").exists():
-        Path(folder / "report.md").write_text(records.report(study, folder), encoding="utf-8")
     print(f"all claims held in {summary['all_held']} of {options.count} runs")
+    if rest:
+        print("not the default configuration: the record was left as it is")
+    else:
+        records.write_seeds(study, summary, records.root() / study.name)
     return 0
 
 

@@ -114,6 +114,16 @@ def seeds_summary(runs: dict[int, list[Claim]]) -> dict[str, Any]:
     return {"seeds": sorted(runs), "all_held": len(runs) - len(bad), "failures": failures}
 
 
+def write_seeds(study: Study, summary: dict[str, Any], folder: Path) -> None:
+    """The summary of other seeds beside the record, and the report anew."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(summary, indent=1) + "\n"
+    write_atomically(folder / "seeds.json", lambda name: Path(name).write_text(text, encoding="utf-8"))
+    if (folder / "record.nc").exists():
+        page = report(study, folder)
+        write_atomically(folder / "report.md", lambda name: Path(name).write_text(page, encoding="utf-8"))
+
+
 def _reduce(data: xr.Dataset) -> xr.Dataset:
     """A record keeps numbers and their errors, not the covariances of errors."""
     return data.drop_vars([n for n in data if str(n).endswith("_covariance")])
