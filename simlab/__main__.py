@@ -1,4 +1,4 @@
-"""`python -m simlab`: list, run, claims, derive; record and seeds for the laboratory notebook."""
+"""`python -m simlab`: list, run, claims, derive; record, seeds and report keep the laboratory notebook."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands.add_parser("claims", help="the table of claims, from the committed records")
     derive = commands.add_parser("derive", help="print a derivation as Markdown; without NAME, list them")
     record = commands.add_parser("record", help="run a study and write its record into this checkout", add_help=False)
+    commands.add_parser("report", help="write the reports and the README's table anew, from the records as they are")
     seeds = commands.add_parser(
         "seeds", help="run a study with other seeds and note in how many its claims hold", allow_abbrev=False
     )
@@ -127,7 +128,25 @@ def _seeds(options: argparse.Namespace, rest: list[str]) -> int:
     return 0
 
 
-_COMMANDS = {"list": _list, "run": _run, "claims": _claims, "derive": _derive, "record": _record, "seeds": _seeds}
+def _report(options: argparse.Namespace, rest: list[str]) -> int:
+    from simlab import records
+
+    for name in records.recorded(studies.STUDIES):
+        records.write_report(studies.load(name), records.root() / name)
+        print(f"wrote {records.root() / name / 'report.md'}")
+    records.update_readme(studies.STUDIES)
+    return 0
+
+
+_COMMANDS = {
+    "list": _list,
+    "report": _report,
+    "run": _run,
+    "claims": _claims,
+    "derive": _derive,
+    "record": _record,
+    "seeds": _seeds,
+}
 
 
 if __name__ == "__main__":

@@ -76,10 +76,16 @@ class Claim:
         return cls(name, statement, source, statistic, float(dof), math.nan, "at most", bound, why, verdict)
 
     @classmethod
-    def exceeds(cls, name: str, statement: str, source: str, measured: float, bound: float, *, why: str) -> Claim:
-        """A number, such as a distance in standard errors, is at least `bound`."""
-        verdict: Verdict = "undecided" if not math.isfinite(measured) else "holds" if measured >= bound else "fails"
-        return cls(name, statement, source, measured, bound, math.nan, "at least", bound, why, verdict)
+    def exceeds(cls, name: str, statement: str, source: str, distance: float, *, sigmas: float = 10.0) -> Claim:
+        """A distance, in standard errors of its own, is at least `sigmas`: an effect is there beyond any doubt.
+
+        It fails where not even the usual 4 are reached; between the two the error bar is too wide to say.
+        """
+        why = f"{sigmas:g} standard errors, false alarm {math.erfc(sigmas / math.sqrt(2)):.0e}"
+        claim = cls(name, statement, source, distance, sigmas, math.nan, "at least", sigmas, why, "holds")
+        if distance >= sigmas:
+            return claim
+        return replace(claim, verdict="fails") if distance < SIGMAS else claim.undecided("the error bar is too wide")
 
     @classmethod
     def exact(cls, name: str, statement: str, source: str, measured: float, reference: float) -> Claim:

@@ -48,7 +48,13 @@ def write_record(study: Study, config: BaseConfig, result: xr.DataTree, folder: 
     with plot.style():
         drawing = figure(study, config, result)
         write_atomically(folder / "figure.svg", lambda name: plot.save_figure(drawing, name, "svg"))
-    write_atomically(folder / "report.md", lambda name: Path(name).write_text(report(study, folder), encoding="utf-8"))
+    write_report(study, folder)
+
+
+def write_report(study: Study, folder: Path) -> None:
+    """report.md, from the record that lies in `folder`."""
+    page = report(study, folder)
+    write_atomically(folder / "report.md", lambda name: Path(name).write_text(page, encoding="utf-8"))
 
 
 def report(study: Study, folder: Path) -> str:
@@ -120,8 +126,7 @@ def write_seeds(study: Study, summary: dict[str, Any], folder: Path) -> None:
     text = json.dumps(summary, indent=1) + "\n"
     write_atomically(folder / "seeds.json", lambda name: Path(name).write_text(text, encoding="utf-8"))
     if (folder / "record.nc").exists():
-        page = report(study, folder)
-        write_atomically(folder / "report.md", lambda name: Path(name).write_text(page, encoding="utf-8"))
+        write_report(study, folder)
 
 
 def _reduce(data: xr.Dataset) -> xr.Dataset:

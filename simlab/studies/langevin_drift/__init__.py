@@ -30,7 +30,7 @@ STUDY = Study(
     presets={
         "smoke": {
             "walkers": 4096, "duration": 40.0, "dts": (0.04, 0.06, 0.08, 0.1), "escape_dts": (0.02, 0.04),
-            "kicks": (0.12, 0.16), "step": 1.0,
+            "kicks": (0.08, 0.16), "step": 1.0,
         },
         "full": {
             "walkers": 1 << 20, "duration": 1000.0, "dts": (0.01, 0.02, 0.04, 0.06, 0.08, 0.1),

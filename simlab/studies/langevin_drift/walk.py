@@ -122,7 +122,7 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
             Claim.exceeds(
                 f"walk/{calculus}-told-apart",
                 f"{name} is told apart from {others[calculus]} by many standard errors of the exponent.", source,
-                apart, 20.0, why="twenty standard errors",
+                apart,
             ),
         ]  # fmt: skip
     return claims
