@@ -70,10 +70,12 @@ class Claim:
         """A chi-square statistic stays below its quantile: all deviations at once are what noise makes."""
         from scipy.special import chdtri  # scipy.stats has it too, and takes a second to import
 
-        bound = float(chdtri(dof, false_alarm))
+        bound = float(chdtri(dof, false_alarm)) if dof else 0.0
         why = f"chi-square with {dof} degrees of freedom, false alarm {false_alarm:.0e}"
-        verdict: Verdict = "undecided" if not math.isfinite(statistic) else "holds" if statistic <= bound else "fails"
-        return cls(name, statement, source, statistic, float(dof), math.nan, "at most", bound, why, verdict)
+        claim = cls(name, statement, source, statistic, float(dof), math.nan, "at most", bound, why, "holds")
+        if math.isnan(statistic) or dof == 0:
+            return claim.undecided("there is nothing to compare: a number is missing, or nothing varies")
+        return claim if statistic <= bound else replace(claim, verdict="fails")
 
     @classmethod
     def exceeds(cls, name: str, statement: str, source: str, distance: float, *, sigmas: float = 10.0) -> Claim:
@@ -90,8 +92,11 @@ class Claim:
     @classmethod
     def exact(cls, name: str, statement: str, source: str, measured: float, reference: float) -> Claim:
         """Equality to the last bit."""
-        verdict: Verdict = "holds" if measured == reference else "fails"
-        return cls(name, statement, source, measured, reference, 0.0, "within", 0.0, "equal to the last bit", verdict)
+        why = "equal to the last bit"
+        claim = cls(name, statement, source, measured, reference, 0.0, "within", 0.0, why, "holds")
+        if math.isnan(measured) or math.isnan(reference):
+            return claim.undecided("a number is missing")
+        return claim if measured == reference else replace(claim, verdict="fails")
 
     def undecided(self, note: str) -> Claim:
         """The same claim without a verdict, and why."""
@@ -100,7 +105,7 @@ class Claim:
     @property
     def quantity(self) -> str:
         """The measured value with its standard error, to two digits of the error."""
-        if not self.se > 0:
+        if not (0 < self.se < math.inf and math.isfinite(self.measured)):
             return f"{self.measured:.5g}"
         digits = max(0, 1 - math.floor(math.log10(self.se)))
         if digits > 6 or abs(self.measured) >= 1e6:

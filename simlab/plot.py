@@ -81,4 +81,5 @@ def finish(axes: Any) -> None:
 def save_figure(figure: Figure, path: str | Path, kind: str) -> None:
     """Write a figure without a date in it, so that equal figures are equal files."""
     metadata = {"Date": None} if kind == "svg" else {"Software": "simlab"}
-    figure.savefig(path, format=kind, dpi=160, metadata=metadata)
+    with style():  # the salt of an svg's names is read when it is written
+        figure.savefig(path, format=kind, dpi=160, metadata=metadata)

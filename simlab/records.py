@@ -7,6 +7,7 @@ config.toml, record.nc, figure.svg, seeds.json and the report made of them. All 
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -38,12 +39,16 @@ def write_record(study: Study, config: BaseConfig, result: xr.DataTree, folder: 
     """Config, record, figure and report in `folder`; InputError when the record is too large to commit."""
     from simlab import plot
 
-    folder.mkdir(parents=True, exist_ok=True)
     reduced = result.map_over_datasets(_reduce)
-    save(reduced, folder / "record.nc")
-    size = (folder / "record.nc").stat().st_size
+    with tempfile.TemporaryDirectory() as trial:
+        save(reduced, Path(trial) / "record.nc")
+        size = (Path(trial) / "record.nc").stat().st_size
     if size > LARGEST:
-        raise InputError(f"{folder / 'record.nc'} has {size} bytes, {LARGEST} are allowed; let the scene keep less.")
+        raise InputError(
+            f"the record of {study.name} has {size} bytes, {LARGEST} are allowed; let its scenes keep less."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    save(reduced, folder / "record.nc")
     write_atomically(folder / "config.toml", lambda name: Path(name).write_text(to_toml(config), encoding="utf-8"))
     with plot.style():
         drawing = figure(study, config, result)
@@ -72,6 +77,7 @@ def report(study: Study, folder: Path) -> str:
         study=study,
         attrs=result.attrs,
         claims=claims,
+        cell=cell,
         held=sum(c.verdict == "holds" for c in claims),
         seeds=json.loads(seeds.read_text("utf-8")) if seeds.exists() else None,
     )
@@ -87,16 +93,23 @@ def readme_table(names: Iterable[str]) -> str:
     """The claims of all records as a Markdown table."""
     lines = ["| study | claim | measured | accepted | verdict |", "|---|---|---|---|---|"]
     lines += [
-        f"| [{name}](studies/{name}/report.md) | {c.statement} | {c.quantity} | {c.limits} | {c.verdict} |"
+        f"| [{name}](studies/{name}/report.md) | {cell(c.statement)} | {c.quantity} | {c.limits} | {c.verdict} |"
         for name, claims in recorded(names).items()
         for c in claims
     ]
     return "\n".join(lines)
 
 
+def cell(text: str) -> str:
+    """Text for a cell of a Markdown table."""
+    return text.replace("|", "\\|")
+
+
 def with_table(text: str, table: str) -> str:
     """A README's text with the table between its marks."""
     start, end = MARKS
+    if start not in text or end not in text:
+        raise InputError(f"the README has no marks {start} and {end} for the table of claims.")
     before, _, rest = text.partition(start)
     _, _, after = rest.partition(end)
     return f"{before}{start}\n{table}\n{end}{after}"

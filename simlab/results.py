@@ -38,9 +38,9 @@ PACKAGES = ("numpy", "scipy", "sympy", "numba", "xarray")
 
 def tree(scenes: Mapping[str, xr.Dataset], claims: Sequence[Claim], attributes: Mapping[str, Any]) -> xr.DataTree:
     """Join scenes, claims and provenance; ValueError names a variable that breaks the conventions."""
-    for name, data in scenes.items():
-        _check(name, data)
-    groups = {f"/{name}": data for name, data in scenes.items()}
+    groups = {f"/{name}": data.copy() for name, data in scenes.items()}
+    for name, data in groups.items():
+        _check(name.removeprefix("/"), data)
     root = xr.Dataset(attrs=_plain(attributes))
     return xr.DataTree.from_dict({"/": root, **groups, "/claims": _claims_dataset(claims)})
 
@@ -82,7 +82,8 @@ def save(result: xr.DataTree, path: Path) -> None:
     """Write one netCDF file under its final name, whole or not at all."""
     compress = {"zlib": True, "complevel": 4}
     encoding = {
-        node.path: {n: compress for n, v in node.dataset.variables.items() if v.ndim and v.dtype.kind in "fi"}
+        # Compression needs chunks, and their bookkeeping is larger than a small array.
+        node.path: {n: compress for n, v in node.dataset.variables.items() if v.size > 1000 and v.dtype.kind in "fi"}
         for node in result.subtree
     }
     write_atomically(path, lambda name: result.to_netcdf(name, engine="h5netcdf", encoding=encoding))
@@ -99,6 +100,8 @@ def load(path: Path) -> xr.DataTree:
         raise InputError(f"{path} is not a readable netCDF file ({type(error).__name__}).") from error
     if "claims" not in result or "simlab_study" not in result.attrs:
         raise InputError(f"{path} is a netCDF file but no result of simlab: it has no claims.")
+    if (version := result.attrs.get("schema_version", SCHEMA)) != SCHEMA:
+        raise InputError(f"{path} has schema {version}, this version of simlab reads {SCHEMA}; run the study again.")
     return result
 
 
@@ -136,7 +139,7 @@ def _claims_dataset(claims: Sequence[Claim]) -> xr.Dataset:
 
 
 def _scalar(value: Any) -> Any:
-    return value if isinstance(value, str) else float(value)
+    return str(value) if isinstance(value, str) else float(value)
 
 
 def _check(scene: str, data: xr.Dataset) -> None:
@@ -149,6 +152,8 @@ def _check(scene: str, data: xr.Dataset) -> None:
         if missing:
             raise ValueError(f"scene {scene}: variable {name!r} lacks {' and '.join(sorted(missing))}.")
         if str(name).endswith("_se"):
+            if str(name).removesuffix("_se") not in data.variables:
+                raise ValueError(f"scene {scene}: {name!r} is the error of a variable that is not there.")
             data[str(name).removesuffix("_se")].attrs["ancillary_variables"] = str(name)
 
 

@@ -63,7 +63,7 @@ def chi_square(deviation: Floats, error: Floats) -> ChiSquare:
     """Whether deviations are zero all at once; `error` holds their standard errors (k) or their covariance (k, k).
 
     Directions that do not vary (occupations add up to one) carry no information and lose their degree of freedom. The
-    statistic is NaN where a number is not finite.
+    statistic is NaN where a number is not finite, and infinite where something that cannot vary is not as expected.
     Asymptotic in walkers >> k (Hotelling's T^2 exceeds chi-square by a factor 1 + O(k/walkers)).
     """
     covariance = np.diag(np.square(error)) if error.ndim == 1 else error
@@ -72,8 +72,10 @@ def chi_square(deviation: Floats, error: Floats) -> ChiSquare:
     scale = np.sqrt(np.where(np.diag(covariance) > 0, np.diag(covariance), 1.0))
     values, vectors = np.linalg.eigh(covariance / np.outer(scale, scale))
     kept = values > 1e-9 * values[-1]
-    along = (vectors.T @ (deviation / scale))[kept]
-    return ChiSquare(float((along**2 / values[kept]).sum()), int(kept.sum()))
+    along = vectors.T @ (deviation / scale)
+    if (np.abs(along[~kept]) > 1e-3).any():  # a thousandth of a standard error: far above rounding
+        return ChiSquare(np.inf, int(kept.sum()))
+    return ChiSquare(float((along[kept] ** 2 / values[kept]).sum()), int(kept.sum()))
 
 
 class Fit(NamedTuple):

@@ -43,7 +43,7 @@ class BaseConfig(BaseModel):
         frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, validate_default=True
     )
 
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**63)
     """Seed of all noise; the same seed gives the same numbers on any number of threads."""
     device: Literal["cpu", "gpu"] = "cpu"
     """Where walkers move; gpu needs an NVIDIA card and the extra gpu12 or gpu13, and never falls back."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 
+# Several test processes share the processors: threads of their linear algebra would only wait for each other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import pytest
 from hypothesis import HealthCheck, settings
 

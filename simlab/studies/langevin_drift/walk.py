@@ -41,9 +41,9 @@ def model(calculus: Any) -> SDE:
 
 def check(config: Config) -> None:
     """Refuse a step at which the circle cannot be resolved."""
-    for calculus, (scheme, _) in READINGS.items():
+    for calculus in READINGS:
         try:
-            _chain(config, calculus, scheme)
+            _chain(config.modulation, config.walk_dt, calculus)
         except ValueError as error:
             raise InputError(f"walk_dt = {config.walk_dt:g}: {error}") from error
 
@@ -83,8 +83,8 @@ def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
     edges = np.append(angle - width / 2, angle[-1] + width / 2)
     found: dict[str, Any] = {}
     bias = []
-    for calculus, (scheme, exponent) in READINGS.items():
-        chain = _chain(config, calculus, scheme)
+    for calculus, (_, exponent) in READINGS.items():
+        chain = _chain(config.modulation, config.walk_dt, calculus)
         law = fokker_planck.density(model(calculus), {A: config.modulation})
         found |= predicted(
             f"share_{calculus}", "angle", chain.bin_probabilities(edges), f"share of time, chain, {calculus}"
@@ -144,10 +144,10 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
 
 
 @cache
-def _chain(config: Config, calculus: Any, scheme: Scheme) -> transfer.Transfer:
+def _chain(modulation: float, dt: float, calculus: Any) -> transfer.Transfer:
     """The exact law of the chain; wrapping is done by the operator, so the equation goes in without its boundary."""
-    free = SDE(X, 0, NOISE, calculus)
-    return transfer.koopman(scheme(free), {A: config.modulation, DT: config.walk_dt}, 0.0, 2 * np.pi)
+    scheme, _ = READINGS[calculus]
+    return transfer.koopman(scheme(SDE(X, 0, NOISE, calculus)), {A: modulation, DT: dt}, 0.0, 2 * np.pi)
 
 
 def _relaxation(config: Config) -> float:

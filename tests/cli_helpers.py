@@ -1,0 +1,107 @@
+"""The command line in this process or as one of its own, and the rule that bad input is held to."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from simlab import __main__ as laboratory
+from simlab import cli
+from simlab.studies.langevin_drift import STUDY
+
+MODULE = "simlab.studies.langevin_drift"
+QUICK = ("--preset", "smoke", "--walkers", "1024", "--out", "out")
+WALK = (*QUICK, "--scenes", "walk")
+FILES = {"result.nc", "figure.png", "figure.svg"}
+
+
+class Answer(NamedTuple):
+    """What a command line came to."""
+
+    status: int
+    out: str
+    err: str
+
+
+class Terminal:
+    """The study's command line in this process, at work in a folder of its own."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder, self.capsys = folder, capsys
+
+    def study(self, *argv: str, seconds: float = 20) -> Answer:
+        """`python -m simlab.studies.langevin_drift ARGV`."""
+        with at_most(seconds):
+            status = cli.main(STUDY, argv)
+        return Answer(status, *self.capsys.readouterr())
+
+    def laboratory(self, *argv: str) -> Answer:
+        """`python -m simlab ARGV`."""
+        try:
+            with at_most(20):
+                status = laboratory.main(argv)
+        except SystemExit as leave:  # argparse leaves this way
+            status = int(leave.code or 0)
+        return Answer(status, *self.capsys.readouterr())
+
+    def refuses(self, argv: Sequence[str], *fragments: str, base: Sequence[str] = QUICK, lines: int = 1) -> str:
+        """Status 2, a sentence a line that holds the fragments, nothing on stdout, and the folder as it was."""
+        before = contents(self.folder)
+        answer = self.study(*base, *argv, seconds=5)
+        self.is_refusal(answer, *fragments, lines=lines)
+        assert contents(self.folder) == before, "something was left behind"
+        return answer.err
+
+    @staticmethod
+    def is_refusal(answer: Answer, *fragments: str, lines: int = 1) -> None:
+        """Status 2 and a sentence a line."""
+        assert answer.status == 2, answer
+        assert answer.out == ""
+        said = answer.err.splitlines()
+        assert len(said) == lines, answer.err
+        assert all(line.startswith("simlab: ") for line in said)
+        assert answer.err.endswith("\n")
+        missing = [f for f in fragments if f not in answer.err]
+        assert not missing, f"{missing} not in: {answer.err}"
+
+
+def contents(folder: Path) -> dict[str, bytes | None]:
+    """Everything in a folder; None for a folder in it."""
+    return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None for p in sorted(folder.rglob("*"))}
+
+
+def process(*argv: str, cwd: Path, **options: Any) -> Answer:
+    """`python ARGV` as a process of its own."""
+    done = subprocess.run(
+        [sys.executable, *argv], cwd=cwd, capture_output=True, text=True, timeout=120, check=False, **options
+    )
+    return Answer(done.returncode, done.stdout, done.stderr)
+
+
+class _Late(BaseException):
+    """No Exception, so that nobody on the way takes it for bad input."""
+
+
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Fail a test whose work would not end."""
+
+    def late(*_: object) -> None:
+        raise _Late
+
+    old = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    except _Late:
+        pytest.fail(f"still at work after {seconds:g} s")
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, old)

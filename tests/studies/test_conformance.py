@@ -1,0 +1,176 @@
+"""What every study of the laboratory owes to its users: a study inherits these tests by being listed in STUDIES."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple, get_args
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from simlab import cli
+from simlab import study as runner
+from simlab.claims import Claim, Verdict
+from simlab.device import Device
+from simlab.results import DIMS, claims_of, load
+from simlab.studies import STUDIES
+from simlab.studies import load as load_study
+from simlab.study import BaseConfig, Study
+from tests.sde import host_cuda
+
+FUNCTIONS = ("check", "simulate", "theory", "compare", "plot")
+
+
+class Run(NamedTuple):
+    """A run with its config, scenes apart from claims."""
+
+    config: BaseConfig
+    result: xr.DataTree
+    scenes: dict[str, xr.Dataset]
+    claims: list[Claim]
+
+
+def run(study: Study, **changes: Any) -> Run:
+    """The smoke preset with some fields changed."""
+    config = cli.validate(study, {**study.presets["smoke"], **changes})
+    result = runner.run(study, config)
+    scenes = {name: result[name].to_dataset() for name in result.children if name != "claims"}
+    return Run(config, result, scenes, claims_of(result))
+
+
+def measured(data: xr.Dataset) -> list[str]:
+    """Names of what has an error bar."""
+    return [str(n) for n in data.variables if f"{n}_se" in data.variables]
+
+
+@pytest.fixture(scope="module", params=STUDIES)
+def study(request: pytest.FixtureRequest) -> Study:
+    return load_study(request.param)
+
+
+@pytest.fixture(scope="module")
+def smoke(study: Study) -> Run:
+    return run(study)
+
+
+def test_a_study_says_what_it_is_and_what_it_asks(study: Study) -> None:
+    assert study.name in STUDIES
+    assert study.title
+    assert study.question.endswith("?")
+
+
+def test_every_field_of_the_config_is_documented(study: Study) -> None:
+    assert [name for name, field in study.config.model_fields.items() if not field.description] == []
+
+
+def test_every_scene_has_its_five_functions_and_its_panels(study: Study) -> None:
+    assert study.scenes
+    for name in study.scenes:
+        scene = study.scene(name)
+        assert [f for f in FUNCTIONS if not callable(getattr(scene, f, None))] == []
+        assert scene.PANELS >= 1
+
+
+def test_presets_are_good_input(study: Study) -> None:
+    assert {"smoke", "full"} <= set(study.presets)
+    configs = {name: cli.validate(study, preset) for name, preset in {"default": {}, **study.presets}.items()}
+    for name in study.scenes:
+        study.scene(name).check(configs["full"])
+
+
+def test_a_run_has_a_group_for_every_scene_and_one_for_the_claims(study: Study, smoke: Run) -> None:
+    assert set(smoke.result.children) == {*study.scenes, "claims"}
+
+
+def test_dimensions_are_those_of_the_table_and_variables_have_units_and_a_long_name(smoke: Run) -> None:
+    for data in smoke.scenes.values():
+        assert {str(d).removesuffix("_") for d in data.dims} <= set(DIMS)
+        assert [n for n, v in data.variables.items() if not (v.attrs.get("units") and v.attrs.get("long_name"))] == []
+
+
+def test_error_bars_and_theory_have_what_they_belong_to(smoke: Run) -> None:
+    for data in smoke.scenes.values():
+        assert measured(data), "a scene without an error bar"
+        for name in map(str, data.variables):
+            base, _, kind = name.rpartition("_")
+            if kind == "se":
+                assert data[name].dims == data[base].dims
+                assert (data[name] >= 0).all()
+                assert np.isfinite(data[base]).all()
+                assert data[base].attrs["ancillary_variables"] == name
+            if kind == "theory":
+                assert data[name].dims in ((), data[base].dims)
+                assert np.isfinite(data[name]).all()
+
+
+def test_every_scene_makes_claims_under_its_own_name(study: Study, smoke: Run) -> None:
+    names = [c.name for c in smoke.claims]
+    assert len(names) == len(set(names))
+    assert {name.partition("/")[0] for name in names} == set(study.scenes)
+    assert all(name.partition("/")[2] for name in names)
+
+
+def test_a_claim_is_a_finite_number_against_a_finite_bound_with_a_reason(smoke: Run) -> None:
+    for c in smoke.claims:
+        assert math.isfinite(c.measured), c.name
+        assert math.isfinite(c.reference), c.name
+        assert math.isfinite(c.bound), c.name
+        assert c.verdict in get_args(Verdict)
+        assert c.statement.endswith(".")
+        assert c.source
+        assert c.why
+
+
+def test_every_claim_holds(smoke: Run) -> None:
+    assert [f"{c.name}: {c.quantity}, accepted {c.limits}" for c in smoke.claims if c.verdict != "holds"] == []
+
+
+def test_the_same_seed_gives_the_same_bits_and_a_scene_alone_the_numbers_of_the_whole(study: Study, smoke: Run) -> None:
+    for name, data in smoke.scenes.items():
+        xr.testing.assert_identical(run(study, scenes=(name,)).scenes[name], data)
+
+
+def test_another_seed_gives_other_numbers(study: Study, smoke: Run) -> None:
+    other = run(study, seed=smoke.config.seed + 1)
+    for scene, data in smoke.scenes.items():
+        assert [n for n in measured(data) if np.array_equal(data[n], other.scenes[scene][n], equal_nan=True)] == []
+
+
+def test_a_run_can_be_written_and_read_back_and_drawn_again(study: Study, smoke: Run, tmp_path: Path) -> None:
+    folders = tmp_path / "first", tmp_path / "again"
+    for folder in folders:
+        folder.mkdir()
+    paths = runner.write(study, smoke.config, smoke.result, folders[0])
+    assert sorted(folders[0].iterdir()) == sorted(paths)
+    back = load(folders[0] / "result.nc")
+    for name, data in smoke.scenes.items():
+        xr.testing.assert_identical(back[name].to_dataset(), data)
+    np.testing.assert_equal([asdict(c) for c in claims_of(back)], [asdict(c) for c in smoke.claims])
+    assert back.attrs == smoke.result.attrs
+    assert study.config.model_validate_json(back.attrs["simlab_config"]) == smoke.config
+    runner.write(study, smoke.config, back, folders[1])
+    for figure in ("figure.png", "figure.svg"):
+        assert (folders[0] / figure).read_bytes() == (folders[1] / figure).read_bytes(), figure
+
+
+def test_a_card_measures_what_the_cpu_measures(study: Study, smoke: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The smoke run on a gpu device whose kernels are the CUDA text, built by the host compiler.
+
+    Numbers agree within six standard errors of a difference: 2e-9 of false alarm each, were the runs independent. They
+    share their noise, and so most are equal to rounding. What has no spread, such as the autocorrelation at lag 0, is
+    allowed the rounding of an average of numbers of its own size.
+    """
+    monkeypatch.setattr(Device, "open", staticmethod(lambda name: {"gpu": host_cuda.device()}[name]))
+    card = run(study, device="gpu")
+    assert card.result.attrs["device"] == host_cuda.device().description
+    for scene, here in smoke.scenes.items():
+        there = card.scenes[scene]
+        assert set(there.variables) == set(here.variables)
+        for name in measured(here):
+            bound = 6 * np.hypot(here[f"{name}_se"], there[f"{name}_se"]) + 1e-12 * np.abs(here[name])
+            assert (np.abs(here[name] - there[name]) <= bound).all(), f"{scene}: {name}"
+    assert [c.name for c in card.claims] == [c.name for c in smoke.claims]
+    assert [f"{c.name}: {c.quantity}, accepted {c.limits}" for c in card.claims if c.verdict != "holds"] == []

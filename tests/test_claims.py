@@ -1,0 +1,172 @@
+"""Verdicts, bounds and how a claim is printed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from scipy import stats
+
+from simlab.claims import SIGMAS, Claim, exit_status, unless_diverged
+
+NUMBERS = st.floats(-1e6, 1e6)
+ERRORS = st.floats(1e-6, 1e6)
+NOT_NUMBERS = pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+WORDS = ("scene/name", "Something is so.", "talk")
+
+
+def equals(
+    measured: float = 1.0, reference: float = 1.0, se: float = 0.1, bias: float = 0.0, resolution: float = math.inf
+) -> Claim:
+    return Claim.equals(*WORDS, measured, reference, se, bias=bias, resolution=resolution)
+
+
+@given(NUMBERS, NUMBERS, ERRORS, st.floats(0, 10))
+def test_equality_holds_within_four_standard_errors_and_the_declared_bias(
+    measured: float, reference: float, se: float, bias: float
+) -> None:
+    claim = equals(measured, reference, se, bias)
+    assert claim.bound == SIGMAS * se + bias
+    assert claim.verdict == ("holds" if abs(measured - reference) <= SIGMAS * se + bias else "fails")
+    assert equals(reference, measured, se, bias).verdict == claim.verdict
+    assert claim.note == ""
+
+
+def test_a_bias_widens_the_bound_and_is_declared_in_the_reason() -> None:
+    off = equals(1.5)
+    assert off.verdict == "fails"
+    assert "bias" not in off.why
+    allowed = equals(1.5, bias=0.2)
+    assert allowed.verdict == "holds"
+    assert allowed.why == "4 standard errors, false alarm 6e-05, plus a declared bias of 2.0e-01"
+
+
+def test_the_false_alarm_of_an_equality_is_that_of_the_normal_law() -> None:
+    for sigmas in (2.0, 4.0, 5.0):
+        why = Claim.equals(*WORDS, 0.0, 0.0, 1.0, sigmas=sigmas).why
+        assert why == f"{sigmas:g} standard errors, false alarm {2 * stats.norm.sf(sigmas):.0e}"
+
+
+@given(ERRORS, ERRORS)
+def test_an_error_bar_wider_than_the_resolution_decides_nothing(se: float, resolution: float) -> None:
+    claim = equals(se=se, resolution=resolution)
+    assert claim.verdict == ("undecided" if SIGMAS * se > resolution else "holds")
+    assert bool(claim.note) == (claim.verdict == "undecided")
+
+
+@NOT_NUMBERS
+@pytest.mark.parametrize("name", ["measured", "reference", "se", "bias"])
+def test_an_equality_with_what_is_not_a_number_is_undecided(name: str, bad: float) -> None:
+    claim = equals(**{name: bad})
+    assert claim.verdict == "undecided"
+    assert claim.note
+
+
+@NOT_NUMBERS
+def test_an_undecided_claim_can_be_printed(bad: float) -> None:
+    for name in ("measured", "reference", "se", "bias"):
+        claim = equals(**{name: bad})
+        assert claim.quantity
+        assert claim.limits
+
+
+@given(st.integers(1, 500), st.floats(1e-8, 0.5))
+def test_the_bound_of_a_chi_square_is_scipy_s_quantile(dof: int, false_alarm: float) -> None:
+    claim = Claim.chi_square(*WORDS, 1.0, dof, false_alarm=false_alarm)
+    # The same quantile by another routine; both say that they are good to about ten digits.
+    assert claim.bound == pytest.approx(stats.chi2.isf(false_alarm, dof), rel=1e-9)
+    assert claim.reference == dof
+    assert claim.why == f"chi-square with {dof} degrees of freedom, false alarm {false_alarm:.0e}"
+
+
+@given(st.integers(1, 100), st.floats(0, 300))
+def test_a_chi_square_holds_up_to_its_quantile(dof: int, statistic: float) -> None:
+    claim = Claim.chi_square(*WORDS, statistic, dof)
+    assert claim.verdict == ("holds" if statistic <= claim.bound else "fails")
+    assert claim.measured == statistic
+    assert claim.limits == f"≤ {claim.bound:.3g}"
+
+
+def test_a_statistic_that_is_not_a_number_is_undecided_and_an_infinite_one_fails() -> None:
+    assert Claim.chi_square(*WORDS, math.nan, 3).verdict == "undecided"
+    assert Claim.chi_square(*WORDS, math.inf, 3).verdict == "fails"
+
+
+def test_a_chi_square_without_a_degree_of_freedom_is_undecided() -> None:
+    assert Claim.chi_square(*WORDS, 0.0, 0).verdict == "undecided"
+
+
+@given(st.floats(-20, 20), st.floats(SIGMAS, 15))
+def test_an_effect_is_there_beyond_its_sigmas_and_not_there_below_the_usual_ones(
+    distance: float, sigmas: float
+) -> None:
+    claim = Claim.exceeds(*WORDS, distance, sigmas=sigmas)
+    assert claim.verdict == ("holds" if distance >= sigmas else "fails" if distance < SIGMAS else "undecided")
+    assert bool(claim.note) == (claim.verdict == "undecided")
+    assert claim.bound == sigmas
+    assert claim.limits == f"≥ {sigmas:.3g}"
+
+
+def test_a_distance_that_is_not_a_number_is_undecided() -> None:
+    claim = Claim.exceeds(*WORDS, math.nan)
+    assert claim.verdict == "undecided"
+    assert claim.note
+
+
+def test_exact_means_to_the_last_bit() -> None:
+    assert Claim.exact(*WORDS, 0.0, 0.0).verdict == "holds"
+    assert Claim.exact(*WORDS, 0.1 + 0.2, 0.3).verdict == "fails"
+    assert Claim.exact(*WORDS, math.nan, math.nan).verdict != "holds"
+
+
+def test_walkers_that_diverged_take_every_verdict_away() -> None:
+    claims = [equals(), equals(2.0)]
+    assert unless_diverged(claims, 0) == claims
+    taken = unless_diverged(iter(claims), 3)
+    assert [c.verdict for c in taken] == ["undecided", "undecided"]
+    assert all(c.note.startswith("3 walkers diverged") for c in taken)
+    assert [replace(c, verdict=d.verdict, note=d.note) for c, d in zip(taken, claims, strict=True)] == claims
+
+
+def test_the_exit_status_is_zero_only_if_every_claim_holds() -> None:
+    assert exit_status([]) == 0
+    assert exit_status([equals()]) == 0
+    assert exit_status([equals(), equals(2.0)]) == 1
+    assert exit_status([equals(), equals(math.nan)]) == 1
+
+
+@given(NUMBERS, ERRORS)
+def test_a_quantity_is_printed_to_two_digits_of_its_error(measured: float, se: float) -> None:
+    assume(abs(measured) < 1e6)
+    value, error = map(float, equals(measured, se=se).quantity.split(" ± "))
+    # Two digits: the error is right to half a unit of its second digit, a twentieth; the value to as much of the error.
+    assert abs(error - se) <= 0.0501 * se
+    assert abs(value - measured) <= 0.0501 * se or se < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("measured", "se", "text"),
+    [
+        (0.99345, 0.0203, "0.993 ± 0.020"),
+        (5031.2, 123.4, "5031 ± 123"),
+        (-1.0, 0.0999, "-1.000 ± 0.100"),
+        (0.0, 1.0, "0.0 ± 1.0"),
+        (1.06e-9, 5e-12, "1.0600e-09 ± 5.0e-12"),
+        (2.5e7, 1e4, "2.5000e+07 ± 1.0e+04"),
+        (19.546123, math.nan, "19.546"),
+        (0.0, 0.0, "0"),
+        (math.nan, 0.1, "nan"),
+    ],
+)
+def test_quantities_are_printed_as_a_person_would(measured: float, se: float, text: str) -> None:
+    assert equals(measured, se=se).quantity == text
+
+
+def test_limits_say_what_would_be_accepted() -> None:
+    assert equals(reference=2.278804082, se=0.0125).limits == "2.2788 ± 0.05"
+    assert Claim.chi_square(*WORDS, 1.0, 16).limits == "≤ 45.9"
+    assert Claim.exceeds(*WORDS, 1.0).limits == "≥ 10"
+    assert Claim.exact(*WORDS, 0.0, 0.0).limits == "0 ± 0"
