@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from simlab import __version__, cli, studies
 from simlab.claims import exit_status
-from simlab.errors import DeviceError, InputError
+from simlab.errors import InputError
+from simlab.settings import to_toml
 
 EPILOG = f"""examples:
   python -m simlab list
@@ -20,41 +21,35 @@ EPILOG = f"""examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line of the laboratory; returns the exit status."""
-    parser = argparse.ArgumentParser(
+    return cli.guarded(lambda: _main(sys.argv[1:] if argv is None else list(argv)))
+
+
+def _main(argv: list[str]) -> int:
+    parser = cli.Parser(
         prog="python -m simlab", description="A laboratory for the theory of deep learning: simulate, derive, compare.",
         epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
     )  # fmt: skip
     parser.add_argument("--version", action="version", version=f"simlab {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("list", help="the studies and what each asks")
     run = commands.add_parser(
-        "run", help="run a study; further flags are the study's own (try run NAME --help)", add_help=False
+        "run", help="run a study; further flags are the study's own: run NAME --help", add_help=False
     )
     commands.add_parser("claims", help="the table of claims, from the committed records")
     derive = commands.add_parser("derive", help="print a derivation as Markdown; without NAME, list them")
     record = commands.add_parser("record", help="run a study and write its record into this checkout", add_help=False)
     commands.add_parser("report", help="write the reports and the README's table anew, from the records as they are")
-    seeds = commands.add_parser(
-        "seeds", help="run a study with other seeds and note in how many its claims hold", allow_abbrev=False
-    )
+    seeds = commands.add_parser("seeds", help="run a study with other seeds and note how often its claims hold")
     for command in (run, record, seeds):
         command.add_argument("name", metavar="NAME")
     derive.add_argument("name", metavar="NAME", nargs="?")
     seeds.add_argument("--count", type=int, default=10, help="seeds 1, 2, ... (default: 10)")
     options, rest = parser.parse_known_args(argv)
+    if options.command is None:
+        raise InputError(f"{f'what is {rest[0]}? ' if rest else ''}Name a command: {', '.join(_COMMANDS)}.")
     if rest and options.command not in ("run", "record", "seeds"):
-        parser.error(f"what is {' '.join(rest)}?")
-    try:
-        return _COMMANDS[options.command](options, rest)
-    except InputError as error:
-        print(f"simlab: {error}", file=sys.stderr)
-        return 2
-    except DeviceError as error:
-        print(f"simlab: {error}", file=sys.stderr)
-        return 3
-    except KeyboardInterrupt:
-        print("simlab: interrupted.", file=sys.stderr)
-        return 130
+        raise InputError(f"what is {' '.join(rest)}? Try python -m simlab --help.")
+    return _COMMANDS[options.command](options, rest)
 
 
 def _list(options: argparse.Namespace, rest: list[str]) -> int:
@@ -98,7 +93,10 @@ def _record(options: argparse.Namespace, rest: list[str]) -> int:
     from simlab.study import run
 
     study = studies.load(options.name)
-    _, config = cli.parse(study, rest)
+    words, config = cli.parse(study, rest)
+    if words.dry_run:
+        print(to_toml(config), end="")
+        return 0
     folder = records.root() / study.name
     result = run(study, config, Progress.to_stderr())
     records.write_record(study, config, result, folder)
@@ -113,7 +111,12 @@ def _seeds(options: argparse.Namespace, rest: list[str]) -> int:
     from simlab.study import run
 
     study = studies.load(options.name)
-    _, config = cli.parse(study, rest)
+    words, config = cli.parse(study, rest)
+    if options.count < 1:
+        raise InputError(f"count = {options.count}: must be at least 1.")
+    if words.dry_run:
+        print(to_toml(config), end="")
+        return 0
     runs = {}
     for seed in range(1, options.count + 1):
         runs[seed] = claims_of(run(study, config.model_copy(update={"seed": seed})))

@@ -7,98 +7,77 @@ words. Nothing heavy is imported before the configuration is known to be good.
 from __future__ import annotations
 
 import argparse
-import difflib
-import json
+import os
 import sys
 import textwrap
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, get_args, get_origin
 
-from pydantic import ValidationError
-
 from simlab.claims import Claim, exit_status
 from simlab.errors import DeviceError, InputError
+from simlab.settings import meant, read_toml, to_toml, validate
 from simlab.study import BaseConfig, Study, output_folder, run, write
 
 STATUS = "exit status: 0 every claim holds, 1 one fails or is undecided, 2 bad input, 3 no such device, 130 interrupted"
-NOT_SAVED = {"out"}
 
 
-class _Parser(argparse.ArgumentParser):
-    """argparse with our way of refusing."""
+class Parser(argparse.ArgumentParser):
+    """argparse with our way of refusing: an InputError of one sentence."""
 
     def error(self, message: str) -> NoReturn:
+        """Refuse."""
         raise InputError(message.replace("argument --", "--") + ("" if message.endswith(".") else "."))
 
 
 def main(study: Study, argv: Sequence[str] | None = None) -> int:
-    """Parse, run, write, print; every expected failure is one line on stderr."""
+    """Parse, run, write, print; every expected failure is one line on stderr. Returns the exit status."""
+    return guarded(lambda: _main(study, sys.argv[1:] if argv is None else list(argv)))
+
+
+def guarded(work: Callable[[], int]) -> int:
+    """The exit status of some work at the command line, its expected failures told in a line each."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without our signs shall not cost a result
     try:
-        options, config = parse(study, sys.argv[1:] if argv is None else list(argv))
-        if options.dry_run:
-            sys.stdout.write(to_toml(config))
-            return 0
-        return _execute(study, config)
+        status = work()
+        sys.stdout.flush()
+        return status
     except InputError as error:
         return _say(error, 2)
     except DeviceError as error:
         return _say(error, 3)
     except KeyboardInterrupt:
         return _say("interrupted; nothing was written.", 130)
+    except BrokenPipeError:  # `... | head`: whoever listened has heard enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _main(study: Study, argv: list[str]) -> int:
+    options, config = parse(study, argv)
+    if options.dry_run:
+        sys.stdout.write(to_toml(config))
+        return 0
+    return _execute(study, config)
 
 
 def parse(study: Study, argv: Sequence[str]) -> tuple[argparse.Namespace, BaseConfig]:
     """Flags over the TOML file over the preset."""
     parser = _parser(study)
-    options, rest = parser.parse_known_args(_joined(parser, [_dashes(word) for word in argv]))
-    for word in rest:
+    options, rest = parser.parse_known_args([_value(parser, _dashes(word)) for word in argv])
+    for word in map(_bare, rest):
         flags = [f for action in parser._actions for f in action.option_strings if f.startswith("--")]
         raise InputError(
-            f"there is no flag {word}{_meant(word, flags)}" if word.startswith("-") else f"what is {word!r}?"
+            f"there is no flag {word}{meant(word, flags)}" if word.startswith("-") else f"what is {word!r}?"
         )
-    given = {n: v for n, v in vars(options).items() if n in study.config.model_fields}
     if options.preset not in {"default", *study.presets}:
         known = ", ".join(sorted({"default", *study.presets}))
         raise InputError(f"preset: there is no preset {options.preset!r}; there are {known}.")
-    file = read_toml(study, options.config) if options.config else {}
+    given = {n: _bare(v) for n, v in vars(options).items() if n in study.config.model_fields}
+    file = read_toml(Path(_bare(options.config))) if options.config else {}
     return options, validate(study, {**study.presets.get(options.preset, {}), **file, **given})
-
-
-def validate(study: Study, values: Mapping[str, Any]) -> BaseConfig:
-    """The config, or one InputError with a sentence for every bad field."""
-    try:
-        config = study.config.model_validate(dict(values))
-    except ValidationError as error:
-        errors = error.errors(include_url=False)
-        # A bad entry also makes its tuple too short: once is enough.
-        entries = {e["loc"][0] for e in errors if len(e["loc"]) > 1}
-        told = [e for e in errors if e["type"] != "too_short" or e["loc"][0] not in entries]
-        raise InputError("\n".join(_sentence(study, e) for e in told)) from None
-    study.chosen(config)
-    return config
-
-
-def read_toml(study: Study, path: Path) -> dict[str, Any]:
-    """The fields of a TOML file."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(f"config: there is no file {path}.") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"config: cannot read {path} ({error}).") from error
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"config: {path} is not TOML: {error}.") from error
-
-
-def to_toml(config: BaseConfig) -> str:
-    """The config as a TOML file that --config reads back."""
-    lines = []
-    for name, value in config.model_dump(mode="json", exclude=NOT_SAVED).items():
-        if value is not None:  # TOML has no null: a field that is not set is not written
-            lines.append(f"{name} = {json.dumps(value)}")
-    return "\n".join(lines) + "\n"
 
 
 def claims_table(claims: Sequence[Claim], color: bool = False) -> str:
@@ -136,7 +115,7 @@ def _execute(study: Study, config: BaseConfig) -> int:
 def _parser(study: Study) -> argparse.ArgumentParser:
     module = study.package
     examples = ("--preset smoke", "--config my.toml --seed 1 --out runs/mine", "--dry-run > my.toml")
-    parser = _Parser(
+    parser = Parser(
         prog=f"python -m {module}", allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
         description=textwrap.fill(f"{study.title}. {study.question}", 100),
         epilog="\n".join(["examples:", *(f"  python -m {module} {e}" for e in examples), "", STATUS]),
@@ -149,9 +128,7 @@ def _parser(study: Study) -> argparse.ArgumentParser:
         metavar="NAME",
         help=f"a set of values to start from: {presets} (default: default)",
     )
-    general.add_argument(
-        "--config", type=Path, metavar="FILE", help="a TOML file with any of the fields below; flags win over it"
-    )
+    general.add_argument("--config", metavar="FILE", help="a TOML file with any of the fields below; flags win over it")
     general.add_argument("--dry-run", action="store_true", help="print the resolved configuration as TOML and stop")
     groups: dict[str, Any] = {"": general}
     for name, info in study.config.model_fields.items():
@@ -193,39 +170,17 @@ def _dashes(word: str) -> str:
     return flag.replace("_", "-") + equals + value if word.startswith("--") else word
 
 
-def _joined(parser: argparse.ArgumentParser, argv: list[str]) -> list[str]:
-    """--potential -cos(x) as --potential=-cos(x): argparse would take a value that begins with a dash for a flag."""
-    single = {
-        f for action in parser._actions if action.nargs is None and action.const is None for f in action.option_strings
-    }
-    words: list[str] = []
-    for word in argv:
-        if words and words[-1] in single and word.startswith("-") and not word.startswith("--"):
-            words[-1] += f"={word}"
-        else:
-            words.append(word)
-    return words
+def _value(parser: argparse.ArgumentParser, word: str) -> str:
+    """A value that begins with a dash, such as -cos(x) or -1e-3, behind a blank: argparse would take it for a flag."""
+    known = {flag for action in parser._actions for flag in action.option_strings}
+    return f" {word}" if word.startswith("-") and not word.startswith("--") and word not in known else word
 
 
-def _sentence(study: Study, error: Any) -> str:
-    """One pydantic error in our words."""
-    place = [str(p) for p in error["loc"]]
-    name = place[0] if place else "config"
-    if error["type"] == "extra_forbidden":
-        return f"there is no field {name!r}{_meant(name, list(study.config.model_fields))}"
-    message = (
-        error["msg"]
-        .replace("Input should be", "must be")
-        .replace("Tuple should", "must")
-        .replace(" after validation", "")
-    )
-    entry = f" (entry {int(place[1]) + 1})" if len(place) > 1 and place[1].isdigit() else ""
-    return f"{name}{entry} = {error['input']!r}: {message[0].lower() + message[1:]}."
-
-
-def _meant(word: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(word, known, 1)
-    return f", did you mean {near[0]}?" if near else f"; there are {', '.join(known)}."
+def _bare(value: Any) -> Any:
+    """The value without that blank."""
+    if isinstance(value, list):
+        return [_bare(v) for v in value]
+    return value[1:] if isinstance(value, str) and value.startswith(" -") else value
 
 
 def _say(message: object, status: int) -> int:

@@ -15,9 +15,9 @@ from typing import Any
 import xarray as xr
 
 from simlab.claims import Claim
-from simlab.cli import to_toml
 from simlab.errors import InputError
 from simlab.results import claims_of, load, save, write_atomically
+from simlab.settings import to_toml
 from simlab.study import BaseConfig, Study, figure
 
 LARGEST = 200_000
@@ -49,7 +49,10 @@ def write_record(study: Study, config: BaseConfig, result: xr.DataTree, folder: 
         )
     folder.mkdir(parents=True, exist_ok=True)
     save(reduced, folder / "record.nc")
-    write_atomically(folder / "config.toml", lambda name: Path(name).write_text(to_toml(config), encoding="utf-8"))
+    write_atomically(
+        folder / "config.toml",
+        lambda name: Path(name).write_text(to_toml(config.model_copy(update={"out": None})), encoding="utf-8"),
+    )
     with plot.style():
         drawing = figure(study, config, result)
         write_atomically(folder / "figure.svg", lambda name: plot.save_figure(drawing, name, "svg"))

@@ -19,8 +19,9 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from simlab.progress import Progress
+
+
+FILES = ("result.nc", "figure.png", "figure.svg")
+"""What a run leaves in its folder."""
 
 
 class BaseConfig(BaseModel):
@@ -59,14 +64,24 @@ class BaseConfig(BaseModel):
         if not isinstance(values, dict):
             return values
         counts = {n for n, f in cls.model_fields.items() if f.annotation is int}
-        return {n: _count(v) if n in counts else v for n, v in values.items()}
+        return {n: _count(v) if n in counts else _no_truth(v) for n, v in values.items()}
 
 
 def _count(value: Any) -> Any:
+    """The whole number that is meant by 1e6; what is none is left for pydantic to refuse."""
     try:
-        return int(float(value)) if isinstance(value, str) and float(value).is_integer() else value
-    except ValueError:
+        number = Decimal(value) if isinstance(value, (str, float)) else value
+        whole = isinstance(number, Decimal) and abs(number) < 10**30 and number == number.to_integral_value()
+    except ArithmeticError:  # not a number
         return value
+    return int(number) if whole else _no_truth(value)
+
+
+def _no_truth(value: Any) -> Any:
+    """A truth value as a word: pydantic would take true for 1."""
+    if isinstance(value, (list, tuple)):
+        return [_no_truth(v) for v in value]
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 @dataclass(frozen=True)
@@ -96,9 +111,6 @@ class Study:
 
     def chosen(self, config: BaseConfig) -> tuple[str, ...]:
         """The scenes to run, in the study's order."""
-        unknown = [s for s in config.scenes if s not in self.scenes]
-        if unknown:
-            raise InputError(f"scenes: there is no scene {', '.join(unknown)}; there are {', '.join(self.scenes)}.")
         return tuple(s for s in self.scenes if not config.scenes or s in config.scenes)
 
 
@@ -156,7 +168,7 @@ def write(study: Study, config: BaseConfig, result: xr.DataTree, folder: Path) -
         drawing = figure(study, config, result)
         for kind in ("png", "svg"):
             plot.save_figure(drawing, staging / f"figure.{kind}", kind)
-        paths = [folder / n for n in ("result.nc", "figure.png", "figure.svg")]
+        paths = [folder / name for name in FILES]
         for path in paths:
             (staging / path.name).replace(path)
     except OSError as error:
@@ -174,15 +186,27 @@ def output_folder(study: Study, config: BaseConfig) -> Iterator[Path]:
     If the work inside fails and leaves nothing in a folder that was not there before, the folder goes as well.
     """
     folder = config.out or Path("runs") / study.name
-    new = not folder.exists()
+    new: list[Path] = []
     try:
+        new = [p for p in (folder, *folder.parents) if not p.exists()]
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise InputError(f"out: cannot write in {folder} ({error.strerror}); name a folder of yours.") from error
+        taken = [name for name in FILES if (folder / name).is_dir()]
+    except (OSError, ValueError) as error:  # ValueError: a null character
+        _remove(new)
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"out = {str(folder)!r}: cannot write there ({reason}); name a folder of yours.") from error
+    if taken:
+        raise InputError(f"out = {str(folder)!r}: {taken[0]} in it is a folder; name another one.")
     try:
         yield folder
     except BaseException:
-        if new and not any(folder.iterdir()):
-            folder.rmdir()
+        _remove(new)
         raise
+
+
+def _remove(folders: list[Path]) -> None:
+    """Take back the folders that were made, innermost first, unless something is in them."""
+    for folder in folders:
+        with suppress(OSError, ValueError):
+            folder.rmdir()

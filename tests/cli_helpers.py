@@ -36,7 +36,7 @@ class Terminal:
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.folder, self.capsys = folder, capsys
 
-    def study(self, *argv: str, seconds: float = 20) -> Answer:
+    def study(self, *argv: str, seconds: float = 60) -> Answer:
         """`python -m simlab.studies.langevin_drift ARGV`."""
         with at_most(seconds):
             status = cli.main(STUDY, argv)
@@ -45,7 +45,7 @@ class Terminal:
     def laboratory(self, *argv: str) -> Answer:
         """`python -m simlab ARGV`."""
         try:
-            with at_most(20):
+            with at_most(60):
                 status = laboratory.main(argv)
         except SystemExit as leave:  # argparse leaves this way
             status = int(leave.code or 0)
@@ -54,7 +54,7 @@ class Terminal:
     def refuses(self, argv: Sequence[str], *fragments: str, base: Sequence[str] = QUICK, lines: int = 1) -> str:
         """Status 2, a sentence a line that holds the fragments, nothing on stdout, and the folder as it was."""
         before = contents(self.folder)
-        answer = self.study(*base, *argv, seconds=5)
+        answer = self.study(*base, *argv, seconds=10)
         self.is_refusal(answer, *fragments, lines=lines)
         assert contents(self.folder) == before, "something was left behind"
         return answer.err

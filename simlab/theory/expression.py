@@ -43,17 +43,17 @@ def parse(text: str, symbols: Iterable[str] = ("x",)) -> sp.Expr:
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         column = getattr(error, "offset", None)
         where = f" at column {column}" if column else ""
-        raise ExpressionError(f"{text!r} is not a formula{where}; write one such as x**4/4 - x**2/2.") from error
+        raise ExpressionError(f"{_short(text)} is not a formula{where}; write one such as x**4/4 - x**2/2.") from error
     try:
         result = _Reader(text.strip(), known).read(tree.body, 0)
     except ExpressionError:
         raise
     except (ArithmeticError, TypeError, ValueError, RecursionError, AttributeError) as error:
-        raise ExpressionError(f"{text!r} has no value: {error}.") from error
+        raise ExpressionError(f"{_short(text)} has no value: {error}.") from error
     if not isinstance(result, sp.Expr):
-        raise ExpressionError(f"{text!r} is a condition, not a number.")
+        raise ExpressionError(f"{_short(text)} is a condition, not a number.")
     if result.has(sp.nan, sp.zoo, sp.oo, -sp.oo) or result.has(sp.I):
-        raise ExpressionError(f"{text!r} is not a finite real number.")
+        raise ExpressionError(f"{_short(text)} is not a finite real number.")
     return result
 
 

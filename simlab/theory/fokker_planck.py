@@ -238,6 +238,11 @@ def _support(force: Function, spread: Function) -> tuple[float, float]:
                 f"the potential does not confine: exp(-U/T) cannot be normalised towards {end}; "
                 "give one that grows to +infinity on both sides, such as x**4/4 - x**2/2."
             )
+    outer = known & (np.abs(grid) > 1e4)  # a potential that oscillates for ever pushes outwards as often as inwards
+    if np.mean(outward[outer] > 0) > 0.25:
+        raise NotNormalisable(
+            "the potential does not confine: it oscillates without growing, and exp(-U/T) cannot be normalised."
+        )
     log_p = np.where(known, log_p, -np.inf)  # overflow far out, where the potential is astronomically high
     inside = np.flatnonzero(log_p > log_p.max() - NEGLIGIBLE)
     low, high = float(grid[max(inside[0] - 1, 0)]), float(grid[min(inside[-1] + 1, len(grid) - 1)])

@@ -198,7 +198,7 @@ def koopman(chain: Chain, values: Values, low: float, high: float, nodes: int = 
     spectrum = np.abs(np.fft.rfft(result.mass))
     if spectrum[-3:].max() > 1e-10 * spectrum[0]:
         raise ValueError(
-            f"{nodes} nodes do not resolve the chain's law on the circle; take a step between 1e-4 and 10."
+            f"{nodes} nodes do not resolve the chain's law on the circle; take another step, or less noise."
         )
     return result
 
@@ -240,7 +240,7 @@ def _nodes(left: float, right: float, std: Function, breaks: list[float]) -> tup
     if sum(counts) > LARGEST:
         raise ValueError(
             f"the step is too short to be resolved: noise of {finest:.1e} a step on a range of {right - left:.1e} "
-            f"takes {sum(counts)} nodes, {LARGEST} are allowed; take a larger dt."
+            f"takes {float(sum(counts)):.1e} nodes, {LARGEST} are allowed; take a larger dt."
         )
     nodes, weights = [], []
     for (a, b), count in zip(pairwise(ends), counts, strict=True):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from simlab import cli
+from simlab import settings
 from simlab import study as runner
 from simlab.claims import Claim, Verdict
 from simlab.device import Device
@@ -35,7 +35,7 @@ class Run(NamedTuple):
 
 def run(study: Study, **changes: Any) -> Run:
     """The smoke preset with some fields changed."""
-    config = cli.validate(study, {**study.presets["smoke"], **changes})
+    config = settings.validate(study, {**study.presets["smoke"], **changes})
     result = runner.run(study, config)
     scenes = {name: result[name].to_dataset() for name in result.children if name != "claims"}
     return Run(config, result, scenes, claims_of(result))
@@ -76,7 +76,7 @@ def test_every_scene_has_its_five_functions_and_its_panels(study: Study) -> None
 
 def test_presets_are_good_input(study: Study) -> None:
     assert {"smoke", "full"} <= set(study.presets)
-    configs = {name: cli.validate(study, preset) for name, preset in {"default": {}, **study.presets}.items()}
+    configs = {name: settings.validate(study, preset) for name, preset in {"default": {}, **study.presets}.items()}
     for name in study.scenes:
         study.scene(name).check(configs["full"])
 

@@ -5,12 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from simlab.study import BaseConfig
 
-Positive = Annotated[float, Field(gt=0)]
-Stable = Annotated[float, Field(gt=0, lt=2)]
+
+def _distinct(values: tuple[float, ...]) -> tuple[float, ...]:
+    """A limit taken from one step, named twice, would be none."""
+    if len(set(values)) < len(values):
+        raise ValueError("must be different from each other")
+    return values
+
+
+Step = Annotated[float, Field(ge=1e-6, le=10)]
+Steps = Annotated[tuple[Step, ...], AfterValidator(_distinct)]
+Kicks = Annotated[tuple[Annotated[float, Field(ge=1e-3, le=1)], ...], AfterValidator(_distinct)]
+Stable = Annotated[float, Field(ge=1e-3, le=1.99)]
 
 
 class Config(BaseConfig):
@@ -21,38 +31,38 @@ class Config(BaseConfig):
 
     potential: str = "x**4/4 - x**2/2"
     """well: the potential U(x); + - * / **, exp, log, sin, cos, tan, tanh, sqrt, Abs, Min, Max, Piecewise."""
-    temperature: float = Field(0.5, gt=0)
+    temperature: float = Field(0.5, ge=1e-6, le=1e6)
     """well: temperature T; the noise is s = sqrt(2 T), in the units of U."""
-    dt: float = Field(0.05, gt=0)
+    dt: Step = 0.05
     """well: time step of the histogram and of the autocorrelation."""
-    dts: tuple[Positive, ...] = Field((0.02, 0.04, 0.06, 0.08, 0.1), min_length=4)
+    dts: Steps = Field((0.02, 0.04, 0.06, 0.08, 0.1), min_length=4)
     """well: time steps of the extrapolation of <x^2> to dt = 0 (at least four)."""
-    duration: float = Field(600.0, gt=0)
+    duration: float = Field(600.0, ge=1)
     """well: time over which every walker is averaged at each of those steps."""
     harmonic_dts: tuple[Stable, ...] = Field((0.1, 0.5, 1.0, 1.5), min_length=1)
     """well: k dt of the harmonic well, whose chain has a closed law (each below 2)."""
-    barrier: float = Field(2.5, gt=0)
+    barrier: float = Field(2.5, ge=0.5, le=12)
     """well: height of the barrier in units of the temperature, for the escape."""
-    escape_dts: tuple[Positive, ...] = Field((0.01, 0.02, 0.04), min_length=2)
+    escape_dts: Steps = Field((0.01, 0.02, 0.04), min_length=2)
     """well: time steps of the escape (at least two)."""
 
-    modulation: float = Field(0.6, gt=0, lt=1)
+    modulation: float = Field(0.6, ge=0.01, le=0.95)
     """walk: depth a of the noise s(x) = 1 + a sin x on the circle."""
-    walk_dt: float = Field(0.01, gt=0)
+    walk_dt: float = Field(0.01, ge=1e-4, le=1)
     """walk: time step."""
 
-    steepness: float = Field(0.8, gt=0, lt=1)
+    steepness: float = Field(0.8, ge=0.01, le=0.99)
     """valley: depth c of the curvature h(x) = 1 + c cos x."""
-    lr: float = Field(0.2, gt=0)
+    lr: float = Field(0.2, ge=1e-6)
     """valley: learning rate of SGD (stable while lr h < 2)."""
-    exponent: float = Field(6.0, gt=0)
+    exponent: float = Field(6.0, ge=0.01, le=100)
     """valley: lr sigma^2/t^2, label noise against noise along the valley: p ~ (1 - lr h/2)^exponent."""
-    kicks: tuple[Positive, ...] = Field((0.04, 0.06, 0.08), min_length=2)
-    """valley: standard deviations t of the noise along the valley a step; theory is the limit t -> 0 (at least two)."""
+    kicks: Kicks = Field((0.04, 0.06, 0.08), min_length=2)
+    """valley: standard deviations t of the noise along the valley, in rad a step; theory is t -> 0 (at least two)."""
 
     data: Path | None = None
     """posterior: an .npz file with X (n, d) and y (n), d to 16; without it the diabetes data (442 x 10)."""
-    prior: float = Field(1.0, gt=0)
+    prior: float = Field(1.0, ge=1e-3, le=1e3)
     """posterior: standard deviation of the normal prior of each weight, in standard deviations of y."""
-    step: float = Field(0.5, gt=0, lt=2)
+    step: float = Field(0.5, ge=1e-3, lt=2)
     """posterior: the time step times the largest curvature of the posterior (stable below 2)."""

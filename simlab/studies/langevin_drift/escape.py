@@ -7,6 +7,7 @@ to the integral of continuous time as dt -> 0, slowly: a boundary looked at only
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ import xarray as xr
 from simlab import plot as look
 from simlab.claims import Claim
 from simlab.device import Device
-from simlab.errors import InputError
+from simlab.errors import InputError, within_reach
 from simlab.progress import Progress
 from simlab.quantities import given, measured, predicted
 from simlab.sde import DT, EULER, SDE, Walkers, stopped
@@ -54,9 +55,10 @@ def check(sde: SDE, config: Config) -> None:
         return
     for dt in config.escape_dts:
         try:
-            _first_passage(sde, scale, dt)
+            steps = _first_passage(sde, scale, dt)
         except ValueError as error:
             raise InputError(f"escape_dts = {dt:g} will not do for this potential: {error}") from error
+        within_reach("barrier", config.barrier, math.log(config.walkers) * steps)  # when the last one leaves
 
 
 def simulate(sde: SDE, config: Config, device: Device, progress: Progress) -> xr.Dataset:

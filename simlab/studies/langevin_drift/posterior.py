@@ -17,6 +17,7 @@ import xarray as xr
 from simlab import plot as look
 from simlab.claims import Claim
 from simlab.device import Device
+from simlab.errors import within_reach
 from simlab.progress import Progress
 from simlab.quantities import given, measured, predicted
 from simlab.sde import SDE, Walkers
@@ -56,8 +57,9 @@ def model(d: int) -> SDE:
 
 
 def check(config: Config) -> None:
-    """Read the data before anything runs."""
-    load(config.data)
+    """Read the data before anything runs, and see that the slowest direction is within reach."""
+    target = posterior(load(config.data), config.prior)
+    within_reach("prior", config.prior, schedule(config, target)[1])
 
 
 def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
@@ -177,8 +179,9 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
 def schedule(config: Config, target: Posterior) -> tuple[float, int]:
     """Dt from the largest curvature; enough steps for the slowest direction to forget its start to e^-10."""
     curvatures = np.linalg.eigvalsh(target.precision)
+    slowest = max(float(curvatures[0]), 1 / config.prior**2)  # what the prior guarantees, and rounding may hide
     dt = config.step / float(curvatures[-1])
-    return dt, int(np.ceil(10 / (dt * float(curvatures[0]))))
+    return dt, int(np.ceil(10 / (dt * slowest)))
 
 
 def _entry(i: int, j: int) -> sp.Symbol:

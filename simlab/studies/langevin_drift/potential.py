@@ -8,7 +8,7 @@ import numpy as np
 import sympy as sp
 from scipy.optimize import brentq
 
-from simlab.errors import InputError
+from simlab.errors import InputError, within_reach
 from simlab.sde import DT, EULER, SDE, kernel, langevin
 from simlab.studies.langevin_drift.config import Config
 from simlab.theory import fokker_planck, transfer
@@ -17,37 +17,41 @@ from simlab.theory.expression import ExpressionError, parse
 X, T = sp.Symbol("x", real=True), sp.Symbol("T", positive=True)
 BURN_IN = 15.0
 """Relaxation times before anything counts: what is left of the start is e^-15 = 3e-7."""
-LONGEST = 2_000_000
-"""Steps of a burn-in beyond which the potential is refused."""
 
 
 def model(config: Config) -> SDE:
     """The equation dx = -U'(x) dt + sqrt(2 T) dW; InputError where the text or the potential will not do."""
     try:
         sde = langevin(parse(config.potential), X, T)
-        if sde.drift[0].has(sp.DiracDelta, sp.Derivative):
-            raise InputError(f"potential: {config.potential!r} jumps and so has no slope; give a continuous function.")
+    except ExpressionError as error:
+        raise InputError(f"potential: {error}") from error
+    name = f"potential = {config.potential!r}"
+    if sde.drift[0].has(sp.DiracDelta, sp.Derivative):
+        raise InputError(f"{name}: it jumps and so has no slope; give a continuous function.")
+    try:
         fokker_planck.density(sde, {T: config.temperature})
         kernel(sde)
-    except (ExpressionError, fokker_planck.NotNormalisable) as error:
-        raise InputError(f"potential: {error}") from error
+    except ValueError as error:
+        raise InputError(f"{name} at temperature = {config.temperature:g}: {error}") from error
     return sde
 
 
 @cache
 def law(sde: SDE, temperature: float, dt: float) -> transfer.Transfer:
-    """The exact law of the Euler chain; InputError where a step is too long or relaxation out of reach."""
-    try:
-        chain = transfer.gaussian(EULER(sde), {T: temperature, DT: dt})
-        _ = chain.mass, chain.second  # what cannot be solved is found here
-    except ValueError as error:
-        raise InputError(f"dt = {dt:g} will not do for this potential: {error}") from error
-    if BURN_IN * chain.relaxation_steps > LONGEST:
-        raise InputError(
-            f"temperature: walkers would need {chain.relaxation_steps:.1e} steps to cross the barriers of the "
-            "potential; raise --temperature or lower the barriers."
-        )
-    return chain
+    """The exact law of the Euler chain; ValueError where a step is too long or too short for that."""
+    return transfer.gaussian(EULER(sde), {T: temperature, DT: dt})
+
+
+def check(sde: SDE, config: Config) -> None:
+    """Refuse steps at which there is no law, and barriers that nobody crosses."""
+    for field, dt in [("dt", config.dt), *(("dts", dt) for dt in config.dts)]:
+        try:
+            chain = law(sde, config.temperature, dt)
+            _ = chain.mass, chain.second  # what cannot be solved is found here
+        except ValueError as error:
+            raise InputError(f"{field} = {dt:g} will not do for this potential: {error}") from error
+        within_reach("temperature", config.temperature, BURN_IN * chain.relaxation_steps)
+        within_reach("duration", config.duration, config.duration / dt)
 
 
 def burn_in(chain: transfer.Transfer) -> int:

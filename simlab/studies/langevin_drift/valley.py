@@ -16,7 +16,7 @@ import xarray as xr
 from simlab import plot as look
 from simlab.claims import Claim
 from simlab.device import Device
-from simlab.errors import InputError
+from simlab.errors import InputError, within_reach
 from simlab.progress import Progress
 from simlab.quantities import given, measured, measured_jointly, predicted
 from simlab.sde import Walkers
@@ -46,6 +46,8 @@ def check(config: Config) -> None:
             f"lr = {config.lr:g} is unstable in this valley: lr times the largest curvature "
             f"{1 + config.steepness:g} must stay below 2."
         )
+    within_reach("lr", config.lr, _memory(config))
+    within_reach("kicks", min(config.kicks), (24 + FRAMES) / min(config.kicks) ** 2)
 
 
 def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
@@ -162,8 +164,7 @@ def _drift(
         CHAIN, PLACES * each, x0=x0, seed=config.seed, stream=stream, device=device,
         parameters={**strengths, "c": config.steepness, "lr": config.lr, "tau": 0.0},
     )  # fmt: skip
-    memory = max(1, round(10 / (config.lr * (1 - config.steepness))))
-    steps = 800
+    memory, steps = _memory(config), 800
     with progress.task(f"valley: drift, {name} noise", total=memory + steps) as task:
         crowd.run(memory, task.advance)
         start = crowd.positions()[:, 0]
@@ -198,6 +199,11 @@ def _still(config: Config, device: Device) -> float:
     crowd = Walkers(CHAIN, 1024, x0=x0, seed=config.seed, stream=208, device=device, parameters=nothing)
     crowd.run(1000)
     return float(np.abs(crowd.positions() - x0).max())
+
+
+def _memory(config: Config) -> int:
+    """Steps in which y forgets its start to e^-10 where the valley is flattest."""
+    return max(1, round(10 / (config.lr * (1 - config.steepness))))
 
 
 def _averaged(config: Config, name: str, x: np.ndarray) -> np.ndarray:

@@ -45,7 +45,8 @@ def check(config: Config) -> None:
         try:
             _chain(config.modulation, config.walk_dt, calculus)
         except ValueError as error:
-            raise InputError(f"walk_dt = {config.walk_dt:g}: {error}") from error
+            settings = f"walk_dt = {config.walk_dt:g} with modulation = {config.modulation:g}"
+            raise InputError(f"{settings}: {error}") from error
 
 
 def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:

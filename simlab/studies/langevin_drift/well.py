@@ -13,9 +13,9 @@ import xarray as xr
 from simlab.claims import Claim
 from simlab.device import Device
 from simlab.progress import Progress
-from simlab.studies.langevin_drift import escape, histogram, moments
+from simlab.studies.langevin_drift import escape, histogram, moments, potential
 from simlab.studies.langevin_drift.config import Config
-from simlab.studies.langevin_drift.potential import law, model
+from simlab.studies.langevin_drift.potential import model
 
 PARTS = (histogram, moments, escape)
 PANELS = len(PARTS)
@@ -24,8 +24,7 @@ PANELS = len(PARTS)
 def check(config: Config) -> None:
     """Refuse a potential that does not confine, steps that are unstable and barriers that nobody crosses."""
     sde = model(config)
-    for dt in (config.dt, *config.dts):
-        law(sde, config.temperature, dt)
+    potential.check(sde, config)
     escape.check(sde, config)
 
 

@@ -1,0 +1,67 @@
+"""`python -m simlab`: lists, runs, claims and derivations; and what it does not know, it says in one sentence."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from simlab import results
+from simlab.claims import Claim
+from simlab.studies.langevin_drift import STUDY
+from tests.cli_helpers import Terminal, contents
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Terminal:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("simlab.records.root", lambda: tmp_path)  # never the checkout's own records
+    return Terminal(tmp_path, capsys)
+
+
+def test_the_laboratory_lists_its_studies_and_derivations(terminal: Terminal) -> None:
+    answer = terminal.laboratory("list")
+    assert (answer.status, answer.err) == (0, "")
+    assert re.match(rf"langevin_drift +{STUDY.title}", answer.out)
+    names = terminal.laboratory("derive").out.split()
+    assert "fokker_planck" in names
+    page = terminal.laboratory("derive", "sgd")
+    assert page.status == 0
+    assert re.search(r"^# .*\n(.|\n)*\\tag\{1\}", page.out, re.MULTILINE)
+    assert terminal.laboratory("run", "langevin_drift", "--dry-run").out == terminal.study("--dry-run").out
+
+
+@pytest.mark.parametrize(
+    ("words", "fragments"),
+    [
+        ("run langevin_drif", ["'langevin_drif'", "did you mean langevin_drift?"]), ("run NOPE", ["'NOPE'", "drift"]),
+        ("run langevin_drift --walkers 1", ["walkers = 1", "1024"]), ("run langevin_drift stray", ["'stray'"]),
+        ("derive nope", ["'nope'", "fokker_planck"]), ("derive sgd sgd", ["sgd"]), ("list all", ["all"]),
+        ("frobnicate", ["'frobnicate'", "list"]), ("--frob", ["--frob"]), ("run", ["NAME"]), ("claims x", ["x"]),
+        ("seeds langevin_drift --count 0", ["count", "0"]), ("seeds langevin_drift --count x", ["count", "'x'"]),
+    ],
+)  # fmt: skip
+def test_what_is_not_there_is_refused_in_one_sentence(terminal: Terminal, words: str, fragments: list[str]) -> None:
+    Terminal.is_refusal(terminal.laboratory(*words.split()), *fragments)
+    assert contents(terminal.folder) == {}
+
+
+def test_the_table_of_claims_is_that_of_the_records_or_says_what_is_missing(terminal: Terminal) -> None:
+    Terminal.is_refusal(terminal.laboratory("claims"), "no records", "record NAME")
+    Path("langevin_drift").mkdir()
+    for measured, status in ((2.0, 0), (3.0, 1)):
+        claims = [Claim.exact("walk/anything", "Two is two.", "nobody", measured, 2.0)]
+        results.save(results.tree({}, claims, {"simlab_study": "any", "seed": 0}), Path("langevin_drift/record.nc"))
+        answer = terminal.laboratory("claims")
+        assert (answer.status, answer.err) == (status, "")
+        assert re.search(rf"^{['holds', 'fails'][status]} +walk/anything", answer.out, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", ["record", "seeds"])
+def test_a_dry_run_of_a_record_runs_and_writes_nothing(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr("simlab.study.run", lambda *_: pytest.fail("it ran"))
+    assert terminal.laboratory(command, "langevin_drift", "--dry-run").status in (0, 2)
+    assert contents(terminal.folder) == {}
