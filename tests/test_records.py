@@ -15,8 +15,8 @@ import xarray as xr
 
 from simlab import quantities, records, results
 from simlab.claims import Claim
-from simlab.cli import to_toml
 from simlab.errors import InputError
+from simlab.settings import to_toml
 from simlab.statistics import Joint
 from simlab.studies import STUDIES, load
 from simlab.study import BaseConfig, Study
