@@ -8,8 +8,8 @@ REMARKS = """## Where this departs from the talk
 * **"After some warm-up each point from the trajectory is a sample from p(x)."** At a finite step it is a sample from
   another law, the chain's own: wider or narrower than p by an amount of first order in the step, which sympy derives
   and the table confirms. And the warm-up is the relaxation time of the chain, which behind a barrier grows as
-  exp(height/T): for the double well at its default temperature it is 2.3 units of time, and 2.5 T of barrier already
-  make a walker wait for 30.
+  exp(height/T): compare the relaxation time of the double well with the time that walkers need to escape once its
+  barrier is 2.5 T high.
 * **"We can derive the stationary distribution of random walk with changing variance."** Of two: 1/s^2 if the equation
   is read in the sense of Ito, 1/s if in that of Stratonovich. The sentence does not say which; the integrator does. SGD
   evaluates its noise before the step, so Ito's is the reading for SGD.
