@@ -97,6 +97,8 @@ def _record(options: argparse.Namespace, rest: list[str]) -> int:
     if words.dry_run:
         print(to_toml(config), end="")
         return 0
+    if rest:
+        raise InputError(f"a record is that of the default configuration; leave {' '.join(rest)} out.")
     folder = records.root() / study.name
     result = run(study, config, Progress.to_stderr())
     records.write_record(study, config, result, folder)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Verdict = Literal["holds", "fails", "undecided"]
-Rule = Literal["within", "at most", "at least"]
+Rule = Literal["within", "between", "at least"]
 SIGMAS = 4.0
 """Two-sided false alarms once in 15,800 true claims."""
 
@@ -19,7 +19,7 @@ class Claim:
 
     measured, reference: what was found and what theory says; of a chi-square, the statistic and its degrees of freedom.
     se: standard error of the measured value, NaN where its law is known without one.
-    rule, bound: measured is `within` bound of the reference, or `at most` or `at least` the bound itself.
+    rule, bound: measured is `within` bound of the reference, or `at least` the bound, or lies `between` low and bound.
     why: where the bound comes from. note: why there is no verdict, if there is none.
     """
 
@@ -34,6 +34,7 @@ class Claim:
     why: str
     verdict: Verdict
     note: str = ""
+    low: float = math.nan
 
     @classmethod
     def equals(
@@ -65,16 +66,31 @@ class Claim:
 
     @classmethod
     def chi_square(
-        cls, name: str, statement: str, source: str, statistic: float, dof: int, *, false_alarm: float = 1e-4
-    ) -> Claim:
-        """A chi-square statistic stays below its quantile: all deviations at once are what noise makes."""
-        from scipy.special import chdtri  # scipy.stats has it too, and takes a second to import
+        cls, name: str, statement: str, source: str, statistic: float, dof: int, samples: float = math.inf,
+        *, false_alarm: float = 1e-4,
+    ) -> Claim:  # fmt: skip
+        """All deviations at once are what noise makes: no larger, and no smaller than errors of the stated size allow.
 
-        bound = float(chdtri(dof, false_alarm)) if dof else 0.0
-        why = f"chi-square with {dof} degrees of freedom, false alarm {false_alarm:.0e}"
-        claim = cls(name, statement, source, statistic, float(dof), math.nan, "at most", bound, why, "holds")
-        if math.isnan(statistic) or dof == 0:
-            return claim.undecided("there is nothing to compare: a number is missing, or nothing varies")
+        samples: how many the covariance was estimated from; the statistic is then Hotelling's T^2 and its law an F law.
+        """
+        from scipy.special import chdtri, fdtri  # scipy.stats has them too, and takes a second to import
+
+        def quantile(above: float) -> float:
+            if samples == math.inf:
+                return float(chdtri(dof, above))
+            return float(fdtri(dof, samples - dof, 1 - above)) * dof * (samples - 1) / (samples - dof)
+
+        usable = 0 < dof < samples
+        low, bound = (quantile(1 - false_alarm / 2), quantile(false_alarm / 2)) if usable else (math.nan, math.nan)
+        law = "chi-square" if samples == math.inf else f"Hotelling's T^2 from {samples:.0f} samples"
+        why = f"{law} with {dof} degrees of freedom, false alarm {false_alarm:.0e}"
+        claim = cls(name, statement, source, statistic, float(dof), math.nan, "between", bound, why, "holds", low=low)
+        if math.isnan(statistic) or not usable:
+            return claim.undecided(
+                "there is nothing to compare: a number is missing, nothing varies, or samples are few"
+            )
+        if statistic < low:
+            return replace(claim, verdict="fails", note="closer than noise can be: the error bars are too wide")
         return claim if statistic <= bound else replace(claim, verdict="fails")
 
     @classmethod
@@ -115,8 +131,8 @@ class Claim:
     @property
     def limits(self) -> str:
         """What would be accepted, in symbols."""
-        sign = {"within": f"{self.reference:.6g} ±", "at most": "≤", "at least": "≥"}[self.rule]
-        return f"{sign} {self.bound:.3g}"
+        before = {"within": f"{self.reference:.6g} ±", "between": f"{self.low:.3g} to", "at least": "≥"}[self.rule]
+        return f"{before} {self.bound:.3g}"
 
 
 def unless_diverged(claims: Iterable[Claim], diverged: int) -> list[Claim]:

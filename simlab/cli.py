@@ -140,9 +140,20 @@ def _parser(study: Study) -> argparse.ArgumentParser:
         group.add_argument(
             _dashes(f"--{name}"), dest=name, default=argparse.SUPPRESS, metavar=_metavar(info.annotation),
             nargs="+" if get_origin(info.annotation) is tuple else None,
-            help=(rest.rstrip(".") + _default(info.default)).replace("%", "%%"),
+            help=(rest.rstrip(".") + _range(info) + _default(info.default)).replace("%", "%%"),
         )  # fmt: skip
     return parser
+
+
+def _range(info: Any) -> str:
+    """What is allowed, of a number."""
+    metadata = [*info.metadata]
+    inner = get_args(info.annotation)[0] if get_origin(info.annotation) is tuple else None
+    if get_origin(inner) is Annotated:
+        metadata += [m for a in get_args(inner)[1:] for m in getattr(a, "metadata", [])]
+    words = {"ge": "from", "gt": "above", "le": "to", "lt": "below"}
+    found = [f"{words[k]} {v:g}" for k in words for m in metadata if (v := getattr(m, k, None)) is not None]
+    return f"; {' '.join(found)}" if found else ""
 
 
 def _default(value: Any) -> str:

@@ -45,13 +45,15 @@ def tree(scenes: Mapping[str, xr.Dataset], claims: Sequence[Claim], attributes: 
     return xr.DataTree.from_dict({"/": root, **groups, "/claims": _claims_dataset(claims)})
 
 
-def provenance(study: str, config_json: str, device: str, seed: int, seconds: float) -> dict[str, Any]:
+def provenance(
+    study: str, config_json: str, device: str, seed: int, seconds: float, *, title: str = ""
+) -> dict[str, Any]:
     """What it takes to know where a result came from."""
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     versions = {p: importlib.metadata.version(p) for p in PACKAGES}
     return {
         "Conventions": "CF-1.11",
-        "title": study,
+        "title": title or study,
         "source": f"simlab {__version__}",
         "history": f"{now}: {' '.join([Path(sys.argv[0]).name, *sys.argv[1:]])}",
         "references": "D. P. Vetrov, Loss landscape in deep neural networks (talk)",

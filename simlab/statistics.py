@@ -41,41 +41,47 @@ def ratio(above: Floats, below: Floats) -> Estimate:
 
 
 class Joint(NamedTuple):
-    """Several measured values with the covariance matrix of their errors."""
+    """Several measured values with the covariance matrix of their errors, estimated from so many samples."""
 
     value: Floats
     covariance: Floats
+    samples: float = np.inf
 
 
 def joint_mean(samples: Floats) -> Joint:
     """Means over walkers of several quantities (walker, k) and the covariance of these means (k, k)."""
-    return Joint(samples.mean(axis=0), np.atleast_2d(np.cov(samples, rowvar=False)) / samples.shape[0])
+    covariance = np.atleast_2d(np.cov(samples, rowvar=False)) / samples.shape[0]
+    return Joint(samples.mean(axis=0), covariance, samples.shape[0])
 
 
 class ChiSquare(NamedTuple):
-    """A statistic that is chi-square with `dof` degrees of freedom when the expectation is right."""
+    """A statistic that is chi-square with `dof` degrees of freedom when the expectation is right.
+
+    samples: how many the covariance was estimated from; infinite where its errors are as good as known.
+    """
 
     statistic: float
     dof: int
+    samples: float = np.inf
 
 
-def chi_square(deviation: Floats, error: Floats) -> ChiSquare:
+def chi_square(deviation: Floats, error: Floats, samples: float = np.inf) -> ChiSquare:
     """Whether deviations are zero all at once; `error` holds their standard errors (k) or their covariance (k, k).
 
     Directions that do not vary (occupations add up to one) carry no information and lose their degree of freedom. The
     statistic is NaN where a number is not finite, and infinite where something that cannot vary is not as expected.
-    Asymptotic in walkers >> k (Hotelling's T^2 exceeds chi-square by a factor 1 + O(k/walkers)).
+    With a covariance estimated from `samples` it is Hotelling's T^2, which `Claim.chi_square` knows.
     """
     covariance = np.diag(np.square(error)) if error.ndim == 1 else error
     if not (np.isfinite(deviation).all() and np.isfinite(covariance).all()):
-        return ChiSquare(np.nan, len(deviation))
+        return ChiSquare(np.nan, len(deviation), samples)
     scale = np.sqrt(np.where(np.diag(covariance) > 0, np.diag(covariance), 1.0))
     values, vectors = np.linalg.eigh(covariance / np.outer(scale, scale))
     kept = values > 1e-9 * values[-1]
     along = vectors.T @ (deviation / scale)
     if (np.abs(along[~kept]) > 1e-3).any():  # a thousandth of a standard error: far above rounding
-        return ChiSquare(np.inf, int(kept.sum()))
-    return ChiSquare(float((along[kept] ** 2 / values[kept]).sum()), int(kept.sum()))
+        return ChiSquare(np.inf, int(kept.sum()), samples)
+    return ChiSquare(float((along[kept] ** 2 / values[kept]).sum()), int(kept.sum()), samples)
 
 
 class Fit(NamedTuple):
@@ -105,3 +111,14 @@ def occupation(positions: Floats, edges: Floats) -> Floats:
     inside = (index >= 0) & (index < bins)
     flat = (np.arange(walkers) * bins + np.clip(index, 0, bins - 1))[inside]
     return np.bincount(flat, minlength=walkers * bins).reshape(walkers, bins) / frames
+
+
+def edges_of(centres: Floats) -> Floats:
+    """The edges of bins of equal width, from their centres."""
+    half = (centres[1] - centres[0]) / 2
+    return np.append(centres - half, centres[-1] + half)
+
+
+def extrapolate(steps: Floats, values: Sequence[float] | Floats, powers: tuple[float, ...]) -> Floats:
+    """Coefficients of sum_k c_k steps^powers_k through as many exact values: how a limit is reached, without noise."""
+    return np.linalg.solve(np.asarray(steps)[:, None] ** np.asarray(powers)[None, :], np.asarray(values))

@@ -110,7 +110,10 @@ class Study:
         return importlib.import_module(f"{self.package}.{name}")
 
     def chosen(self, config: BaseConfig) -> tuple[str, ...]:
-        """The scenes to run, in the study's order."""
+        """The scenes to run, in the study's order; InputError for one that is not there."""
+        unknown = [repr(s) for s in config.scenes if s not in self.scenes]
+        if unknown:
+            raise InputError(f"scenes: there is no scene {', '.join(unknown)}; there are {', '.join(self.scenes)}.")
         return tuple(s for s in self.scenes if not config.scenes or s in config.scenes)
 
 
@@ -136,9 +139,8 @@ def run(study: Study, config: BaseConfig, progress: Progress | None = None) -> x
         claims += unless_diverged(scene.compare(config, data), int(data.get("diverged", 0)))
     seconds = time.monotonic() - started
     settings = config.model_dump_json(exclude={"out"})
-    return results.tree(
-        scenes, claims, results.provenance(study.name, settings, device.description, config.seed, seconds)
-    )
+    about = results.provenance(study.name, settings, device.description, config.seed, seconds, title=study.title)
+    return results.tree(scenes, claims, about)
 
 
 def figure(study: Study, config: BaseConfig, result: xr.DataTree) -> Figure:

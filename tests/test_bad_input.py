@@ -32,7 +32,7 @@ def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
 def test_a_number_out_of_range_is_refused_by_name_and_value(terminal: Terminal, name: str, value: str) -> None:
     flag = "--" + name.replace("_", "-")
     many = name in LISTS
-    words = [flag, "0.1", "0.2", value, "0.3"] if many else [flag, value]
+    words = [flag, "0.1", "0.2", value, "0.15"] if many else [flag, value]
     terminal.refuses(words, f"{name} (entry 3) =" if many else f"{name} =", value or "''", "must be")
 
 

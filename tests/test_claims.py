@@ -77,17 +77,23 @@ def test_an_undecided_claim_can_be_printed(bad: float) -> None:
 def test_the_bound_of_a_chi_square_is_scipy_s_quantile(dof: int, false_alarm: float) -> None:
     claim = Claim.chi_square(*WORDS, 1.0, dof, false_alarm=false_alarm)
     # The same quantile by another routine; both say that they are good to about ten digits.
-    assert claim.bound == pytest.approx(stats.chi2.isf(false_alarm, dof), rel=1e-9)
+    assert claim.bound == pytest.approx(stats.chi2.isf(false_alarm / 2, dof), rel=1e-9)
+    assert claim.low == pytest.approx(stats.chi2.ppf(false_alarm / 2, dof), rel=1e-9)
+    hotelling = Claim.chi_square(*WORDS, 1.0, dof, 1000.0, false_alarm=false_alarm)
+    scale = dof * 999 / (1000 - dof)
+    assert hotelling.bound == pytest.approx(stats.f.isf(false_alarm / 2, dof, 1000 - dof) * scale, rel=1e-7)
+    assert hotelling.low == pytest.approx(stats.f.ppf(false_alarm / 2, dof, 1000 - dof) * scale, rel=1e-7)
     assert claim.reference == dof
     assert claim.why == f"chi-square with {dof} degrees of freedom, false alarm {false_alarm:.0e}"
 
 
 @given(st.integers(1, 100), st.floats(0, 300))
-def test_a_chi_square_holds_up_to_its_quantile(dof: int, statistic: float) -> None:
+def test_a_chi_square_holds_between_its_quantiles(dof: int, statistic: float) -> None:
     claim = Claim.chi_square(*WORDS, statistic, dof)
-    assert claim.verdict == ("holds" if statistic <= claim.bound else "fails")
+    assert claim.verdict == ("holds" if claim.low <= statistic <= claim.bound else "fails")
+    assert ("too wide" in claim.note) == (statistic < claim.low)
     assert claim.measured == statistic
-    assert claim.limits == f"≤ {claim.bound:.3g}"
+    assert claim.limits == f"{claim.low:.3g} to {claim.bound:.3g}"
 
 
 def test_a_statistic_that_is_not_a_number_is_undecided_and_an_infinite_one_fails() -> None:
@@ -167,6 +173,6 @@ def test_quantities_are_printed_as_a_person_would(measured: float, se: float, te
 
 def test_limits_say_what_would_be_accepted() -> None:
     assert equals(reference=2.278804082, se=0.0125).limits == "2.2788 ± 0.05"
-    assert Claim.chi_square(*WORDS, 1.0, 16).limits == "≤ 45.9"
+    assert Claim.chi_square(*WORDS, 1.0, 16).limits == "2.51 to 47.9"
     assert Claim.exceeds(*WORDS, 1.0).limits == "≥ 10"
     assert Claim.exact(*WORDS, 0.0, 0.0).limits == "0 ± 0"

@@ -166,7 +166,8 @@ def test_help_shows_every_field_with_its_meaning_and_default(
         values = field.default if isinstance(field.default, tuple) else [field.default]
         default = f" (default: {' '.join(map(str, values))})" if field.default not in (None, ()) else ""
         assert f" --{name.replace('_', '-')} " in text
-        assert (rest if scene in STUDY.scenes else f"{scene}: {rest}" if rest else scene) + default in text
+        about = text.partition(rest if scene in STUDY.scenes else f"{scene}: {rest}" if rest else scene)[2]
+        assert default in about[:80], name  # the range lies between
     for word in ("--preset", "--config", "--dry-run", *STUDY.presets, *STUDY.scenes, "130 interrupted"):
         assert word in text
 

@@ -151,7 +151,7 @@ def test_shares_that_add_up_to_one_lose_a_degree_of_freedom_and_give_pearson_s_s
 
 
 def test_an_entry_that_does_not_vary_loses_its_degree_of_freedom() -> None:
-    assert chi_square(np.array([2.0, 0.0]), np.array([1.0, 0.0])) == (4.0, 1)
+    assert chi_square(np.array([2.0, 0.0]), np.array([1.0, 0.0])) == (4.0, 1, np.inf)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

@@ -25,7 +25,7 @@ import numpy as np
 from simlab.device import Device
 from simlab.random import Key, coefficients, kernels
 from simlab.sde import functions
-from simlab.sde.printing import Plan, code
+from simlab.sde.printing import Plan, code, comment
 
 TEMPLATE = '''"""{title}
 
@@ -81,9 +81,9 @@ def source(plan: Plan, dtype: str, title: str) -> str:
     move += [f"{s}_new = {code(e, 'numba')}" for s, e in zip(names, plan.update, strict=True)]
     move += [f"{s}_[i] = {s}_new" for s in names]
     return TEMPLATE.format(
-        title=title,
+        title=comment(title),
         dtype=dtype,
-        legend="\n".join(f"{s} = {e}" for s, e in plan.constants) or "(no constants)",
+        legend="\n".join(f"{s} = {comment(e)}" for s, e in plan.constants) or "(no constants)",
         bits=dtype.removeprefix("float"),
         block=256 if len(noise) <= 2 else 128,
         groups=4 if len(noise) <= 2 else 1,

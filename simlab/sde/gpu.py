@@ -13,7 +13,7 @@ import numpy as np
 
 from simlab.device import Device
 from simlab.random import Key, cuda_text
-from simlab.sde.printing import Plan, code
+from simlab.sde.printing import Plan, code, comment
 
 THREADS = 128
 
@@ -94,9 +94,9 @@ def source(plan: Plan, dtype: str, title: str) -> str:
     body += [f"const auto {s} = {code(e, 'cuda')};" for s, e in plan.repeated]
     body += [f"state[{i}] = {code(e, 'cuda')};" for i, e in enumerate(plan.update)]
     return TEMPLATE.format(
-        title=title.replace("\n", " "),
+        title=comment(title),
         real={"float32": "float", "float64": "double"}[dtype],
-        legend="".join(f"// {s} = {e}\n" for s, e in plan.constants),
+        legend="".join(f"// {s} = {comment(e)}\n" for s, e in plan.constants),
         noise_text=cuda_text(),
         d=len(plan.state),
         m=max(len(plan.normals), 1),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import keyword
+import re
 from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
@@ -18,7 +18,7 @@ Language = Literal["numba", "cuda"]
 class Plan(NamedTuple):
     """A chain made ready for printing.
 
-    state, normals: the symbols, renamed where a name is no identifier or has another meaning in a kernel.
+    state, normals: the symbols; a state whose name could mean something else in a kernel is called s0, s1, ...
     constants: (symbol, expression in the parameters), evaluated once on the host in double precision and then
         rounded to the working dtype; every number of the chain is one of them, so a kernel holds no literals.
     repeated: (symbol, expression), common subexpressions of the update in order.
@@ -46,15 +46,8 @@ def plan(chain: Chain) -> Plan:
 
 
 def _is_safe(name: str) -> bool:
-    """Whether a state may keep its name: x, y, v_1; not lambda, exp, x' or k0."""
-    return (
-        name.isidentifier()
-        and name.isascii()
-        and not keyword.iskeyword(name)
-        and len(name.rstrip("0123456789")) > 0
-        and name not in RESERVED
-        and name.rstrip("0123456789") not in ("k", "t", "s", "xi")
-    )
+    """Whether a state may keep its name: one letter, perhaps with a number, that no template uses itself."""
+    return re.fullmatch("[A-Za-z]_?[0-9]*", name) is not None and name[0] not in "cijknstuv"
 
 
 def _hoist(
@@ -89,16 +82,17 @@ FUNCTIONS: dict[type, str] = {
     sp.atan: "atan", sp.atan2: "atan2", sp.sinh: "sinh", sp.cosh: "cosh", sp.tanh: "tanh", sp.erf: "erf",
     sp.floor: "floor", sp.Abs: "fabs", sp.sign: "sign",
 }  # fmt: skip
-RESERVED = {
-    *FUNCTIONS.values(), "sqrt", "pow", "inverse", "smaller", "larger", "step", "advance", "real", "block", "state",
-    "int", "float", "double", "long", "char", "short", "signed", "unsigned", "const", "auto", "void", "this",
-}  # fmt: skip
 RELATIONS = {sp.Eq: "==", sp.Ne: "!=", sp.Lt: "<", sp.Le: "<=", sp.Gt: ">", sp.Ge: ">="}
 LOGIC = {
     "numba": {sp.And: " and ", sp.Or: " or ", sp.Not: "not "},
     "cuda": {sp.And: " && ", sp.Or: " || ", sp.Not: "!"},
 }
 CHOICE = {"numba": "({0} if {1} else {2})", "cuda": "({1} ? {0} : {2})"}
+
+
+def comment(text: object) -> str:
+    """Text that means nothing to a compiler, wherever it stands: without the backslashes of LaTeX, for one."""
+    return str(text).replace("\\", "").replace('"', "'").replace("\n", " ")
 
 
 def code(e: sp.Basic, language: Language) -> str:

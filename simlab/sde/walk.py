@@ -59,6 +59,8 @@ def kernel(
     target: Literal["cpu", "gpu"] = "cpu",
 ) -> Kernel:
     """The kernel of an SDE under a scheme, or of a chain; made once for each (expression, scheme, dtype, target)."""
+    if not isinstance(model, (SDE, Chain)):
+        raise ValueError(f"the model must be an SDE or a Chain, got {type(model).__name__}.")
     if dtype not in ("float32", "float64"):
         raise ValueError(f'dtype must be "float32" or "float64", got {dtype!r}.')
     chain = model if isinstance(model, Chain) else _scheme(scheme)(model)
@@ -101,16 +103,19 @@ class Walkers:
         step = values.get(str(DT))
         if step is None and DT in self.kernel.parameters:
             raise ValueError("this model moves in steps of dt; give dt=....")
-        if step is not None and not (np.isfinite(step) and step > 0):
+        if step is not None and not 0 < _number("dt", step) < np.inf:
             raise ValueError(f"dt must be a positive number, got {step!r}.")
         self.dt = 1.0 if step is None else float(step)
         self._constants = self.kernel.constants(values)
         count = _natural("walkers", walkers, 1, 2**33)
-        self.state = self.device.asarray(_start(x0, count, self.names, dtype))
+        start = _start(x0, count, self.names, dtype)
+        if isinstance(model, SDE):
+            _inside(model, values, start)
+        self.state = self.device.asarray(start)
 
     def advance(self, steps: int) -> None:
         """Take this many steps."""
-        end = self.step + steps
+        end = self.step + _natural("steps", steps, 0)
         run = cpu.advance if self.device.name == "cpu" else gpu.advance
         run(
             self.kernel.source,
@@ -189,7 +194,7 @@ def walk(
     )
     steps = _natural("steps", steps, 0, 2**33)
     stops = _stops(steps, every)
-    frames = np.empty((len(stops), len(crowd.names), walkers), dtype)
+    frames = np.empty((len(stops), *crowd.state.shape), dtype)
     for frame, stop in zip(frames, stops, strict=True):
         crowd.run(stop - crowd.step, progress)
         frame[...] = crowd.device.to_host(crowd.state)
@@ -236,16 +241,36 @@ def _bind(parameters: tuple[sp.Symbol, ...], values: Parameters) -> dict[sp.Symb
     if unknown:
         known = ", ".join(str(s) for s in parameters) or "none"
         raise ValueError(f"the model has no parameter {', '.join(sorted(unknown))}; it has {known}.")
-    return {s: float(by_name[str(s)]) for s in parameters}
+    return {s: _number(str(s), by_name[str(s)]) for s in parameters}
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be a real number, got {value!r}.") from None
 
 
 def _natural(name: str, value: Any, least: int, most: int | None = None) -> int:
-    number = int(value)
+    try:
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):
+        number = least - 1
     if number != value or number < least or (most is not None and number > most):
         raise ValueError(
             f"{name} must be a whole number from {least} to {most or 'any'}, got {value!r}.".replace(" to any", " up")
         )
     return number
+
+
+def _inside(model: SDE, values: Mapping[str, Any], start: np.ndarray) -> None:
+    """Refuse walkers that start outside the domain of their equation."""
+    for name, interval, x in zip(model.state, model.domain or (None,) * len(start), start, strict=True):
+        if interval is None:
+            continue
+        low, high = (float(end.subs({s: values[str(s)] for s in end.free_symbols})) for end in interval)
+        if x.min() < low or x.max() > high:
+            raise ValueError(f"x0 has entries of {name} outside its domain ({low:g}, {high:g}).")
 
 
 def _start(x0: Any, walkers: int, names: tuple[str, ...], dtype: Dtype) -> np.ndarray:

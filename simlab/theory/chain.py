@@ -34,6 +34,12 @@ class Chain:
     def __post_init__(self) -> None:
         if len(self.state) != len(self.update):
             raise ValueError(f"{len(self.state)} state symbols but {len(self.update)} update expressions.")
+        names = [str(s) for s in (*self.state, *self.parameters)]
+        twice = sorted({n for n in names if names.count(n) > 1})
+        if twice:
+            raise ValueError(
+                f"{', '.join(twice)} is the name of two symbols with different assumptions; make it one symbol."
+            )
         clash = {str(s) for s in self.normals} & {str(s) for s in (*self.state, *self.parameters)}
         if clash:
             raise ValueError(f"{sorted(clash)} name unit normals; call the state or parameter something else.")

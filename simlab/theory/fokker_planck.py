@@ -40,7 +40,8 @@ def stationary(sde: SDE) -> sp.Expr:
     Risken 1989, 5.13. Drift-free in the Ito sense 1/s^2, in the Stratonovich sense 1/s.
     """
     x, drift, noise = _scalar(sde.to("ito"))
-    return sp.exp(sp.integrate(sp.cancel(2 * drift / noise**2), x)) / noise**2
+    density = sp.exp(sp.integrate(sp.cancel(2 * drift / noise**2), x)) / noise**2
+    return sp.factor_terms(density).as_independent(x, as_Add=False)[1]
 
 
 def residual(sde: SDE, density: sp.Expr) -> sp.Expr:
@@ -74,7 +75,7 @@ def modified_equation(sde: SDE) -> tuple[sp.Expr, sp.Expr]:
 
 
 def density_correction(sde: SDE) -> sp.Expr:
-    """Phi with p_dt = p (1 + dt phi) + O(dt^2) for Euler-Maruyama with additive noise, up to a constant."""
+    """The phi of p_dt = p (1 + dt phi) + O(dt^2) for Euler-Maruyama with additive noise, up to a constant."""
     x, b, s = _scalar(sde.to("ito"))
     f, level = sp.Function("f")(x), sp.Symbol("level", positive=True)
     drift, noise = modified_equation(SDE(x, f, level))
@@ -90,7 +91,7 @@ def slope(sde: SDE, observable: sp.Expr, values: Values) -> float:
     ValueError where the drift jumps: the expansion needs its derivative.
     """
     (x,) = sde.state
-    correction = density_correction(sde)
+    correction = density_correction(sde).expand(diracdelta=True, wrt=x)
     if correction.has(sp.DiracDelta, sp.Derivative):
         raise ValueError("the drift jumps, so there is no modified equation.")
     law = density(sde, values)
@@ -153,16 +154,20 @@ def density(sde: SDE, values: Values) -> Density:
     if len(rough):
         place = grid.nodes[rough[0]]
         raise NotNormalisable(f"the density jumps near x = {place:.3g}; the potential must be smooth and finite.")
+    if sde.boundary == "periodic" and abs((grid.weights * force(grid.nodes)).sum()) > 1e-9:
+        raise NotNormalisable("the drift drives walkers round the circle: there is a flux, and this density has none.")
     p = np.exp(log_p - log_p.max())
     return Density(grid, p / (grid.weights * p).sum())
 
 
 def mean_first_passage(sde: SDE, values: Values, start: float, target: float) -> float:
-    """Exact mean time from start to target in continuous time, the target above or below the start.
+    """Exact mean time from start to target in continuous time, the target above or below the start, on the whole line.
 
     2 int_start^target dy/psi(y) int_-inf^y psi(z)/s(z)^2 dz with psi = exp int 2b/s^2 (Risken 1989, 8.1); for -U' and
     2T it is (1/T) int e^{U/T} int e^{-U/T}.
     """
+    if sde.domain:
+        raise ValueError("this first-passage time is for the whole line; give an equation without a domain.")
     x, drift, noise = _scalar(sde.to("ito"))
     sign = 1.0 if target > start else -1.0
     force_, spread_ = numeric(x, 2 * drift / noise**2, values), numeric(x, noise**2, values)

@@ -56,6 +56,8 @@ class SDE:
             raise ValueError(f'boundary must be "periodic", "reflecting" or None, got {boundary!r}.')
         if boundary and domain is None:
             raise ValueError(f"a {boundary} boundary needs a domain; give domain=(low, high).")
+        if domain is not None and boundary is None:
+            raise ValueError('a domain needs a boundary: "periodic" or "reflecting".')
         for name, value in {
             "state": x,
             "drift": b,
@@ -123,9 +125,15 @@ def langevin(potential: sp.Expr, state: sp.Symbol | Sequence[sp.Symbol], tempera
 
 
 def _tuple(value: Any) -> tuple[Any, ...]:
-    if isinstance(value, sp.MatrixBase):
-        return tuple(value)
-    return tuple(sp.sympify(v) for v in value) if isinstance(value, Sequence) else (sp.sympify(value),)
+    """One expression or several (a sequence, an array, a Matrix) as a tuple."""
+    several = not isinstance(value, str) and hasattr(value, "__iter__")
+    entries = tuple(value) if several else (value,)
+    if any(isinstance(v, str) for v in entries):
+        raise ValueError(f"expressions are sympy's, got {value!r}; simlab.theory.expression.parse reads text.")
+    found = tuple(sp.sympify(v) for v in entries)
+    if any(v.has(sp.I) for v in found):
+        raise ValueError(f"expressions must be real, got {value!r}.")
+    return found
 
 
 def _noise_matrix(noise: Any, d: int) -> sp.ImmutableMatrix:

@@ -23,7 +23,7 @@ LR = sp.Symbol("lr", positive=True)
 
 
 def sgd(loss: sp.Expr, state: Sequence[sp.Symbol], noise: Any) -> Chain:
-    """X' = x - lr (grad loss + noise xi), one step of SGD with gradient noise of covariance noise noise^T.
+    """One step of SGD, x' = x - lr (grad loss + noise xi), with gradient noise of covariance noise noise^T.
 
     noise: d expressions (diagonal) or a d x m Matrix, which may depend on the state.
     """

@@ -32,6 +32,8 @@ Gauss-Legendre nodes are pi/2 sparser in the middle, and exp(-2 pi^2/0.71^2) < 1
 """
 SMOOTHING = 2
 """Applications of the operator to an eigenvector: its tails, all rounding, are made anew from its middle."""
+OVERSHOOT = 8.0
+"""Kernel widths beyond an open end that a step from inside never goes: 6e-16 is left."""
 NEVER = 1e-16
 """A node of less mass than this, relative to the heaviest, is not visited in any run."""
 DEPTH = 45.0
@@ -151,8 +153,11 @@ def gaussian(chain: Chain, values: Values, *, low: float | None = None, high: fl
         return np.sqrt(variance(z))
 
     left, right = _range(mean, variance, low, high)
+    if low is not None or high is not None:  # an open end takes the steps that overshoot, so that none counts as passed
+        left -= OVERSHOOT * float(std(np.array(left))) * (low is None)
+        right += OVERSHOOT * float(std(np.array(right))) * (high is None)
     for _ in range(12):
-        nodes, weights = _nodes(left, right, std, kinks(x, centre[0], values, left, right))
+        nodes, weights = _nodes(left, right, mean, std, kinks(x, centre[0], values, left, right))
         z = (nodes[None, :] - mean(nodes)[:, None]) / std(nodes)[:, None]
         operator = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi) / std(nodes)[:, None] * weights
         balance = _balance(nodes, weights, mean, variance)
@@ -232,15 +237,22 @@ def _stable(mean: Any, left: float, right: float) -> bool:
     return bool((ends > left).all() and (ends < right).all())
 
 
-def _nodes(left: float, right: float, std: Function, breaks: list[float]) -> tuple[Floats, Floats]:
-    """Gauss-Legendre nodes on each piece between the breaks, about RESOLUTION kernel widths apart."""
-    finest = float(np.min(std(np.linspace(left, right, 501))))
+def _nodes(left: float, right: float, mean: Function, std: Function, breaks: list[float]) -> tuple[Floats, Floats]:
+    """Gauss-Legendre nodes on each piece between the breaks, about RESOLUTION kernel widths apart.
+
+    Seen from where a step starts the kernel is narrower by the slope of the mean, which long steps make large.
+    """
+    grid = np.linspace(left, right, 2001)
+    finest = float(np.min(std(grid)))
+    width = float(np.min(std(grid) / np.maximum(1.0, np.abs(np.gradient(mean(grid), grid)))))
     ends = [left, *breaks, right]
-    counts = [int(np.ceil((b - a) / (RESOLUTION * finest))) + 32 for a, b in pairwise(ends)]
+    counts = [int(np.ceil((b - a) / (RESOLUTION * width))) + 32 for a, b in pairwise(ends)]
     if sum(counts) > LARGEST:
+        short = (right - left) / (RESOLUTION * finest) > LARGEST / 2
         raise ValueError(
-            f"the step is too short to be resolved: noise of {finest:.1e} a step on a range of {right - left:.1e} "
-            f"takes {float(sum(counts)):.1e} nodes, {LARGEST} are allowed; take a larger dt."
+            f"the step is too {'short' if short else 'long'} to be resolved: noise of {finest:.1e} a step on a range "
+            f"of {right - left:.1e} takes {float(sum(counts)):.1e} nodes, {LARGEST} are allowed; take a "
+            f"{'larger' if short else 'smaller'} dt."
         )
     nodes, weights = [], []
     for (a, b), count in zip(pairwise(ends), counts, strict=True):

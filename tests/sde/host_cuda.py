@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import shutil
 import subprocess
 import tempfile
 from functools import cache
@@ -16,6 +17,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
 
 from simlab.device import Device
 
@@ -66,7 +68,9 @@ class RawKernel:
 
 @cache
 def build(text: str) -> ctypes.CDLL:
-    """Compile a kernel's text as C++."""
+    """Compile a kernel's text as C++; skips the test where there is no compiler."""
+    if shutil.which("g++") is None:
+        pytest.skip("the CUDA text is tested by building it as C++, and there is no g++ on this machine")
     folder = Path(tempfile.gettempdir()) / "simlab-host-cuda"
     folder.mkdir(exist_ok=True)
     name = hashlib.sha256((STUBS + text + DRIVER + str(COMPILER)).encode()).hexdigest()[:24]

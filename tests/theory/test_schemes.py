@@ -100,7 +100,11 @@ def test_a_stopped_chain_counts_the_steps_it_lives() -> None:
         (lambda: SDE(X, (1, 2), 1), "drift has 2 components"),
         (lambda: SDE((X, Y), (0, 0), (1, 1, 1)), "diagonal noise has 3"),
         (lambda: SDE(X, 0, 1, boundary="periodic"), "needs a domain"),
-        (lambda: SDE(X, 0, 1, domain=(1, 0)), "low < high"),
+        (lambda: SDE(X, 0, 1, domain=(1, 0), boundary="periodic"), "low < high"),
+        (lambda: SDE(X, 0, 1, domain=(0, 1)), "a domain needs a boundary"),
+        (lambda: SDE(X, "-x", 1), "expressions are sympy's"),
+        (lambda: SDE(X, sp.I * X, 1), "must be real"),
+        (lambda: EULER(SDE(X, -S * X, sp.Symbol("s"))), "name of two symbols"),
         (lambda: SDE(X, 0, 1, calculus="strat"), "calculus must be"),  # type: ignore[arg-type]
         (lambda: SDE((X, X), (0, 0), 1), "distinct"),
         (lambda: SDE((X, Y), (0, 0), sp.Matrix([[1, 1]])), "1 rows"),

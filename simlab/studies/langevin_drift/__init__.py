@@ -29,12 +29,12 @@ STUDY = Study(
     scenes=("well", "walk", "valley", "posterior"),
     presets={
         "smoke": {
-            "walkers": 4096, "duration": 40.0, "dts": (0.04, 0.06, 0.08, 0.1), "escape_dts": (0.02, 0.04),
-            "kicks": (0.08, 0.16), "step": 1.0,
+            "walkers": 8192, "duration": 1500.0, "dts": (0.04, 0.06, 0.08, 0.1), "escape_walkers": 65536,
+            "escape_dts": (0.02, 0.04), "kicks": (0.08, 0.16), "step": 1.0,
         },
         "full": {
             "walkers": 1 << 20, "duration": 1000.0, "dts": (0.01, 0.02, 0.04, 0.06, 0.08, 0.1),
-            "escape_dts": (0.0025, 0.005, 0.01, 0.02, 0.04),
+            "escape_walkers": 1 << 22, "escape_dts": (0.0025, 0.005, 0.01, 0.02, 0.04),
         },
     },
     remarks=REMARKS,

@@ -19,7 +19,7 @@ def _distinct(values: tuple[float, ...]) -> tuple[float, ...]:
 
 Step = Annotated[float, Field(ge=1e-6, le=10)]
 Steps = Annotated[tuple[Step, ...], AfterValidator(_distinct)]
-Kicks = Annotated[tuple[Annotated[float, Field(ge=1e-3, le=1)], ...], AfterValidator(_distinct)]
+Kicks = Annotated[tuple[Annotated[float, Field(ge=1e-3, le=0.2)], ...], AfterValidator(_distinct)]
 Stable = Annotated[float, Field(ge=1e-3, le=1.99)]
 
 
@@ -27,37 +27,39 @@ class Config(BaseConfig):
     """Do walkers follow their exact laws, within error bars, from a double well to the posterior of real data?"""
 
     walkers: int = Field(131072, ge=1024, le=2**22)
-    """Walkers of each simulation, 1024 to 4194304: error bars come from their spread; 1.5 kB of memory each."""
+    """Walkers of each simulation: error bars come from their spread; about 1.5 kB of memory each."""
 
     potential: str = "x**4/4 - x**2/2"
     """well: the potential U(x); + - * / **, exp, log, sin, cos, tan, tanh, sqrt, Abs, Min, Max, Piecewise."""
     temperature: float = Field(0.5, ge=1e-6, le=1e6)
     """well: temperature T; the noise is s = sqrt(2 T), in the units of U."""
     dt: Step = 0.05
-    """well: time step of the histogram and of the autocorrelation."""
-    dts: Steps = Field((0.02, 0.04, 0.06, 0.08, 0.1), min_length=4)
-    """well: time steps of the extrapolation of <x^2> to dt = 0 (at least four)."""
+    """well: time step of the histogram and of the autocorrelation, in units of time."""
+    dts: Steps = Field((0.02, 0.04, 0.06, 0.08, 0.1), min_length=4, max_length=64)
+    """well: time steps of the extrapolation of <x^2> to dt = 0, in units of time (at least four)."""
     duration: float = Field(600.0, ge=1)
-    """well: time over which every walker is averaged at each of those steps."""
-    harmonic_dts: tuple[Stable, ...] = Field((0.1, 0.5, 1.0, 1.5), min_length=1)
-    """well: k dt of the harmonic well, whose chain has a closed law (each below 2)."""
+    """well: time over which every walker is averaged at each of those steps, in units of time."""
+    harmonic_dts: tuple[Stable, ...] = Field((0.1, 0.5, 1.0, 1.5), min_length=1, max_length=64)
+    """well: k dt of the harmonic well, whose chain has a closed law."""
     barrier: float = Field(2.5, ge=0.5, le=12)
     """well: height of the barrier in units of the temperature, for the escape."""
-    escape_dts: Steps = Field((0.01, 0.02, 0.04), min_length=2)
-    """well: time steps of the escape (at least two)."""
+    escape_dts: Steps = Field((0.01, 0.02, 0.04), min_length=2, max_length=64)
+    """well: time steps of the escape, in units of time (at least two)."""
+    escape_walkers: int = Field(131072, ge=1024, le=2**22)
+    """well: walkers of the escape: each of them crosses the barrier once, and gives one number."""
 
     modulation: float = Field(0.6, ge=0.01, le=0.95)
     """walk: depth a of the noise s(x) = 1 + a sin x on the circle."""
     walk_dt: float = Field(0.01, ge=1e-4, le=1)
-    """walk: time step."""
+    """walk: time step, in units of time."""
 
     steepness: float = Field(0.8, ge=0.01, le=0.99)
     """valley: depth c of the curvature h(x) = 1 + c cos x."""
     lr: float = Field(0.2, ge=1e-6)
-    """valley: learning rate of SGD (stable while lr h < 2)."""
+    """valley: learning rate of SGD, in units of 1/h (stable while lr h < 2)."""
     exponent: float = Field(6.0, ge=0.01, le=100)
     """valley: lr sigma^2/t^2, label noise against noise along the valley: p ~ (1 - lr h/2)^exponent."""
-    kicks: Kicks = Field((0.04, 0.06, 0.08), min_length=2)
+    kicks: Kicks = Field((0.04, 0.06, 0.08), min_length=2, max_length=64)
     """valley: standard deviations t of the noise along the valley, in rad a step; theory is t -> 0 (at least two)."""
 
     data: Path | None = None

@@ -18,6 +18,7 @@ from simlab.progress import Progress
 from simlab.quantities import given, measured, measured_jointly, predicted
 from simlab.sde import SDE, Walkers
 from simlab.statistics import Estimate, chi_square, joint_mean, occupation, ratio
+from simlab.studies.langevin_drift import streams
 from simlab.studies.langevin_drift.config import Config
 from simlab.studies.langevin_drift.potential import T, burn_in, law, start
 from simlab.theory import fokker_planck, transfer
@@ -36,8 +37,8 @@ def simulate(sde: SDE, config: Config, device: Device, progress: Progress) -> xr
     chain = law(sde, config.temperature, config.dt)
     every = max(1, round(chain.relaxation_steps / 4))
     crowd = Walkers(
-        sde, config.walkers, dt=config.dt, x0=start(sde, config.temperature), seed=config.seed, stream=0,
-        device=device, parameters={T: config.temperature},
+        sde, config.walkers, dt=config.dt, x0=start(sde, config.temperature), seed=config.seed,
+        stream=streams.HISTOGRAM, device=device, parameters={T: config.temperature},
     )  # fmt: skip
     frames = np.empty((FRAMES, config.walkers))
     with progress.task("well: histogram", total=burn_in(chain) + FRAMES * every) as task:
@@ -45,7 +46,7 @@ def simulate(sde: SDE, config: Config, device: Device, progress: Progress) -> xr
         for frame in frames:
             crowd.run(every, task.advance)
             frame[:] = crowd.positions()[:, 0]
-    edges = _edges(chain)
+    edges = _edges(chain, config.walkers)
     share = joint_mean(occupation(frames, edges))
     found: dict[str, Any] = {
         **given("bin", "bin", (edges[1:] + edges[:-1]) / 2, "position x"),
@@ -85,13 +86,14 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
     claims = [
         Claim.chi_square(
             "well/histogram", f"Walkers are where the law of the Euler chain at dt = {config.dt:g} puts them.",
-            "talk, Langevin dynamics", *chi_square(deviation, data.occupation_covariance.values),
+            "talk, Langevin dynamics", *chi_square(deviation, data.occupation_covariance.values, config.walkers),
         )
     ]  # fmt: skip
     if "relaxation" in data:
         claims.append(Claim.equals(
             "well/relaxation", "The slow mode decorrelates at the second eigenvalue of the chain's transfer operator.",
             "Risken 1989", float(data.relaxation), float(data.relaxation_theory), float(data.relaxation_se),
+            resolution=float(data.relaxation_theory) / 2,
         ))  # fmt: skip
     return claims
 
@@ -123,7 +125,8 @@ def _autocorrelation(mode: Any, frames: np.ndarray, every: int, dt: float) -> di
     }
 
 
-def _edges(chain: transfer.Transfer) -> np.ndarray:
-    """Bins of equal width over all but 1e-3 of the mass, with one wide bin for each tail."""
-    low, high = np.interp([5e-4, 1 - 5e-4], np.cumsum(chain.mass), chain.nodes)
+def _edges(chain: transfer.Transfer, walkers: int) -> np.ndarray:
+    """Bins of equal width with one wide bin for each tail, in which some twenty walkers are at any time."""
+    tail = max(5e-4, 20 / walkers)
+    low, high = np.interp([tail, 1 - tail], np.cumsum(chain.mass), chain.nodes)
     return np.concatenate([[chain.nodes[0]], np.linspace(low, high, BINS - 1), [chain.nodes[-1]]])

@@ -22,6 +22,7 @@ from simlab.progress import Progress
 from simlab.quantities import given, measured, predicted
 from simlab.sde import SDE, Walkers
 from simlab.statistics import Estimate, chi_square, joint_mean
+from simlab.studies.langevin_drift import streams
 from simlab.studies.langevin_drift.config import Config
 from simlab.studies.langevin_drift.data import Regression, load
 from simlab.theory.sgd import linear_chain_law
@@ -68,7 +69,7 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     d = len(target.mean)
     dt, steps = schedule(config, target)
     crowd = Walkers(
-        model(d), config.walkers, dt=dt, x0=0.0, seed=config.seed, stream=224, device=device,
+        model(d), config.walkers, dt=dt, x0=0.0, seed=config.seed, stream=streams.POSTERIOR, device=device,
         parameters=_parameters(target),
     )  # fmt: skip
     with progress.task(f"posterior: {d} weights", total=steps) as task:
@@ -133,17 +134,19 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
     source = "talk, Langevin dynamics: SGD returns samples from a distribution"
     widest = slice(d, None)
     bias = (data.moment_theory - data.moment_posterior).values[widest]
-    # Regression of the measured excess on the predicted one: 1 if the whole bias is there, 0 if there is none.
-    weight = np.linalg.pinv(covariance[widest, widest]) @ bias
+    # Regression of the measured excess on the predicted one: 1 if the whole bias is there, 0 if there is none. Its
+    # weights come from the exact law, since estimated ones would hang together with what they weigh.
+    weight = np.linalg.solve(_covariance_errors(data, config.walkers), bias)
     found, error = float(weight @ off[widest] / (weight @ bias)), float(1 / np.sqrt(weight @ bias))
     return [
         Claim.chi_square(
             "posterior/law", f"Mean and covariance over walkers are those of the {d}-dimensional chain: all {len(z)} "
-            f"entries at once (largest |z| {np.abs(z).max():.1f}).", source, *chi_square(own, covariance),
+            f"entries at once (largest |z| {np.abs(z).max():.1f}).", source,
+            *chi_square(own, covariance, config.walkers),
         ),
         Claim.chi_square(
             "posterior/mean", "The sample mean is the mean of the true posterior.", source,
-            *chi_square(off[:d], covariance[:d, :d]),
+            *chi_square(off[:d], covariance[:d, :d], config.walkers),
         ),
         Claim.equals(
             "posterior/bias", "The covariance exceeds the true posterior's by just what the finite step explains "
@@ -177,11 +180,24 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
 
 
 def schedule(config: Config, target: Posterior) -> tuple[float, int]:
-    """Dt from the largest curvature; enough steps for the slowest direction to forget its start to e^-10."""
+    """The step dt from the largest curvature, and how many until the slowest direction has forgotten its start."""
     curvatures = np.linalg.eigvalsh(target.precision)
     slowest = max(float(curvatures[0]), 1 / config.prior**2)  # what the prior guarantees, and rounding may hide
     dt = config.step / float(curvatures[-1])
-    return dt, int(np.ceil(10 / (dt * slowest)))
+    # The start is so many posterior standard deviations away, and shall be a hundredth of a standard error at the end.
+    distance = float(np.sqrt(target.mean @ target.precision @ target.mean))
+    return dt, int(np.ceil(np.log(1 + 100 * distance * np.sqrt(config.walkers)) / (dt * slowest)))
+
+
+def _covariance_errors(data: xr.Dataset, walkers: int) -> np.ndarray:
+    """Covariance of the errors of the entries of a sample covariance, from the exact law of the chain (Isserlis)."""
+    d = data.sizes["weight"]
+    i, j = np.triu_indices(d)
+    law = np.empty((d, d))
+    law[i, j] = law[j, i] = data.moment_theory.values[d:]
+    k, m = i[:, None], j[:, None]
+    found: np.ndarray = (law[k, i] * law[m, j] + law[k, j] * law[m, i]) / walkers
+    return found
 
 
 def _entry(i: int, j: int) -> sp.Symbol:

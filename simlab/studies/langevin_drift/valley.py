@@ -20,7 +20,8 @@ from simlab.errors import InputError, within_reach
 from simlab.progress import Progress
 from simlab.quantities import given, measured, measured_jointly, predicted
 from simlab.sde import Walkers
-from simlab.statistics import Estimate, Joint, chi_square, fit, joint_mean, mean, occupation
+from simlab.statistics import Estimate, Joint, chi_square, edges_of, fit, joint_mean, mean, occupation
+from simlab.studies.langevin_drift import streams
 from simlab.studies.langevin_drift.config import Config
 from simlab.theory import fokker_planck
 from simlab.theory.sgd import LR, mean_drift, reduced, sgd
@@ -56,13 +57,13 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     found: dict[str, Any] = given("place", "place", places, "position along the valley", "rad")
     lost = 0
     for i, name in enumerate(NOISES):
-        drift, diverged = _drift(config, name, places, 192 + i, device, progress)
+        drift, diverged = _drift(config, name, places, streams.DRIFT + i, device, progress)
         found |= measured(f"drift_{name}", "place", drift, f"mean drift of x a step, {name} noise", "rad/step")
         lost += diverged
     edges = np.linspace(0, 2 * np.pi, BINS + 1)
     kicks, shares, flats = np.sort(config.kicks), [], []
     for i, kick in enumerate(kicks):
-        positions, diverged = _density(config, kick, 200 + i, device, progress)
+        positions, diverged = _density(config, kick, streams.DENSITY + i, device, progress)
         shares.append(joint_mean(occupation(positions, edges)))
         flats.append(mean((np.cos(positions) < 0).mean(axis=0)))
         lost += diverged
@@ -73,6 +74,7 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     share = Joint(
         sum(w * s.value for w, s in zip(weights, shares, strict=True)),
         sum(w**2 * s.covariance for w, s in zip(weights, shares, strict=True)),
+        shares[0].samples,
     )
     found |= given("angle", "angle", (edges[1:] + edges[:-1]) / 2, "position along the valley", "rad")
     found |= given("kick", "kick", kicks, "noise along the valley a step", "rad")
@@ -91,8 +93,7 @@ def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
         found |= predicted(f"drift_{name}", "place", drift, f"mean drift of x a step, {name} noise", "rad/step")
     law = fokker_planck.density(_reduced(config), {})
     angle = simulation["angle"].values
-    width = angle[1] - angle[0]
-    edges = np.append(angle - width / 2, angle[-1] + width / 2)
+    edges = edges_of(angle)
     flat = float(law.cdf(np.array([1.5 * np.pi]))[0] - law.cdf(np.array([0.5 * np.pi]))[0])
     found |= predicted("share", "angle", np.diff(law.cdf(edges)), "share of time in the bin")
     found |= predicted("flat_limit", (), flat, "share of time in the flat half, t -> 0")
@@ -112,7 +113,7 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
             ("label", "Label noise: x drifts by -lr^2 sigma^2 h'/(2 (2 - lr h)) a step.", "Damian, Ma & Lee 2021"),
         )
     ]  # fmt: skip
-    density = chi_square((data.share - data.share_theory).values, data.share_covariance.values)
+    density = chi_square((data.share - data.share_theory).values, data.share_covariance.values, _walkers(config))
     flat, error = float(data.flat_limit), float(data.flat_limit_se)
     claims += [
         Claim.chi_square(
@@ -121,7 +122,7 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
         ),
         Claim.equals(
             "valley/flat-half", "The flat half of the valley holds the share of time that theory says (t -> 0).", talk,
-            flat, float(data.flat_limit_theory), error,
+            flat, float(data.flat_limit_theory), error, resolution=abs(float(data.flat_limit_theory) - 0.5),
         ),
         Claim.exceeds(
             "valley/prefers-flat", "Walkers prefer the flat half: its share exceeds one half by many standard errors.",
@@ -145,12 +146,14 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
         )
         look.line(drift, around, _averaged(config, name, around) / unit, f"theory, {name} noise", color=i)
     drift.axhline(0, color="0.7", lw=1)
-    drift.set(title="drift along the zero-loss valley", xlabel="x", ylabel=r"mean drift a step / $(\eta\,\sigma)^2$")
+    drift.set(
+        title="drift along the zero-loss valley", xlabel="x (rad)", ylabel=r"mean drift a step / $(\eta\,\sigma)^2$"
+    )
     width = float(data.angle[1] - data.angle[0])
     look.bars(density, data.angle, data.share / width, data.share_se / width, width, r"SGD walkers, $t\to0$")
     law = fokker_planck.density(_reduced(config), {})
     look.line(density, around, law.pdf(around), f"$(1 - \\eta h/2)^{{{config.exponent:g}}}$")
-    density.set(title="flat places hold the time", xlabel="x (flattest at $\\pi$)", ylabel="density")
+    density.set(title="flat places hold the time", xlabel="x (rad), flattest at $\\pi$", ylabel="density")
 
 
 def _drift(
@@ -158,7 +161,7 @@ def _drift(
 ) -> tuple[Estimate, int]:
     """Mean displacement a step from each place, once y has forgotten its start."""
     strengths = {str(S): 0.0, str(SIGMA): 0.0, str(NOISES[name][0]): WEAK}
-    each = -(-config.walkers // PLACES)
+    each = max(256, -(-config.walkers // PLACES))
     x0 = np.stack([np.repeat(places, each), np.zeros(PLACES * each)], axis=1)
     crowd = Walkers(
         CHAIN, PLACES * each, x0=x0, seed=config.seed, stream=stream, device=device,
@@ -176,7 +179,7 @@ def _drift(
 def _density(config: Config, kick: float, stream: int, device: Device, progress: Progress) -> tuple[np.ndarray, int]:
     """Frames (frame, walker) of the angle, half a diffusion time apart, with label noise and kicks along the valley."""
     every = max(1, round(1 / kick**2))  # the slowest wave on the circle decays in 2/kick^2 steps, sooner with a drift
-    walkers = max(1024, config.walkers // 4)
+    walkers = _walkers(config)
     x0 = np.stack([2 * np.pi * (np.arange(walkers) + 0.5) / walkers, np.zeros(walkers)], axis=1)
     sigma = kick * np.sqrt(config.exponent / config.lr)
     crowd = Walkers(
@@ -196,9 +199,14 @@ def _still(config: Config, device: Device) -> float:
     """How far x moves in 1000 steps from y = 0 when no noise is left."""
     x0 = np.stack([2 * np.pi * np.arange(1024) / 1024, np.zeros(1024)], axis=1)
     nothing = {"c": config.steepness, "lr": config.lr, "s": 0.0, "sigma": 0.0, "tau": 0.0}
-    crowd = Walkers(CHAIN, 1024, x0=x0, seed=config.seed, stream=208, device=device, parameters=nothing)
+    crowd = Walkers(CHAIN, 1024, x0=x0, seed=config.seed, stream=streams.STILL, device=device, parameters=nothing)
     crowd.run(1000)
     return float(np.abs(crowd.positions() - x0).max())
+
+
+def _walkers(config: Config) -> int:
+    """Walkers of the density, each of which takes many steps."""
+    return max(1024, config.walkers // 4)
 
 
 def _memory(config: Config) -> int:

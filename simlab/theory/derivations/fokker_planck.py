@@ -29,8 +29,8 @@ def derivation() -> Document:
     page.say(
         """The talk writes down a stochastic differential equation and says that, after some warm-up, each point of the
         trajectory is a sample. This page derives what exactly it samples: in continuous time, at a finite step, and how
-        long the warm-up may take. Every equation below was computed by sympy from the expressions that the simulation
-        runs."""
+        long the warm-up may take. Equations (1), (2) and the integral for first passages are those of the textbooks;
+        the others are printed from what sympy computed of the expressions that the simulation runs."""
     )
     _stationary(page)
     _two_readings(page)

@@ -1,0 +1,94 @@
+"""Claims can fail: each is shown a laboratory with one thing broken, and must say so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from simlab import settings, statistics
+from simlab.results import claims_of
+from simlab.sde import EULER, HEUN, kernel
+from simlab.statistics import Joint
+from simlab.studies import load
+from simlab.studies.langevin_drift import histogram, potential, walk
+from simlab.study import run
+from simlab.theory import fokker_planck, sgd
+
+
+def verdicts(scene: str, **changes: Any) -> dict[str, str]:
+    """The smoke run of one scene: claim -> verdict."""
+    study = load("langevin_drift")
+    config = settings.validate(study, {**study.presets["smoke"], "scenes": (scene,), **changes})
+    return {claim.name: claim.verdict for claim in claims_of(run(study, config))}
+
+
+@pytest.fixture(autouse=True)
+def forgotten() -> Iterator[None]:
+    """Nothing made by a broken laboratory is remembered, and nothing made before it."""
+    caches = (kernel, potential.law, walk._chain)
+    for cached in caches:
+        cached.cache_clear()
+    yield
+    for cached in caches:
+        cached.cache_clear()
+
+
+@pytest.fixture
+def scheme_step() -> Iterator[Callable[[Any, Any], None]]:
+    """Give a scheme another step, for kernels and theory alike."""
+    before = [(scheme, scheme.step) for scheme in (EULER, HEUN)]
+    yield lambda scheme, step: object.__setattr__(scheme, "step", step)
+    for scheme, step in before:
+        object.__setattr__(scheme, "step", step)
+
+
+@pytest.mark.parametrize(("drift", "noise"), [(1.0, 1.1), (1.25, 1.0)])
+def test_a_wrong_scheme_does_not_sample_gibbs(
+    drift: float, noise: float, scheme_step: Callable[[Any, Any], None]
+) -> None:
+    scheme_step(EULER, lambda x, f, g, dt, dW: x + drift * f(x) * dt + noise * g(x) * dW)
+    found = verdicts("well")
+    assert found["well/gibbs"] == "fails"
+    assert found["well/escape-limit"] != "holds"
+
+
+def test_euler_in_the_place_of_heun_is_told(scheme_step: Callable[[Any, Any], None]) -> None:
+    scheme_step(HEUN, EULER.step)
+    found = verdicts("walk")
+    assert found["walk/stratonovich"] == found["walk/stratonovich-told-apart"] == "fails"
+
+
+@pytest.mark.parametrize(
+    ("name", "factor", "claim"),
+    [("slope", 3.0, "well/slope"), ("mean_first_passage", 1.5, "well/escape-limit"),
+     ("euler_harmonic_variance", 1.05, "well/harmonic")],
+)  # fmt: skip
+def test_a_wrong_reference_is_told(name: str, factor: float, claim: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = getattr(fokker_planck, name)
+    monkeypatch.setattr(fokker_planck, name, lambda *arguments: factor * right(*arguments))
+    assert verdicts("well")[claim] == "fails"
+
+
+def test_a_boundary_that_is_not_shifted_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fokker_planck, "DISCRETE_BOUNDARY_SHIFT", 0.0)
+    assert verdicts("well")["well/escape-shift"] != "holds"
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_wrong_error_bars_are_told(factor: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(samples: np.ndarray) -> Joint:
+        value, covariance, count = statistics.joint_mean(samples)
+        return Joint(value, factor**2 * covariance, count)
+
+    monkeypatch.setattr(histogram, "joint_mean", wrong)
+    assert verdicts("well")["well/histogram"] == "fails"
+
+
+def test_a_wrong_drift_along_the_valley_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = sgd.normal_variance
+    monkeypatch.setattr(sgd, "normal_variance", lambda h, s: 1.2 * right(h, s))
+    found = verdicts("valley")
+    assert found["valley/drift-constant"] == found["valley/drift-label"] == "fails"
