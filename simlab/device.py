@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import platform
 from dataclasses import dataclass
 from typing import Any
@@ -43,6 +44,11 @@ class Device:
             raise DeviceError(NO_CARD.format(reason=str(error).split(":")[0])) from error
         return cls("gpu", cupy, properties["name"].decode())
 
+    @classmethod
+    def of(cls, array: Any) -> Device:
+        """The device that an array lives on."""
+        return cls.open("gpu" if type(array).__module__.partition(".")[0] == "cupy" else "cpu")
+
     def asarray(self, values: Any, dtype: Any = None) -> Any:
         """Bring an array to the device."""
         return self.xp.asarray(values, dtype=dtype)
@@ -55,6 +61,18 @@ class Device:
         """Wait until the device has done what it was given."""
         if self.name == "gpu":
             self.xp.cuda.get_current_stream().synchronize()
+
+    def solve_lower(self, factor: Any, right: Any) -> Any:
+        """factor^-1 right for a lower triangular factor (n, n), right (n) or (n, k)."""
+        return self._scipy("linalg").solve_triangular(factor, right, lower=True, check_finite=False)
+
+    def erf(self, values: Any) -> Any:
+        """The error function of every entry."""
+        return self._scipy("special").erf(values)
+
+    def _scipy(self, part: str) -> Any:
+        """A module of SciPy, or its twin on the card."""
+        return importlib.import_module(f"{'cupyx.' if self.name == 'gpu' else ''}scipy.{part}")
 
     def compile(self, source: str, entry: str) -> Any:
         """A CUDA C++ text as a CuPy RawKernel; DeviceError on the CPU, whose kernels are numba modules."""

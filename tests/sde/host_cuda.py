@@ -90,7 +90,7 @@ class DeviceArray(np.ndarray):
     ARITHMETIC = frozenset({
         "add", "subtract", "multiply", "divide", "true_divide", "power", "square", "negative", "invert",
         "less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "bitwise_and", "bitwise_or",
-        "logical_or", "logical_and",
+        "logical_or", "logical_and", "matmul",
     })  # fmt: skip
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
@@ -113,23 +113,31 @@ def _wrap(a: Any) -> Any:
     return a.view(DeviceArray) if isinstance(a, np.ndarray) else a
 
 
-class HostCupy:
+class Forward:
+    """The functions of a NumPy module on arrays of the device."""
+
+    def __init__(self, module: Any) -> None:
+        self.module = module
+
+    def __getattr__(self, name: str) -> Any:
+        function = getattr(self.module, name)
+        return lambda *arguments, **keywords: _wrap(function(*map(_plain, arguments), **keywords))
+
+
+class HostCupy(Forward):
     """NumPy under CuPy's names, on arrays of the device."""
 
     RawKernel = RawKernel
     cuda = SimpleNamespace(get_current_stream=lambda: SimpleNamespace(synchronize=lambda: None))
+    linalg = Forward(np.linalg)
 
     @staticmethod
     def asnumpy(a: Any) -> np.ndarray:
         """Bring an array back."""
         return np.array(_plain(a))
 
-    def __getattr__(self, name: str) -> Any:
-        function = getattr(np, name)
-        return lambda *arguments, **keywords: _wrap(function(*map(_plain, arguments), **keywords))
-
 
 @cache
 def device() -> Device:
     """A gpu device without a card."""
-    return Device("gpu", HostCupy(), "CUDA text on the host compiler")
+    return Device("gpu", HostCupy(np), "CUDA text on the host compiler")

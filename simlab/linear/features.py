@@ -1,0 +1,42 @@
+"""Random features: points and weights on the sphere, and what an activation makes of their products."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from simlab import random as noise
+from simlab.device import Device
+
+Array = Any
+
+
+def sphere(key: noise.Key, count: int, dimension: int, *, stream: int = 0, device: Device | None = None) -> Array:
+    """Points (count, dimension) uniform on the sphere of radius sqrt(dimension); row i depends on key, stream and i."""
+    xp = (device or Device.open("cpu")).xp
+    rows, columns = xp.arange(count)[:, None], xp.arange(dimension)[None, :]
+    x = noise.normals(key, rows, columns, stream=stream)
+    return x * xp.sqrt(dimension / (x**2).sum(axis=1, keepdims=True))
+
+
+def random_features(x: Array, theta: Array, activation: str = "relu") -> Array:
+    """act(x theta^T/sqrt d)/sqrt d: points (..., n, d) and weights (..., N, d) -> (..., n, N).
+
+    activation: relu, tanh, erf, cos, sin, abs or fourier, which is sqrt(2) cos(t + pi/4). In this scaling ridge
+    regression with |y - Z b|^2 + psi1 psi2 lambda |b|^2 is that of Mei & Montanari 2022 with their lambda.
+    """
+    device = Device.of(x)
+    xp, d = device.xp, x.shape[-1]
+    t = x @ xp.swapaxes(theta, -1, -2)
+    t *= d**-0.5
+    functions = {
+        "relu": lambda: xp.maximum(t, 0, out=t), "tanh": lambda: xp.tanh(t, out=t), "erf": lambda: device.erf(t),
+        "cos": lambda: xp.cos(t, out=t), "sin": lambda: xp.sin(t, out=t), "abs": lambda: xp.abs(t, out=t),
+        "fourier": lambda: np.sqrt(2) * xp.cos(t + np.pi / 4),
+    }  # fmt: skip
+    if activation not in functions:
+        raise ValueError(f"activation must be one of {', '.join(functions)}, got {activation!r}.")
+    found = functions[activation]()
+    found *= d**-0.5
+    return found
