@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import os
@@ -96,7 +97,10 @@ def test_ctrl_c_ends_a_run_with_130_and_leaves_what_was_there(tmp_path: Path) ->
     (tmp_path / "out").mkdir()
     (tmp_path / "out/result.nc").write_text("of an older run")
     words = [sys.executable, "-m", MODULE, *QUICK, "--scenes", "well", "--walkers", "65536", "--duration", "2e4"]
-    with subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+    # A shell starts what runs in the background with the signal ignored, and a child would inherit that.
+    heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "preexec_fn": heed}
+    with subprocess.Popen(words, cwd=tmp_path, **pipes) as running:
         assert running.stderr is not None
         first = running.stderr.readline()
         assert first.startswith("well: histogram: done"), first
