@@ -26,6 +26,7 @@ record: .venv/.installed
 bench: .venv/.installed
 	$(BIN)/python -m pip install --quiet -r benchmarks/requirements.txt
 	$(BIN)/python benchmarks/langevin.py
+	$(BIN)/python benchmarks/random_features.py
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache

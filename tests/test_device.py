@@ -100,3 +100,17 @@ def test_a_card_brings_arrays_there_and_back_and_compiles() -> None:
     back = device.to_host(there)
     assert isinstance(back, np.ndarray)
     np.testing.assert_array_equal(back, 2 * values.astype("float32"))
+
+
+@pytest.mark.parametrize("size", [1, 64, 65, 200])
+@pytest.mark.parametrize("shape", [(), (7,)])
+def test_a_triangular_solve_in_blocks_is_the_solution(size: int, shape: tuple[int, ...]) -> None:
+    normal = np.random.default_rng(size).standard_normal
+    half = normal((size, 2 * size))
+    factor = np.linalg.cholesky(half @ half.T / size + np.eye(size))
+    solution = normal((size, *shape))
+    right = factor @ solution
+    before = right.copy()
+    found = Device.open("cpu").solve_lower(factor, right)
+    np.testing.assert_allclose(found, solution, atol=1e-13 * size)  # eps times a condition number below ten
+    np.testing.assert_array_equal(right, before)

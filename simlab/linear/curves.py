@@ -19,7 +19,7 @@ import numpy as np
 from simlab.device import Device
 
 Array = Any
-BLOCK = 128
+BLOCK = 96
 """Rows of V at a time: their products are matrix products, and what is held in memory is (BLOCK, test examples)."""
 SWITCH = 1.25
 """Features over examples at which the second way takes over."""
@@ -68,12 +68,13 @@ def _width_curve(z: Array, y: Array, t: Array, t_y: Array, a: float, device: Dev
         part = slice(start, min(start + BLOCK, width))
         block, test_block = z[:, part], t[:, part].T
         reach = inverse @ block  # (n, b)
-        factor = _factor(block.T @ reach, 1.0, device)
-        gain = device.solve_lower(factor, reach.T)  # (b, n)
-        rows = device.solve_lower(factor, test_block) - gain @ cross
+        half = device.solve_lower(_factor(block.T @ reach, 1.0, device), xp.eye(reach.shape[1]))
+        gain = half @ reach.T  # (b, n)
+        rows = half @ (test_block - reach.T @ cross)
         errors[part], rest = _advance(rest, gain @ y, rows, xp)
-        inverse -= gain.T @ gain
-        cross += block @ test_block
+        if part.stop < width:
+            inverse -= gain.T @ gain
+            cross += block @ test_block
     return errors / len(t_y)
 
 
@@ -96,11 +97,11 @@ def _advance(rest: Array, u: Array, rows: Array, xp: Any) -> tuple[Array, Array]
     rest (m): prediction less target so far. u (b), rows (b, m). From inner products: the predictions of every width are
     never written down.
     """
-    steps = u[:, None] * rows
-    products = steps @ steps.T
+    products = rows @ rows.T
+    products *= u[:, None] * u
     doubled = xp.cumsum(xp.cumsum(products, axis=0), axis=1)
-    errors = rest @ rest + 2 * xp.cumsum(steps @ rest) + xp.diagonal(doubled)
-    return errors, rest + steps.sum(axis=0)
+    errors = rest @ rest + 2 * xp.cumsum(u * (rows @ rest)) + xp.diagonal(doubled)
+    return errors, rest + u @ rows
 
 
 def _factor(gram: Array, a: float, device: Device) -> Array:
@@ -130,7 +131,12 @@ def _over_replicates(curve: Any, z: Array, y: Array, t: Array, t_y: Array, ridge
 
 
 def _safe(z: Array, ridge: float) -> float:
-    """The ridge, if double precision can carry it; the largest eigenvalue is found by a few power iterations."""
+    """The ridge, if double precision can carry it.
+
+    The trace bounds the largest eigenvalue and is enough for most; a few power iterations find the eigenvalue itself.
+    """
+    if ridge >= PRECISION * float((z * z).sum()):
+        return float(ridge)
     v = z.T @ z.sum(axis=1)
     for _ in range(8):
         v = z.T @ (z @ (v / max(float((v @ v) ** 0.5), 1e-300)))
