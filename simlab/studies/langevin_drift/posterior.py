@@ -20,11 +20,12 @@ from simlab.device import Device
 from simlab.errors import within_reach
 from simlab.progress import Progress
 from simlab.quantities import given, measured, predicted
+from simlab.regression import Regression
 from simlab.sde import SDE, Walkers
 from simlab.statistics import Estimate, chi_square, joint_mean
 from simlab.studies.langevin_drift import streams
 from simlab.studies.langevin_drift.config import Config
-from simlab.studies.langevin_drift.data import Regression, load
+from simlab.studies.langevin_drift.data import load
 from simlab.theory.sgd import linear_chain_law
 
 PANELS = 2
