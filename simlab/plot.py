@@ -11,6 +11,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.container import Container
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 # Okabe & Ito 2008: told apart by every kind of eye.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -68,13 +69,25 @@ def marks(axes: Any, x: Any, y: Any, label: str, *, style: str = "-") -> None:
 
 
 def finish(axes: Any) -> None:
-    """A legend with room of its own above the data: what was simulated first, then theory."""
+    """A legend with room of its own above the data: what was simulated first, then theory; readable ticks."""
+    _place_legend(axes)
+    for axis in (axes.xaxis, axes.yaxis):
+        low, high = axis.get_view_interval()
+        if axis.get_scale() == "log" and high < 300 * low:  # so few decades that their powers alone say too little
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_formatter(NullFormatter())
+
+
+def _place_legend(axes: Any) -> None:
     handles, labels = axes.get_legend_handles_labels()
     if not handles:
         return
     order = sorted(range(len(handles)), key=lambda i: not isinstance(handles[i], Container))
     low, high = axes.get_ylim()
-    axes.set_ylim(low, high + 0.095 * len(handles) * (high - low))
+    room = 0.095 * len(handles)
+    logarithmic = axes.get_yscale() == "log"
+    axes.set_ylim(low, high * (high / low) ** room if logarithmic else high + room * (high - low))
     axes.legend([handles[i] for i in order], [labels[i] for i in order], loc="upper left", borderaxespad=0.1)
 
 
