@@ -6,8 +6,8 @@ and the spread over walkers gives the standard error: autocorrelation in time ne
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,14 @@ def ratio(above: Floats, below: Floats) -> Estimate:
     value = above.mean(axis=0) / below.mean(axis=0)
     influence = (above - value * below) / below.mean(axis=0)
     return Estimate(value, mean(influence).se)
+
+
+def jackknife(samples: Floats, estimator: Callable[[Floats], Any]) -> Estimate:
+    """estimator(mean over replicates) of samples (replicate, ...), with the error from leaving each replicate out."""
+    n, total = samples.shape[0], samples.sum(axis=0)
+    left_out = np.array([estimator((total - one) / (n - 1)) for one in samples])
+    se = np.sqrt((n - 1) * left_out.var(axis=0))
+    return Estimate(np.asarray(estimator(total / n)), np.asarray(se))
 
 
 class Joint(NamedTuple):
