@@ -90,7 +90,7 @@ class DeviceArray(np.ndarray):
     ARITHMETIC = frozenset({
         "add", "subtract", "multiply", "divide", "true_divide", "power", "square", "negative", "invert",
         "less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "bitwise_and", "bitwise_or",
-        "logical_or", "logical_and", "matmul",
+        "logical_or", "logical_and", "bitwise_xor", "right_shift", "left_shift", "matmul",
     })  # fmt: skip
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
@@ -106,10 +106,14 @@ class DeviceArray(np.ndarray):
 
 
 def _plain(a: Any) -> Any:
+    if isinstance(a, (list, tuple)):
+        return [_plain(part) for part in a]
     return a.view(np.ndarray) if isinstance(a, DeviceArray) else a
 
 
 def _wrap(a: Any) -> Any:
+    if isinstance(a, (list, tuple)):
+        return tuple(_wrap(part) for part in a)
     return a.view(DeviceArray) if isinstance(a, np.ndarray) else a
 
 
@@ -121,7 +125,15 @@ class Forward:
 
     def __getattr__(self, name: str) -> Any:
         function = getattr(self.module, name)
-        return lambda *arguments, **keywords: _wrap(function(*map(_plain, arguments), **keywords))
+        if isinstance(function, type) or not callable(function):  # a dtype, a constant
+            return function
+
+        def forward(*arguments: Any, **keywords: Any) -> Any:
+            plain = {k: tuple(_plain(v)) if k == "shape" else _plain(v) for k, v in keywords.items()}
+            shapes = name in {"zeros", "empty", "ones", "reshape", "broadcast_to"}  # they take shapes as tuples
+            return _wrap(function(*(a if shapes and isinstance(a, tuple) else _plain(a) for a in arguments), **plain))
+
+        return forward
 
 
 class HostCupy(Forward):
@@ -141,3 +153,28 @@ class HostCupy(Forward):
 def device() -> Device:
     """A gpu device without a card."""
     return Device("gpu", HostCupy(np), "CUDA text on the host compiler")
+
+
+def install(monkeypatch: pytest.MonkeyPatch) -> Device:
+    """Let this device be the card: what `--device gpu` opens, and what its arrays are found to live on."""
+    import array_api_compat.numpy
+    import scipy
+
+    from simlab import random
+
+    card, of, namespace, parts = device(), Device.of, random.array_namespace, Device._scipy
+
+    def own(*arrays: Any) -> bool:
+        return any(isinstance(a, DeviceArray) for a in arrays)
+
+    def open_(name: str) -> Device:
+        return {"gpu": card, "cpu": Device("cpu", np, "")}[name]
+
+    monkeypatch.setattr(Device, "open", staticmethod(open_))
+    monkeypatch.setattr(Device, "of", classmethod(lambda cls, a: card if own(a) else of(a)))
+    forward = Forward(array_api_compat.numpy)
+    monkeypatch.setattr(random, "array_namespace", lambda *arrays: forward if own(*arrays) else namespace(*arrays))
+    monkeypatch.setattr(
+        Device, "_scipy", lambda self, part: Forward(getattr(scipy, part)) if self is card else parts(self, part)
+    )
+    return card

@@ -14,7 +14,6 @@ import xarray as xr
 from simlab import settings
 from simlab import study as runner
 from simlab.claims import Claim, Verdict
-from simlab.device import Device
 from simlab.results import DIMS, claims_of, load
 from simlab.studies import STUDIES
 from simlab.studies import load as load_study
@@ -163,9 +162,9 @@ def test_a_card_measures_what_the_cpu_measures(study: Study, smoke: Run, monkeyp
     share their noise, and so most are equal to rounding. What has no spread, such as the autocorrelation at lag 0, is
     allowed the rounding of an average of numbers of its own size.
     """
-    monkeypatch.setattr(Device, "open", staticmethod(lambda name: {"gpu": host_cuda.device()}[name]))
+    device = host_cuda.install(monkeypatch)
     card = run(study, device="gpu")
-    assert card.result.attrs["device"] == host_cuda.device().description
+    assert card.result.attrs["device"] == device.description
     for scene, here in smoke.scenes.items():
         there = card.scenes[scene]
         assert set(there.variables) == set(here.variables)
