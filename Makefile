@@ -20,8 +20,9 @@ derive: .venv/.installed
 	$(BIN)/python -m simlab.theory
 
 record: .venv/.installed
-	$(BIN)/python -m simlab record langevin_drift
-	$(BIN)/python -m simlab seeds langevin_drift
+	for study in langevin_drift random_features; do \
+	  $(BIN)/python -m simlab record $$study && $(BIN)/python -m simlab seeds $$study || exit 1; \
+	done
 
 bench: .venv/.installed
 	$(BIN)/python -m pip install --quiet -r benchmarks/requirements.txt

@@ -12,14 +12,20 @@ import pytest
 
 from simlab.__main__ import main as simlab_main
 from simlab.cli import main as study_main
-from simlab.studies.langevin_drift import STUDY
+from simlab.studies import load
+from simlab.study import Study
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", TEXT, re.DOTALL)
 PYTHON = [text for language, text in BLOCKS if language == "python"]
 COMMANDS = [line for language, text in BLOCKS if language == "console" for line in text.splitlines()]
-STUDY_COMMANDS = [c for c in COMMANDS if c.startswith("python -m simlab.studies.langevin_drift")]
+STUDY_COMMANDS = [c for c in COMMANDS if c.startswith("python -m simlab.studies.")]
+
+
+def study_of(command: str) -> Study:
+    """The study that a command line runs."""
+    return load(command.split()[2].rpartition(".")[2])
 
 
 def words(command: str) -> list[str]:
@@ -49,6 +55,11 @@ def test_the_python_examples_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     value, error, gibbs = map(float, found.groups())
     # 4.9 standard errors, and the finite step: slope 0.196 times dt = 0.01.
     assert abs(value - gibbs) < 4.9 * error + 0.002
+    peaks = re.search(r"highest at N = (\d+), theory: (\d+), n = (\d+)", printed)
+    assert peaks
+    highest, predicted, n = map(int, peaks.groups())
+    assert abs(highest - n) < 0.1 * n
+    assert abs(predicted - n) < 0.05 * n
 
 
 @pytest.mark.parametrize("command", STUDY_COMMANDS)
@@ -56,23 +67,23 @@ def test_the_commands_of_the_study_are_taken(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    flags = words(command)
+    study, flags = study_of(command), words(command)
     if "--help" in flags:
         with pytest.raises(SystemExit, match="0"):
-            study_main(STUDY, flags)
+            study_main(study, flags)
         assert "--potential" in capsys.readouterr().out
         return
     if "--config" in flags:
-        assert study_main(STUDY, ["--dry-run"]) == 0
+        assert study_main(study, ["--dry-run"]) == 0
         Path("my.toml").write_text(capsys.readouterr().out, encoding="utf-8")
-    assert study_main(STUDY, [*flags, "--dry-run"]) == 0
+    assert study_main(study, [*flags, "--dry-run"]) == 0
 
 
 def test_the_smoke_runs_of_the_readme_hold(tmp_path: Path) -> None:
     small = [c for c in STUDY_COMMANDS if "smoke" in c]
     assert small
     for command in small:
-        call = [sys.executable, "-m", "simlab.studies.langevin_drift", *words(command)]
+        call = [sys.executable, "-m", *command.split()[2:3], *words(command)]
         done = subprocess.run(call, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "runs" / "mine" / "result.nc").exists()
