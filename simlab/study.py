@@ -49,9 +49,9 @@ class BaseConfig(BaseModel):
     )
 
     seed: int = Field(0, ge=0, lt=2**63)
-    """Seed of all noise; the same seed gives the same numbers on any number of threads."""
+    """Seed of all noise; the same seed gives the same numbers, to rounding where matrices are multiplied."""
     device: Literal["cpu", "gpu"] = "cpu"
-    """Where walkers move; gpu needs an NVIDIA card and the extra gpu12 or gpu13, and never falls back."""
+    """Where the work is done; gpu needs an NVIDIA card and the extra gpu12 or gpu13, and never falls back."""
     scenes: tuple[str, ...] = ()
     """Scenes to run, by name; all of them if none is named."""
     out: Path | None = None
