@@ -60,9 +60,11 @@ class Claim:
         if bias:
             why += f", plus a declared bias of {bias:.1e}"
         claim = cls(name, statement, source, measured, reference, se, "within", bound, why, "holds")
-        if not all(map(math.isfinite, (measured, reference, bound))) or bound > resolution:
-            return claim.undecided("the error bar is too wide")
-        return claim if abs(measured - reference) <= bound else replace(claim, verdict="fails")
+        if not all(map(math.isfinite, (measured, reference, bound))):
+            return claim.undecided("a number is missing or the error bar is too wide")
+        if abs(measured - reference) > bound:  # a wide error bar does not excuse what is outside even of it
+            return replace(claim, verdict="fails")
+        return claim.undecided("the error bar is too wide") if bound > resolution else claim
 
     @classmethod
     def chi_square(

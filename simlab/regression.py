@@ -59,7 +59,9 @@ def _check(path: Path, X: Any, y: Any, largest: int) -> tuple[np.ndarray, np.nda
     if bad:
         raise InputError(f"data = {path}: {bad} entries are NaN or infinite; fill or drop them first.")
     X, y = X / np.maximum(np.abs(X).max(axis=0), 1e-300), y / max(np.abs(y).max(), 1e-300)  # any unit will do
-    if (X.std(axis=0) < 1e-12).any() or y.std() < 1e-12:
+    if y.std() < 1e-12:
+        raise InputError(f"data = {path}: y is constant; there is nothing to learn.")
+    if (X.std(axis=0) < 1e-12).any():
         raise InputError(f"data = {path}: a column is constant; drop it, the fit has no use for it.")
     design = np.column_stack([np.ones(n), X])
     rest = y - design @ np.linalg.lstsq(design, y, rcond=None)[0]

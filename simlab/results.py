@@ -35,6 +35,7 @@ DIMS = {
     "range": "ranges of neighbouring widths", "examples": "sample sizes", "epoch": "steps of gradient descent",
     "members": "numbers of members of an ensemble", "budget": "budgets of parameters", "stage": "stages of training",
     "contest": "budgets of one network against two",
+    "part": "ranges of widths, of one network and of infinitely many",
 }  # fmt: skip
 """Every dimension name of this laboratory; `name_` is the second axis of a covariance over `name`."""
 PACKAGES = ("numpy", "scipy", "sympy", "numba", "xarray")

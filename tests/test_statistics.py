@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import stats
 
-from simlab.statistics import Estimate, chi_square, fit, joint_mean, mean, occupation, ratio
+from simlab.statistics import Estimate, chi_square, fit, jackknife, joint_mean, mean, occupation, ratio
 
 EPS = float(np.finfo(float).eps)
 ALARM = 4.9
@@ -212,3 +212,21 @@ def test_occupation_counts_frames_walker_by_walker_in_half_open_bins(positions: 
             inside = [low <= x < high for x in positions[:, walker]]
             assert found[walker, i] == sum(inside) / frames
     assert found.shape == (walkers, len(edges) - 1)
+
+
+@given(SAMPLES)
+def test_a_jackknife_of_the_mean_itself_is_the_mean_and_its_error(samples: np.ndarray) -> None:
+    found, expected = jackknife(samples, lambda m: m), mean(samples)
+    # Deviations of sums less one of n numbers; and squares of numbers below 1e-154 are not normal numbers.
+    rounding = 16 * samples.shape[0] ** 2 * EPS * np.abs(samples).max() + 1e-150
+    np.testing.assert_allclose(found.value, expected.value, rtol=0, atol=rounding)
+    np.testing.assert_allclose(found.se, expected.se, rtol=0, atol=rounding)
+
+
+def test_the_jackknife_error_of_a_ratio_is_that_of_the_delta_method() -> None:
+    rng = np.random.default_rng(6)
+    below = rng.uniform(1, 2, 4000)
+    above = 3 * below + rng.normal(size=4000)
+    found, expected = jackknife(np.column_stack([above, below]), lambda m: m[0] / m[1]), ratio(above, below)
+    assert abs(found.value - expected.value) <= 1e-12
+    assert abs(found.se / expected.se - 1) < 10 / 4000  # both are right to order 1/n

@@ -12,7 +12,7 @@ Array = Any
 def ridge(features: Array, targets: Array, ridge: float) -> Array:
     """The b of least |y - Z b|^2 + ridge |b|^2: (n, N), (n) or (n, k) -> (N) or (N, k); leading axes broadcast.
 
-    By the Cholesky factor of Z^T Z + ridge I or of Z Z^T + ridge I, whichever is smaller. ValueError unless ridge > 0.
+    By elimination in Z^T Z + ridge I or in Z Z^T + ridge I, whichever is smaller. ValueError unless ridge > 0.
     """
     if not ridge > 0:
         raise ValueError(f"ridge must be positive, got {ridge:g}; simlab.linear.min_norm is the limit 0.")

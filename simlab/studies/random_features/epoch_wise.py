@@ -119,7 +119,7 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
         ),
         Claim.exceeds(
             "epoch_wise/matched-steps",
-            "With matched step sizes there is one descent: the risk falls until both halves are at their best.",
+            "With matched step sizes there is one descent: the risk falls to one minimum and rises after it.",
             SOURCE, float(data.single) / float(data.single_se), sigmas=6,
         ),
     ]  # fmt: skip
@@ -233,6 +233,12 @@ def _stages(config: Config) -> tuple[int, int, int] | None:
 
 def _contrasts(config: Config, curves: Floats) -> Floats:
     """Falls between neighbouring ranges before the common minimum and rises after it (replicate, contrast)."""
-    best = int(_superposition(config, True).argmin())
-    before, after = (problem.ranges(c, 3) for c in (curves[:, : best + 1], curves[:, best:]))
+    theirs = _superposition(config, True)
+    best = int(theirs.argmin())
+    share = (theirs - theirs[best]) / (theirs[-1] - theirs[best])
+    half, last = (best + int(np.flatnonzero(share[best:] > s)[0]) for s in (0.5, 0.99))
+    before = problem.ranges(curves[:, : best + 1], 3)
+    # The plateau at the end is the third: a second descent would put it below what comes before.
+    parts = (curves[:, best:half], curves[:, half:last], curves[:, -5:])
+    after = np.stack([part.mean(axis=1) for part in parts], axis=1)
     return np.concatenate([-np.diff(before, axis=1), np.diff(after, axis=1)], axis=1)

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy.optimize import minimize_scalar
 
 from simlab import plot as look
 from simlab.claims import Claim
@@ -20,7 +19,7 @@ from simlab.errors import InputError
 from simlab.progress import Progress
 from simlab.quantities import given, measured, measured_jointly, predicted
 from simlab.statistics import Estimate, chi_square, jackknife, joint_mean, mean
-from simlab.studies.random_features import networks, problem
+from simlab.studies.random_features import contest, networks, problem
 from simlab.studies.random_features.config import Config
 from simlab.studies.random_features.problem import Floats
 from simlab.theory import memory_split as split_of
@@ -29,7 +28,7 @@ from simlab.theory import random_features as theory_of
 PANELS = 2
 GRID = np.geomspace(0.375, 6.0, 11)
 """Widths N/d."""
-MEMBERS = 4
+MEMBERS, RANGES = 4, 4
 REACH = 0.6
 """The best width is the lowest point of the parabola through widths within a factor 1 + REACH of theory's."""
 SOURCE = "talk, Memory split effect and Optimal split prediction"
@@ -59,6 +58,10 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     found |= given("width", "width", widths(config.dimension), "number of features N")
     found |= measured("single", "width", mean(both[-1][:, 0]), "excess risk E_1 of one network")
     found |= measured("infinite", "width", mean(both[-1][:, 1]), "excess risk E_inf of infinitely many")
+    ratios = [s / _reference(config, d) - 1 for d, s in zip(dimensions, both, strict=True)]
+    parts = problem.limit(*(problem.ranges(r, RANGES).reshape(len(r), -1) for r in ratios))
+    found |= given("part", "part", np.arange(2 * RANGES), "ranges of width, of E_1 and then of E_inf")
+    found |= measured_jointly("parts", "part", parts, "E_1 and E_inf over theory, less 1")
     best = [jackknife(s, partial(_best, config, d)) for d, s in zip(dimensions, both, strict=True)]
     found |= measured("best", "budget", _limit(best), "log of the best N/d, for d -> infinity")
     growth = [jackknife(s, partial(_growth_of, config, d)) for d, s in zip(dimensions, both, strict=True)]
@@ -75,11 +78,11 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
         config,
         progress,
         "memory split: best ridge",
-        lambda d, r: _contest(config, d, r, device),
+        lambda d, r: contest.once(config, d, r, device),
         (1,),
         4 * config.replicates,
     )
-    found |= given("contest", "contest", _contests(config), "budget of the contest, over d")
+    found |= given("contest", "contest", contest.budgets(config), "budget of the contest, over d")
     gain = joint_mean(pairs[:, :, 1] - pairs[:, :, 0])
     found |= measured_jointly("gain", "contest", gain, "risk of two networks less that of one")
     found |= measured("total", (), mean((pairs[:, :, 1] - pairs[:, :, 0]).sum(axis=1)), "the same, over all budgets")
@@ -90,18 +93,24 @@ def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
     """The closed form at the same widths and splits."""
     d, budgets = config.dimension, np.array(config.budgets)
     reference = _reference(config, d)
+    every = [_direct(config, size) for size in problem.sizes(config)]
+    risks = every[1]
     at = [int(np.abs(np.log(GRID / w)).argmin()) for w in _split(config).psi1]
-    best = _best(config, d, reference)
-    envelope = _risk(reference, d, budgets)[range(len(at)), at]
+    lowest = [_lowest(config, size, r) for size, r in zip(problem.sizes(config), every, strict=True)]
+    best = 2 * lowest[1] - lowest[0]
+    envelope = risks[range(len(at)), at]
     found: dict[str, Any] = predicted("single", "width", reference[0], "excess risk E_1 of one network")
     found |= predicted("infinite", "width", reference[1], "excess risk E_inf of infinitely many")
+    found |= predicted("parts", "part", np.zeros(2 * RANGES), "E_1 and E_inf over theory, less 1")
     found |= predicted("best", "budget", best, "log of the best N/d")
     found |= predicted("growth", (), float(_growth(config, best)), "exponent of the budget in the best K")
     found |= predicted("envelope", "budget", envelope, "excess risk at the best split")
     found |= predicted("limit", "budget", np.zeros(len(at)), "risk at the best split over theory, less 1")
     slope = float(np.polyfit(np.log(budgets), np.log(envelope), 1)[0])
     found |= predicted("exponent", (), slope, "exponent of the budget in the risk of the best split")
-    gain = [_best_ridge(config, p / 2, 2)[1] - _best_ridge(config, p, 1)[1] for p in _contests(config)]
+    gain = [
+        contest.best_ridge(config, p / 2, 2)[1] - contest.best_ridge(config, p, 1)[1] for p in contest.budgets(config)
+    ]
     found |= predicted("gain", "contest", gain, "risk of two networks less that of one")
     found |= predicted("total", (), sum(gain), "the same, over all budgets")
     found |= given("split_width", "budget", _split(config).psi1, "best N/d of the closed form")
@@ -114,13 +123,19 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
     claims = [
         Claim.equals(
             f"memory_split/best-{p:g}",
-            f"Budget {p:g} d: the best number of members is that of the closed form, K = {float(k):.3g}.", SOURCE,
-            float(data.best[i]), float(data.best_theory[i]), float(data.best_se[i]), resolution=1.0,
+            f"Budget {p:g} d: the best number of members is that of the closed form, K = {p / np.exp(b):.3g}.", SOURCE,
+            float(data.best[i]), float(data.best_theory[i]), float(data.best_se[i]), resolution=0.7,
         )
-        for i, (p, k) in enumerate(zip(data["budget"].values, data.split_members.values, strict=True))
+        for i, (p, b) in enumerate(zip(data["budget"].values, data.best_theory.values, strict=True))
     ]  # fmt: skip
     joint = chi_square(data["limit"].values, data["limit_covariance"].values, config.replicates)
+    low, high = contest.budgets(config)[0], contest.budgets(config)[-1]
+    parts = chi_square(data["parts"].values, data["parts_covariance"].values, config.replicates)
     claims += [
+        Claim.chi_square(
+            "memory_split/one-and-many", "One network and infinitely many have theory's risk at all widths as d grows.",
+            SOURCE, *parts,
+        ),
         Claim.exceeds(
             "memory_split/more-members", "With too little ridge larger budgets want more members.", SOURCE,
             float(data.growth) / float(data.growth_se), sigmas=6,
@@ -140,7 +155,7 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
         ),
         Claim.exceeds(
             "memory_split/one-at-the-best-ridge",
-            "With the best ridge for each, one network beats two of half the width, over all budgets.", SOURCE,
+            f"At budgets of {low:g} to {high:g} d, each at its best ridge, one network beats two.", SOURCE,
             float(data.total) / float(data.total_se), sigmas=5,
         ),
         Claim.chi_square(
@@ -164,8 +179,10 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
         line = psi1[(budget / psi1 >= 1) & (budget / psi1 <= 64)]
         plane.plot(line, budget / line, "--", color="white", lw=0.9)
     plane.plot([], [], "--", color="0.6", lw=0.9, label="equal budgets N K (white)")
-    plane.plot(data.split_width, data.split_members, "-", color="0.1", label="best split, theory")
-    look.points(plane, width, data["budget"] / width, 0 * width, "best split, simulation", color=1)
+    plane.plot(data.split_width, data.split_members, "-", color="0.1", label="closed form")
+    look.points(
+        plane, width, data["budget"] / width, data["budget"] / width * data.best_se.values, "best split", color=1
+    )
     plane.set(xscale="log", yscale="log", title="Memory split: log10 of the risk", xlabel="N/d", ylabel="members K")
     plane.set_xlim(0.3, 8)
     plane.set_ylim(1, 64)
@@ -175,7 +192,7 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
     theirs = split_of.best_split(dense, config.samples, config.ensemble_ridge, noise=config.split_noise,
                                  activation=config.activation)  # fmt: skip
     look.line(members, dense, theirs.members, "closed form", color=1)
-    look.line(members, dense, np.ones(40), "best ridge: one network", color=2)
+    look.line(members, dense, np.ones(40), "best ridge: one network (theory)", color=2)
     members.set(
         xscale="log", yscale="log", title="Larger budgets want more members", xlabel="budget N K/d", ylabel="best K"
     )
@@ -198,6 +215,12 @@ def _reference(config: Config, dimension: int) -> Floats:
     return _theory(config, widths(dimension) / dimension, np.array([[1], [np.inf]]))
 
 
+def _direct(config: Config, dimension: int) -> Floats:
+    """E_K of the closed form itself, not put together from E_1 and E_inf as the simulation's is (budget, width)."""
+    psi1, budgets = widths(dimension) / dimension, np.array(config.budgets)[:, None]
+    return np.where(psi1 <= budgets, _theory(config, psi1, np.maximum(budgets / psi1, 1)), np.inf)
+
+
 @cache
 def _split_of(
     budgets: tuple[float, ...], samples: float, ridge: float, noise: float, activation: str
@@ -209,20 +232,6 @@ def _split(config: Config) -> split_of.Split:
     return _split_of(config.budgets, config.samples, config.ensemble_ridge, config.split_noise, config.activation)
 
 
-@cache
-def _best_ridge_of(psi1: float, members: int, samples: float, noise: float, activation: str) -> tuple[float, float]:
-    def risk(log: float) -> float:
-        return float(theory_of.risk(psi1, samples, np.exp(log), activation=activation, noise=noise, members=members))
-
-    found = minimize_scalar(risk, bounds=(np.log(1e-6), np.log(1e4)), method="bounded")
-    return float(np.exp(found.x)), float(found.fun)
-
-
-def _best_ridge(config: Config, psi1: float, members: int) -> tuple[float, float]:
-    """The ridge of least risk for so many networks of this width, and that risk."""
-    return _best_ridge_of(float(psi1), members, config.samples, config.split_noise, config.activation)
-
-
 def _risk(both: Floats, dimension: int, budgets: Floats) -> Floats:
     """Risk of K = P/N networks for E_1 and E_inf (..., 2, width) -> (..., budget, width); infinite where K < 1."""
     members = budgets[:, None] / (widths(dimension) / dimension)[None, :]
@@ -232,18 +241,17 @@ def _risk(both: Floats, dimension: int, budgets: Floats) -> Floats:
 
 def _best(config: Config, dimension: int, both: Floats) -> Floats:
     """Ln N/d of the best split of every budget: the lowest point of a parabola near theory's (budget)."""
-    risks = _risk(both, dimension, np.array(config.budgets))
+    return _lowest(config, dimension, _risk(both, dimension, np.array(config.budgets)))
+
+
+def _lowest(config: Config, dimension: int, risks: Floats) -> Floats:
+    """The same, from the risk of every budget and width (budget, width)."""
     own = widths(dimension) / dimension
     found = []
     for risk, centre, budget in zip(risks, _split(config).psi1, config.budgets, strict=True):
         window = problem.near(np.minimum(own, np.where(own <= budget, own, np.inf)), centre, REACH)
-        found.append(problem.summit(np.log(own[window]), np.log(risk[window])))
+        found.append(problem.summit(np.log(own[window]), np.log(risk[window]), top=False))
     return np.array(found)
-
-
-def _contests(config: Config) -> list[float]:
-    """Budgets of one network against two at the best ridge: small ones, where the difference is easy to see."""
-    return [b / 4 for b in config.budgets]
 
 
 def _growth(config: Config, best: Floats) -> Floats:
@@ -273,21 +281,3 @@ def _risks(config: Config, dimension: int, replicate: int, device: Device) -> Fl
         pairs = networks.products(rest, device)
         rows.append([networks.single(pairs), networks.infinite(pairs)])
     return np.array(rows).T
-
-
-def _contest(config: Config, dimension: int, replicate: int, device: Device) -> Floats:
-    """Risk of one network of width P and of two of width P/2, each at its best ridge, same data (budget, 2)."""
-    own = problem.key(config, problem.MEMORY_SPLIT, dimension, replicate + 10**6)
-    data = problem.draw(own, round(config.samples * dimension), dimension, config.tests, config.split_noise, device)
-    most = round(_contests(config)[-1] * dimension)
-    theta = device.xp.stack([problem.weights(own, most, dimension, device, k) for k in range(2)])
-    rows = []
-    for budget in _contests(config):
-        risks = []
-        for members in (1, 2):
-            width = round(budget * dimension / members)
-            ridge, _ = _best_ridge(config, budget / members, members)
-            rest = networks.residuals(data, theta[:members, :width], config.activation, ridge, device)
-            risks.append(float(networks.products(rest, device).mean()))
-        rows.append(risks)
-    return np.array(rows)

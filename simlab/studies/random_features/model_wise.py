@@ -42,6 +42,20 @@ def check(config: Config) -> None:
         )
     if len(set(config.ridges)) < len(config.ridges):
         raise InputError("ridges: a ridge is named twice; name each once.")
+    n = round(config.samples * config.dimension)
+    half, at = reference(config, np.array([_half(config, config.dimension), n]), config.dimension, config.ridges[0])
+    if at < 1.05 * half:
+        raise InputError(
+            f"ridges: at the first, {config.ridges[0]:g}, with this noise and activation theory has no peak at "
+            "N = n to look for; take a smaller one."
+        )
+    best = all_ridges(config)[-1]
+    half, at = reference(config, np.array([_half(config, config.dimension), n]), config.dimension, best)
+    if at > 0.98 * half:
+        raise InputError(
+            f"noise = {config.noise:g} with activation = {config.activation}: even at the best ridge, {best:.2g}, "
+            "theory learns nothing from more width; take less noise or an activation with a linear part."
+        )
 
 
 def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
@@ -87,7 +101,10 @@ def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
     half, n = _half(config, dimension), round(config.samples * dimension)
     found: dict[str, Any] = predicted("risk", ("ridge", "width"), np.array(rows), "excess risk")
     heights = [float(reference(config, np.array(n), dimension, r)) for r in ridges]
-    found |= predicted("height", "ridge", heights, "excess risk at N = n")
+    small = dimension // 2
+    at_half = [float(reference(config, np.array(round(config.samples * small)), small, r)) for r in ridges]
+    limits = [2 * whole - part for whole, part in zip(heights, at_half, strict=True)]
+    found |= predicted("height", "ridge", limits, "excess risk at N = n")
     halves = [float(reference(config, np.array(half), dimension, r)) for r in ridges]
     found |= predicted("fall_small", (), halves[0] - heights[0], "risk at N = n/2 less risk at N = n")
     found |= predicted("fall_best", (), halves[-1] - heights[-1], "risk at N = n/2 less risk at N = n")
@@ -246,7 +263,8 @@ def _falling(config: Config, device: Device, progress: Progress) -> Estimate:
             task.advance(count)
     (small, small_se), (large, large_se) = means
     doubling = np.log(SMALL[1][0] / SMALL[0][0])
-    slope = np.log(np.abs(large / small)) / doubling
+    ratio = large / small
+    slope = np.log(ratio if ratio > 0 else np.nan) / doubling
     return Estimate(slope, np.hypot(small_se / small, large_se / large) / doubling)
 
 

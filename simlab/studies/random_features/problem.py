@@ -95,11 +95,18 @@ def limit(half: Floats, whole: Floats) -> Joint:
     return Joint(2 * large.value - small.value, 4 * large.covariance + small.covariance, samples)
 
 
-def summit(log_size: Floats, log_risk: Floats) -> Floats:
-    """Where the parabola through log risk (..., k) against log size (k) has its extremum, as a logarithm."""
-    design = np.vander(log_size - log_size.mean(), 3)
+def summit(log_size: Floats, log_risk: Floats, *, top: bool = True) -> Floats:
+    """Where the parabola through log risk (..., k) against log size (k) has its top, or its bottom, as a logarithm.
+
+    NaN where it has none among these sizes: a vertex elsewhere, or of the other kind, is no answer.
+    """
+    middle = log_size.mean()
+    design = np.vander(log_size - middle, 3)
     curvature, slope, _ = np.moveaxis(log_risk @ np.linalg.pinv(design).T, -1, 0)
-    return log_size.mean() - slope / (2 * curvature)
+    bent = curvature < 0 if top else curvature > 0
+    vertex = middle - slope / np.where(bent, 2 * curvature, np.inf)
+    inside = (vertex >= log_size[0]) & (vertex <= log_size[-1])
+    return np.where(bent & inside, vertex, np.nan)
 
 
 def near(sizes_: Floats, centre: float, reach: float) -> slice:

@@ -41,10 +41,16 @@ def check(config: Config) -> None:
         raise InputError(
             f"most = {config.most:g} is less than twice width = {config.width:g}: the curve would end at its peak."
         )
-    if interval(config) is None:
+    found = interval(config)
+    if found is not None and found.start * config.dimension < 8:
         raise InputError(
-            f"noise = {config.noise:g} with width = {config.width:g}: theory predicts no sample size at which more "
-            "data hurts, there is nothing to see; take more noise."
+            f"width = {config.width:g}: theory's interval of harm starts at n = {found.start:.2g} d, too few "
+            "examples to see it; take more width or a larger dimension."
+        )
+    if found is None:
+        raise InputError(
+            f"noise = {config.noise:g} with width = {config.width:g}: theory has no lowest point before "
+            "the peak from which more data hurts; take other noise or an activation with a linear part."
         )
 
 
@@ -140,7 +146,7 @@ def reference(config: Config, examples: Any, dimension: int) -> Floats:
 
 
 def interval(config: Config) -> Interval | None:
-    """Where theory rises with n: from the lowest point before the peak to the peak; None where it does not."""
+    """Where theory rises with n: from the lowest point before the peak to the peak; None without such a point."""
     return _interval(config.width, config.noise, config.activation)
 
 
@@ -149,7 +155,9 @@ def _interval(width: float, noise: float, activation: str) -> Interval | None:
     psi2 = np.geomspace(0.02 * width, 1.3 * width, 4001)
     curve = theory_of.risk(width, psi2, RIDGE * width / psi2, activation=activation, noise=noise)
     rises = np.flatnonzero(np.diff(curve) > 0)
-    return Interval(float(psi2[rises[0]]), float(psi2[rises[-1] + 1])) if rises.size else None
+    if rises.size == 0 or rises[0] == 0 or (np.diff(rises) > 1).any():
+        return None
+    return Interval(float(psi2[rises[0]]), float(psi2[rises[-1] + 1]))
 
 
 def _predicted(config: Config) -> Interval:
@@ -168,16 +176,16 @@ def _curve(config: Config, dimension: int, replicate: int, device: Device) -> Fl
 
 
 def _top(config: Config, curve: Floats) -> Floats:
-    return _turn(config, curve, config.width, REACH)
+    return _turn(config, curve, config.width, REACH, top=True)
 
 
 def _bottom(config: Config, curve: Floats) -> Floats:
-    return _turn(config, curve, _predicted(config).start, 1.0)
+    return _turn(config, curve, _predicted(config).start, 1.0, top=False)
 
 
-def _turn(config: Config, curve: Floats, centre: float, reach: float) -> Floats:
+def _turn(config: Config, curve: Floats, centre: float, reach: float, *, top: bool) -> Floats:
     """n/N at the extremum of the parabola through the logarithm of the risk near n = centre d."""
     every = np.arange(1, curve.shape[-1] + 1)
     window = problem.near(every, centre * config.dimension, reach)
-    turn = problem.summit(np.log(every[window]), np.log(curve[..., window]))
+    turn = problem.summit(np.log(every[window]), np.log(curve[..., window]), top=top)
     return np.exp(turn) / round(config.width * config.dimension)
