@@ -1,0 +1,54 @@
+"""Stacks of neural nets with hand-written derivatives: pure functions over NumPy or CuPy arrays, the model axis first.
+
+>>> net = mlp([2, 16, 3], activation="tanh")
+>>> params = init(net, models=5)
+>>> value, grads = value_and_grad(net, cross_entropy, params, x, y)
+"""
+
+from simlab.nn.activations import erf, gelu, leaky_relu, relu, softplus, tanh
+from simlab.nn.compose import mlp, residual, serial
+from simlab.nn.dense import dense, weight_norm
+from simlab.nn.derivatives import (
+    flatten,
+    gauss_newton_product,
+    hvp,
+    init,
+    per_example_grads,
+    population,
+    predict,
+    tangent_kernel,
+    unflatten,
+    value_and_grad,
+)
+from simlab.nn.losses import CrossEntropy, MeanSquaredError, cross_entropy, mse
+from simlab.nn.norms import batch_norm, layer_norm
+
+__all__ = [
+    "CrossEntropy",
+    "MeanSquaredError",
+    "batch_norm",
+    "cross_entropy",
+    "dense",
+    "erf",
+    "flatten",
+    "gauss_newton_product",
+    "gelu",
+    "hvp",
+    "init",
+    "layer_norm",
+    "leaky_relu",
+    "mlp",
+    "mse",
+    "per_example_grads",
+    "population",
+    "predict",
+    "relu",
+    "residual",
+    "serial",
+    "softplus",
+    "tangent_kernel",
+    "tanh",
+    "unflatten",
+    "value_and_grad",
+    "weight_norm",
+]

@@ -1,0 +1,126 @@
+"""Element-wise layers: a function with its first and second derivative."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from simlab.device import Device
+from simlab.nn.layer import Array, Layer, NoParams
+
+ROOT_PI = math.sqrt(math.pi)
+ROOT_2 = math.sqrt(2)
+
+
+@dataclass(frozen=True)
+class Activation(Layer):
+    """y = value(x), entry by entry.
+
+    slope and bend are the first and second derivative as functions of (x, y), since y is at hand and often gives them.
+    bend is None where the second derivative is 0 almost everywhere. gain is the variance of the weights times their
+    number that the layer before it should start with.
+    """
+
+    name: str
+    value: Callable[[Array], Array]
+    slope: Callable[[Array, Array], Array]
+    bend: Callable[[Array, Array], Array] | None
+    gain: float = 1.0
+    n_in: None = None
+    n_out: None = None
+
+    def forward(self, params: NoParams, x: Array) -> tuple[Array, tuple[Array, Array]]:
+        y = self.value(x)
+        return y, (x, y)
+
+    def vjp(self, params: NoParams, cache: tuple[Array, Array], dy: Array) -> tuple[NoParams, Array]:
+        return NoParams(), self.slope(*cache) * dy
+
+    def push(
+        self, params: NoParams, cache: tuple[Array, Array], dparams: NoParams, dx: Array
+    ) -> tuple[Array, tuple[Array, Array]]:
+        slope = self.slope(*cache)
+        return slope * dx, (slope, dx)
+
+    def vjp_tangent(
+        self,
+        params: NoParams,
+        cache: tuple[Array, Array],
+        dparams: NoParams,
+        trace: tuple[Array, Array],
+        dy: Array,
+        dy_dot: Array,
+    ) -> tuple[NoParams, Array, Array]:
+        slope, x_dot = trace
+        rate = slope * dy_dot
+        if self.bend is not None:
+            rate = rate + self.bend(*cache) * x_dot * dy
+        return NoParams(), slope * dy, rate
+
+
+def leaky_relu(leak: float = 0.01) -> Activation:
+    """max(x, 0) + leak min(x, 0); the slope at 0 is `leak`. ValueError unless 0 <= leak < 1."""
+    if not 0 <= leak < 1:
+        raise ValueError(f"leak must be in [0, 1), got {leak}.")
+    return Activation(
+        "leaky_relu",
+        lambda x: Device.of(x).xp.where(x > 0, x, leak * x),
+        lambda x, y: Device.of(x).xp.where(x > 0, x.dtype.type(1), x.dtype.type(leak)),
+        None,
+        2 / (1 + leak**2),
+    )
+
+
+def _gauss(x: Array) -> Array:
+    """The standard normal density."""
+    return Device.of(x).xp.exp(-0.5 * x * x) / (ROOT_2 * ROOT_PI)
+
+
+def _normal_cdf(x: Array) -> Array:
+    """The standard normal distribution function."""
+    return 0.5 * (1 + Device.of(x).erf(x / ROOT_2))
+
+
+def _erf_slope(x: Array, y: Array) -> Array:
+    return 2 / ROOT_PI * Device.of(x).xp.exp(-x * x)
+
+
+def _sigmoid(x: Array) -> Array:
+    # By tanh, which overflows at neither end.
+    return 0.5 * (1 + Device.of(x).xp.tanh(0.5 * x))
+
+
+relu = Activation(
+    "relu",
+    lambda x: Device.of(x).xp.maximum(x, 0),
+    lambda x, y: (x > 0).astype(x.dtype),  # the slope at 0 is 0
+    None,
+    2.0,
+)
+tanh = Activation(
+    "tanh",
+    lambda x: Device.of(x).xp.tanh(x),
+    lambda x, y: 1 - y * y,
+    lambda x, y: -2 * y * (1 - y * y),
+)
+erf = Activation(
+    "erf",
+    lambda x: Device.of(x).erf(x),
+    _erf_slope,
+    lambda x, y: -2 * x * _erf_slope(x, y),
+)
+gelu = Activation(
+    "gelu",  # exact, by the normal distribution function (Hendrycks & Gimpel 2016), not its tanh approximation
+    lambda x: x * _normal_cdf(x),
+    lambda x, y: _normal_cdf(x) + x * _gauss(x),
+    lambda x, y: (2 - x * x) * _gauss(x),
+    2.0,
+)
+softplus = Activation(
+    "softplus",
+    lambda x: Device.of(x).xp.logaddexp(x, x.dtype.type(0)),
+    lambda x, y: _sigmoid(x),
+    lambda x, y: _sigmoid(x) * _sigmoid(-x),
+)
+ACTIVATIONS = {layer.name: layer for layer in (relu, leaky_relu(), tanh, erf, gelu, softplus)}

@@ -1,0 +1,183 @@
+"""Nets from layers: in series, around a residual, and the usual multi-layer perceptron."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from simlab.nn.activations import ACTIVATIONS, Activation
+from simlab.nn.dense import Role, Scaling, dense, weight_norm
+from simlab.nn.layer import Array, Cache, Layer, Params, Trace, require_width
+from simlab.nn.norms import batch_norm, layer_norm
+from simlab.random import Key, key
+
+
+@dataclass(frozen=True)
+class Serial(Layer):
+    """Layers one after the other; params, cache and trace are tuples with an entry for each."""
+
+    layers: tuple[Layer, ...]
+    n_in: int | None
+    n_out: int | None
+    couples_examples: bool
+
+    def init(self, key: Key, model: Array, dtype: Any) -> tuple[Params, ...]:
+        return tuple(layer.init(_subkey(key, i), model, dtype) for i, layer in enumerate(self.layers))
+
+    def forward(self, params: Params, x: Array) -> tuple[Array, tuple[Cache, ...]]:
+        caches = []
+        for layer, p in zip(self.layers, params, strict=True):
+            x, cache = layer.forward(p, x)
+            caches.append(cache)
+        return x, tuple(caches)
+
+    def vjp(self, params: Params, cache: Cache, dy: Array) -> tuple[Params, Array]:
+        gradients = []
+        for layer, p, c in reversed(list(zip(self.layers, params, cache, strict=True))):
+            gradient, dy = layer.vjp(p, c, dy)
+            gradients.append(gradient)
+        return tuple(gradients[::-1]), dy
+
+    def push(self, params: Params, cache: Cache, dparams: Params, dx: Array) -> tuple[Array, tuple[Trace, ...]]:
+        traces = []
+        for layer, p, c, dp in zip(self.layers, params, cache, dparams, strict=True):
+            dx, trace = layer.push(p, c, dp, dx)
+            traces.append(trace)
+        return dx, tuple(traces)
+
+    def vjp_tangent(
+        self, params: Params, cache: Cache, dparams: Params, trace: Trace, dy: Array, dy_dot: Array
+    ) -> tuple[Params, Array, Array]:
+        rates = []
+        parts = zip(self.layers, params, cache, dparams, trace, strict=True)
+        for layer, p, c, dp, t in reversed(list(parts)):
+            rate, dy, dy_dot = layer.vjp_tangent(p, c, dp, t, dy, dy_dot)
+            rates.append(rate)
+        return tuple(rates[::-1]), dy, dy_dot
+
+    def predict(self, params: Params, x: Array) -> Array:
+        for layer, p in zip(self.layers, params, strict=True):
+            x = layer.predict(p, x)
+        return x
+
+    def with_statistics(self, params: Params, x: Array) -> tuple[Params, ...]:
+        found = []
+        for layer, p in zip(self.layers, params, strict=True):
+            found.append(layer.with_statistics(p, x))
+            x = layer.predict(found[-1], x)
+        return tuple(found)
+
+
+class Residual(NamedTuple):
+    """Parameters of `residual`: those of the branch."""
+
+    branch: Params
+
+
+@dataclass(frozen=True)
+class ResidualLayer(Layer):
+    """y = x + branch(x)."""
+
+    branch: Layer
+    n_in: int | None
+    n_out: int | None
+    couples_examples: bool
+
+    def init(self, key: Key, model: Array, dtype: Any) -> Residual:
+        return Residual(self.branch.init(key, model, dtype))
+
+    def forward(self, params: Residual, x: Array) -> tuple[Array, Cache]:
+        y, cache = self.branch.forward(params.branch, x)
+        return x + y, cache
+
+    def vjp(self, params: Residual, cache: Cache, dy: Array) -> tuple[Residual, Array]:
+        gradient, dx = self.branch.vjp(params.branch, cache, dy)
+        return Residual(gradient), dy + dx
+
+    def push(self, params: Residual, cache: Cache, dparams: Residual, dx: Array) -> tuple[Array, Trace]:
+        dy, trace = self.branch.push(params.branch, cache, dparams.branch, dx)
+        return dx + dy, trace
+
+    def vjp_tangent(
+        self, params: Residual, cache: Cache, dparams: Residual, trace: Trace, dy: Array, dy_dot: Array
+    ) -> tuple[Residual, Array, Array]:
+        rate, dx, dx_dot = self.branch.vjp_tangent(params.branch, cache, dparams.branch, trace, dy, dy_dot)
+        return Residual(rate), dy + dx, dy_dot + dx_dot
+
+    def predict(self, params: Residual, x: Array) -> Array:
+        return x + self.branch.predict(params.branch, x)
+
+    def with_statistics(self, params: Residual, x: Array) -> Residual:
+        return Residual(self.branch.with_statistics(params.branch, x))
+
+
+def serial(*layers: Layer) -> Serial:
+    """The layers one after the other. ValueError where there is none or the feature counts of two do not meet."""
+    if not layers:
+        raise ValueError("serial needs at least one layer.")
+    first = width = None
+    for i, layer in enumerate(layers):
+        if width is not None and layer.n_in not in (None, width):
+            raise ValueError(f"layer {i} takes {layer.n_in} features and gets {width}; make the widths meet.")
+        # Element-wise layers pass the width on, so the first that asks for one speaks for the net.
+        first = layer.n_in if first is None else first
+        width = width if layer.n_out is None else layer.n_out
+    return Serial(layers, first, width, any(layer.couples_examples for layer in layers))
+
+
+def residual(*layers: Layer) -> ResidualLayer:
+    """The sum x + serial(*layers)(x) (He et al. 2016). ValueError where the branch changes the number of features."""
+    branch = serial(*layers)
+    if branch.n_in != branch.n_out:
+        raise ValueError(f"a residual branch must keep its {branch.n_in} features, it makes {branch.n_out}.")
+    return ResidualLayer(branch, branch.n_in, branch.n_out, branch.couples_examples)
+
+
+def mlp(
+    widths: Sequence[int],
+    activation: str | Activation = "relu",
+    norm: str | Callable[[int], Layer] | None = None,
+    scaling: Scaling = "standard",
+) -> Serial:
+    """Dense layers of widths (in, hidden, ..., out), with a normalisation and an activation after all but the last.
+
+    activation: "relu", "leaky_relu", "tanh", "erf", "gelu", "softplus" or a layer of `activations`; it also sets the
+    gain of the weights before it (He et al. 2015). norm: None, "batch", "layer", "weight", or a function of the width
+    that makes the layer, such as partial(batch_norm, affine=False, eps=0.0). A dense layer before "batch" or such a
+    function has no bias, which the mean of the normalisation would take away or its shift replace. scaling as in
+    `dense`.
+    ValueError on an unknown name, fewer than two widths, a width below 1, or a scaled net with "weight", which sets the
+    size of its weights by itself.
+    """
+    sizes = [require_width(width, f"widths[{i}]") for i, width in enumerate(widths)]
+    if len(sizes) < 2:
+        raise ValueError(f"widths must name at least the inputs and the outputs, got {list(widths)}.")
+    if isinstance(activation, str) and activation not in ACTIVATIONS:
+        raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}.")
+    act = ACTIVATIONS[activation] if isinstance(activation, str) else activation
+    if isinstance(norm, str) and norm not in ("batch", "layer", "weight"):
+        raise ValueError(f'norm must be None, "batch", "layer", "weight" or a function of the width, got {norm!r}.')
+    if norm == "weight" and scaling != "standard":
+        raise ValueError(f'norm="weight" fixes the size of the weights; use scaling="standard", not {scaling!r}.')
+    layers: list[Layer] = []
+    for i, (n_in, n_out) in enumerate(pairwise(sizes[:-1])):
+        if norm == "weight":
+            layers.append(weight_norm(n_in, n_out, gain=act.gain))
+        else:
+            role: Role = "hidden" if i else "input"
+            bias = norm is None or norm == "layer"
+            layers.append(dense(n_in, n_out, scaling=scaling, role=role, gain=act.gain, bias=bias))
+        if callable(norm):
+            layers.append(norm(n_out))
+        elif norm in ("batch", "layer"):
+            layers.append(batch_norm(n_out) if norm == "batch" else layer_norm(n_out))
+        layers.append(act)
+    last = weight_norm(*sizes[-2:]) if norm == "weight" else dense(*sizes[-2:], scaling=scaling, role="output")
+    return serial(*layers, last)
+
+
+def _subkey(parent: Key, index: int) -> Key:
+    """The key of a part: layers draw apart, however the net is nested."""
+    return key(parent.low | parent.high << 32, index)

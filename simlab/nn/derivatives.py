@@ -1,0 +1,188 @@
+"""What is asked of a net with parameters: predictions, gradients, curvature products, one example's gradient.
+
+Everywhere x is (n, in), shared by all models, or (model, n, in); y is what the loss takes; results have the model axis
+first. x is cast to the dtype of the parameters. Every function raises ValueError in one sentence on input that does not
+fit. Training functions use batch statistics, `predict` those of the population.
+
+Memory: beside its arguments and its result, a gradient holds at most three arrays (model, n, width) for each layer, a
+Hessian or Gauss-Newton product seven.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+
+from simlab.device import Device
+from simlab.nn.layer import Array, Layer, Params, leaves, tree_map
+from simlab.nn.losses import Loss
+from simlab.random import key
+
+
+def init(
+    net: Layer, *, models: int | Sequence[int], seed: int = 0, dtype: str = "float32", device: str = "cpu"
+) -> Params:
+    """Parameters of models 0 ... models - 1, or of the models with these indices.
+
+    Model k depends on the seed and on k only, not on which others stand beside it: init(net, models=[17]) is the
+    eighteenth of init(net, models=1000). ValueError unless there is a model, dtype is "float32" or "float64", and the
+    net has parameters.
+    """
+    index = list(range(models)) if isinstance(models, int) else list(models)
+    if not index or min(index) < 0:
+        raise ValueError(f"models must be a positive number or a list of indices from 0, got {models!r}.")
+    if dtype not in ("float32", "float64"):
+        raise ValueError(f'dtype must be "float32" or "float64", got {dtype!r}.')
+    params = net.init(key(seed), Device.open(device).asarray(index, np.int64), dtype)
+    if not leaves(params):
+        raise ValueError("the net has no parameters; give it a dense layer.")
+    return params
+
+
+def predict(net: Layer, params: Params, x: Array) -> Array:
+    """The outputs (model, n, out), with population statistics in batch normalisation."""
+    return net.predict(params, checked(net, params, x))
+
+
+def population(net: Layer, params: Params, x: Array) -> Params:
+    """The same parameters with the population statistics of x in every batch normalisation, layer after layer.
+
+    On the batch x itself, `predict` then gives what training on it sees.
+    """
+    return net.with_statistics(params, checked(net, params, x))
+
+
+def value_and_grad(net: Layer, loss: Loss, params: Params, x: Array, y: Array) -> tuple[Array, Params]:
+    """The losses (model,) and their gradients, like params."""
+    outputs, cache = net.forward(params, checked(net, params, x))
+    return loss.value(outputs, y), net.vjp(params, cache, loss.grad(outputs, y))[0]
+
+
+def hvp(net: Layer, loss: Loss, params: Params, x: Array, y: Array, v: Params) -> Params:
+    """The Hessian of each model's loss times v, like params: exact, by the R-operator (Pearlmutter 1994).
+
+    Second derivatives of piecewise linear functions count as 0, their value almost everywhere.
+    """
+    x = _with_direction(net, params, x, v)
+    outputs, cache = net.forward(params, x)
+    rate, trace = net.push(params, cache, v, Device.of(x).xp.zeros_like(x))
+    grad, grad_rate = loss.grad(outputs, y), loss.hvp(outputs, y, rate)
+    return net.vjp_tangent(params, cache, v, trace, grad, grad_rate)[0]
+
+
+def gauss_newton_product(net: Layer, loss: Loss, params: Params, x: Array, y: Array, v: Params) -> Params:
+    """J^T H J v, like params, with J the Jacobian of the outputs and H the Hessian of the loss in them.
+
+    Schraudolph 2002, section 3. It is positive semi-definite, and the Hessian itself where the net is linear in the
+    parameters.
+    """
+    x = _with_direction(net, params, x, v)
+    outputs, cache = net.forward(params, x)
+    rate = net.jvp(params, cache, v, Device.of(x).xp.zeros_like(x))
+    return net.vjp(params, cache, loss.hvp(outputs, y, rate))[0]
+
+
+def per_example_grads(net: Layer, loss: Loss, params: Params, x: Array, y: Array) -> Params:
+    """Each example's share of the gradient, like params with a second axis: (model, n, ...).
+
+    The loss is a mean, so the shares have the factor 1 / n and their sum over n is the gradient. ValueError for a net
+    with batch normalisation, where the loss of one example depends on all others.
+    """
+    x = _of_single_examples(net, params, x)
+    n = x.shape[-2]
+    y = Device.of(x).asarray(y)
+    if y.ndim <= loss.target_axes:
+        raise ValueError(f"targets must have an axis of examples, got shape {y.shape}.")
+    spread = tree_map(lambda leaf: leaf[:, None], params)
+    outputs, cache = net.forward(spread, x[..., None, :])
+    dy = loss.grad(outputs, Device.of(x).xp.expand_dims(y, -1 - loss.target_axes)) / n
+    return net.vjp(spread, cache, dy)[0]
+
+
+def tangent_kernel(net: Layer, params: Params, x: Array, other: Array | None = None) -> Array:
+    """The empirical tangent kernel J(x) J(other)^T, (model, n, n', out, out); other = x where it is not given.
+
+    Jacot, Gabriel & Hongler 2018, equation 4, without a factor 1 / out. ValueError for a net with batch normalisation.
+    Holds the Jacobians, model * (n + n') * out * parameters entries: call it block by block on large data.
+    """
+    left = leaves(_jacobian(net, params, x))
+    right = left if other is None else leaves(_jacobian(net, params, other))
+    total = 0
+    for a, b in zip(left, right, strict=True):
+        (model, n, out), m = a.shape[:3], b.shape[1]
+        rows, columns = a.reshape(model, n * out, -1), b.reshape(model, m * out, -1)
+        total = total + (rows @ columns.swapaxes(-1, -2)).reshape(model, n, out, m, out).swapaxes(2, 3)
+    return total
+
+
+def flatten(params: Params) -> Array:
+    """All trained numbers of each model in a row: (model, parameter). Population statistics are not among them."""
+    parts = leaves(params)
+    return Device.of(parts[0]).xp.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
+
+
+def unflatten(params_like: Params, flat: Array) -> Params:
+    """The inverse of `flatten`, in the shapes of params_like; population statistics are those of params_like.
+
+    flat: (model, parameter), for any number of models where there are no such statistics. ValueError on another number
+    of parameters.
+    """
+    expected = sum(prod(leaf.shape[1:]) for leaf in leaves(params_like))
+    if flat.ndim != 2 or flat.shape[1] != expected:
+        raise ValueError(f"flat must have shape (model, {expected}), got {flat.shape}.")
+    start = 0
+
+    def cut(leaf: Array) -> Array:
+        nonlocal start
+        stop = start + prod(leaf.shape[1:])
+        part = flat[:, start:stop].reshape(len(flat), *leaf.shape[1:])
+        start = stop
+        return part
+
+    return tree_map(cut, params_like)
+
+
+def checked(net: Layer, params: Params, x: Array) -> Array:
+    """The features x as an array beside the parameters and in their dtype; ValueError where it does not fit the net."""
+    leaf = leaves(params)[0]
+    home = Device.of(leaf)
+    if hasattr(x, "dtype") and Device.of(x).name != home.name:
+        raise ValueError(f"features are on {Device.of(x).name} and the net on {home.name}; move one of them.")
+    x = home.asarray(x, leaf.dtype)
+    if x.ndim not in (2, 3) or (x.ndim == 3 and len(x) != len(leaf)):
+        raise ValueError(f"features must have shape (n, in) or ({len(leaf)}, n, in), got {x.shape}.")
+    if net.n_in not in (None, x.shape[-1]):
+        raise ValueError(f"the net takes {net.n_in} features, got {x.shape[-1]}; give it columns for all its inputs.")
+    if x.shape[-2] == 0:
+        raise ValueError("features hold no examples; give at least one.")
+    if not bool(home.xp.isfinite(x).all()):
+        raise ValueError("features hold NaN or infinite values; remove or fill them first.")
+    return x
+
+
+def _with_direction(net: Layer, params: Params, x: Array, v: Params) -> Array:
+    """`checked` x, for a direction v that has the shapes of the parameters."""
+    shapes, wanted = ([leaf.shape for leaf in leaves(tree)] for tree in (v, params))
+    if shapes != wanted:
+        raise ValueError("v must have the shapes of the parameters; make it with unflatten(params, flat).")
+    return checked(net, params, x)
+
+
+def _of_single_examples(net: Layer, params: Params, x: Array) -> Array:
+    """`checked` x, for a net whose examples do not see each other."""
+    if net.couples_examples:
+        raise ValueError("batch normalisation couples the examples; take another norm for derivatives of one example.")
+    return checked(net, params, x)
+
+
+def _jacobian(net: Layer, params: Params, x: Array) -> Params:
+    """The derivative of every output of every example, like params with two more axes: (model, n, out, ...)."""
+    x = _of_single_examples(net, params, x)
+    xp = Device.of(x).xp
+    spread = tree_map(lambda leaf: leaf[:, None, None], params)
+    outputs, cache = net.forward(spread, x[..., None, None, :])
+    model, n, out = outputs.shape[0], outputs.shape[1], outputs.shape[-1]
+    units = xp.broadcast_to(xp.eye(out, dtype=outputs.dtype)[:, None, :], (model, n, out, 1, out))
+    return net.vjp(spread, cache, units)[0]

@@ -1,0 +1,119 @@
+"""What a layer is, and how its parameters are walked.
+
+A layer is a frozen value without arrays; its parameters are a pytree of NamedTuples whose arrays have the model axis
+first. By the gufunc rule only the last axes have a meaning: activations are (..., n, features), and every function of a
+layer broadcasts what stands before them. So x may be (n, in), shared by all models, or (model, n, in), and per-example
+derivatives are the same functions with the examples moved to a leading axis.
+
+The exact Hessian-vector product is Pearlmutter's R-operator (Pearlmutter 1994): push a tangent of the parameters
+through the net, then take the tangent of the backward pass. `push` and `vjp_tangent` are these two halves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from numbers import Integral
+from typing import Any, NamedTuple
+
+from simlab.random import Key
+
+Array = Any
+Params = Any
+Cache = Any
+Trace = Any
+
+
+class NoParams(NamedTuple):
+    """The parameters of a layer that has none."""
+
+
+class Statistics(NamedTuple):
+    """Population statistics of batch normalisation, (model, width) each: carried with the parameters, never trained."""
+
+    mean: Array
+    var: Array
+
+
+class Layer:
+    """Pure functions of (params, x); `n_in` and `n_out` are feature counts, None where any will do.
+
+    `couples_examples` says that an output depends on the other examples of its batch, so that there is no gradient of
+    one example. A layer without parameters inherits `init`; `predict` and `with_statistics` differ from the defaults
+    only where prediction differs from training.
+    """
+
+    n_in: int | None
+    n_out: int | None
+    couples_examples: bool = False
+
+    def init(self, key: Key, model: Array, dtype: Any) -> Params:
+        """Parameters of the models with these indices, (model,); each depends on its own index and the key only."""
+        return NoParams()
+
+    def forward(self, params: Params, x: Array) -> tuple[Array, Cache]:
+        """(..., n, in) -> (..., n, out), and what the derivatives need of this pass."""
+        raise NotImplementedError
+
+    def vjp(self, params: Params, cache: Cache, dy: Array) -> tuple[Params, Array]:
+        """Pull dy (..., n, out) back: (gradient like params, dx (..., n, in))."""
+        raise NotImplementedError
+
+    def push(self, params: Params, cache: Cache, dparams: Params, dx: Array) -> tuple[Array, Trace]:
+        """Push a tangent (dparams, dx) forward: dy (..., n, out), and what `vjp_tangent` needs of it."""
+        raise NotImplementedError
+
+    def vjp_tangent(
+        self, params: Params, cache: Cache, dparams: Params, trace: Trace, dy: Array, dy_dot: Array
+    ) -> tuple[Params, Array, Array]:
+        """The derivative of `vjp` along the pushed tangent, with dy moving at the rate dy_dot.
+
+        Returns (rate of the gradient like params, dx, rate of dx); dx is that of `vjp`, for the layer below.
+        """
+        raise NotImplementedError
+
+    def jvp(self, params: Params, cache: Cache, dparams: Params, dx: Array) -> Array:
+        """The derivative of the output along (dparams, dx): (..., n, out)."""
+        return self.push(params, cache, dparams, dx)[0]
+
+    def predict(self, params: Params, x: Array) -> Array:
+        """The output at prediction: `forward`, with population statistics where a layer has them."""
+        return self.forward(params, x)[0]
+
+    def with_statistics(self, params: Params, x: Array) -> Params:
+        """The same parameters with the population statistics of x, the input of this layer."""
+        return params
+
+
+def leaves(params: Params) -> list[Array]:
+    """The trained arrays, in order; None and `Statistics` are passed over."""
+    if params is None or isinstance(params, Statistics):
+        return []
+    if isinstance(params, tuple):
+        return [leaf for part in params for leaf in leaves(part)]
+    return [params]
+
+
+def tree_map(function: Callable[..., Array], first: Params, *rest: Params) -> Params:
+    """function(leaf of first, leaf of each rest) for every trained array; `Statistics` are those of `first`."""
+    if first is None or isinstance(first, Statistics):
+        return first
+    if isinstance(first, tuple):
+        return rebuilt(first, [tree_map(function, *parts) for parts in zip(first, *rest, strict=True)])
+    return function(first, *rest)
+
+
+def rebuilt(like: tuple[Any, ...], parts: list[Any]) -> Any:
+    """A tuple, or NamedTuple of the same kind as `like`, of these parts."""
+    return type(like)(*parts) if hasattr(like, "_fields") else tuple(parts)
+
+
+def added(one: Array | None, row: Array | None) -> Array:
+    """A (..., n, out) plus a row (..., out) for all examples; a None row adds nothing."""
+    return one if row is None else one + row[..., None, :]
+
+
+def require_width(width: Any, name: str = "width") -> int:
+    """A feature count as given; ValueError unless it is a positive integer."""
+    if isinstance(width, bool) or not isinstance(width, Integral) or int(width) < 1:
+        raise ValueError(f"{name} must be a positive integer, got {width!r}.")
+    return int(width)

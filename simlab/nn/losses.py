@@ -1,0 +1,132 @@
+"""Losses of a batch: the value, and its gradient and Hessian product in the outputs.
+
+Outputs are (..., n, out), values (...), the mean over the n examples. Targets are shared by all models or have the
+model axis first. All three functions of a loss check the targets and raise ValueError.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from simlab.device import Device
+from simlab.nn.layer import Array
+
+
+class Loss(Protocol):
+    """A mean over examples; `target_axes` is the number of axes that one example's target has."""
+
+    target_axes: int
+
+    def value(self, outputs: Array, y: Array) -> Array:
+        """(..., n, out) -> (...)."""
+
+    def grad(self, outputs: Array, y: Array) -> Array:
+        """The gradient of the value: (..., n, out)."""
+
+    def hvp(self, outputs: Array, y: Array, v: Array) -> Array:
+        """The Hessian of the value times v: (..., n, out). It is positive semi-definite for both losses here."""
+
+
+@dataclass(frozen=True)
+class MeanSquaredError:
+    """mean (f - y)^2 over examples and outputs; y is (n, out) or (model, n, out)."""
+
+    target_axes = 1
+
+    def value(self, outputs: Array, y: Array) -> Array:
+        error = self._error(outputs, y)
+        return (error * error).mean(axis=(-2, -1))
+
+    def grad(self, outputs: Array, y: Array) -> Array:
+        error = self._error(outputs, y)
+        return 2 / (error.shape[-2] * error.shape[-1]) * error
+
+    def hvp(self, outputs: Array, y: Array, v: Array) -> Array:
+        self._error(outputs, y)
+        return 2 / (outputs.shape[-2] * outputs.shape[-1]) * v
+
+    def _error(self, outputs: Array, y: Array) -> Array:
+        y = _at_home(outputs, y, outputs.dtype)
+        if y.ndim < 2 or y.shape[-2:] != outputs.shape[-2:] or not _broadcasts(outputs, y, 2):
+            raise ValueError(f"mse needs targets of shape {_shapes(outputs, 2)}, got {y.shape}.")
+        if not bool(Device.of(y).xp.isfinite(y).all()):
+            raise ValueError("targets hold NaN or infinite values; remove or fill them first.")
+        return outputs - y
+
+
+@dataclass(frozen=True)
+class CrossEntropy:
+    """-sum t log softmax(f), the mean over examples; y holds integer labels, (n) or (model, n), below the output count.
+
+    t = (1 - label_smoothing) one_hot(y) + label_smoothing / out (Szegedy et al. 2016, section 7). Logits are shifted by
+    their maximum, so that no exponential overflows. ValueError unless 0 <= label_smoothing < 1.
+    """
+
+    label_smoothing: float = 0.0
+    target_axes = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(f"label_smoothing must be in [0, 1), got {self.label_smoothing}.")
+
+    def value(self, outputs: Array, y: Array) -> Array:
+        targets = self._targets(outputs, y)
+        shifted = outputs - outputs.max(axis=-1, keepdims=True)
+        log_sum = Device.of(outputs).xp.log(Device.of(outputs).xp.exp(shifted).sum(axis=-1))
+        return (log_sum - (targets * shifted).sum(axis=-1)).mean(axis=-1)
+
+    def grad(self, outputs: Array, y: Array) -> Array:
+        return (softmax(outputs) - self._targets(outputs, y)) / outputs.shape[-2]
+
+    def hvp(self, outputs: Array, y: Array, v: Array) -> Array:
+        self._targets(outputs, y)
+        p = softmax(outputs)
+        return p * (v - (p * v).sum(axis=-1, keepdims=True)) / outputs.shape[-2]
+
+    def _targets(self, outputs: Array, y: Array) -> Array:
+        """The probabilities t, (..., n, out), in the dtype of the outputs."""
+        y = _at_home(outputs, y)
+        xp, classes = Device.of(outputs).xp, outputs.shape[-1]
+        if y.dtype.kind not in "iu":
+            raise ValueError(f"cross_entropy needs integer labels, got {y.dtype}; use labels 0 ... {classes - 1}.")
+        if y.ndim < 1 or y.shape[-1] != outputs.shape[-2] or not _broadcasts(outputs, y, 1):
+            raise ValueError(f"cross_entropy needs labels of shape {_shapes(outputs, 1)}, got {y.shape}.")
+        if not bool(((y >= 0) & (y < classes)).all()):
+            raise ValueError(
+                f"labels must be in 0 ... {classes - 1} for {classes} outputs, got {y.min()} ... {y.max()}."
+            )
+        hit = y[..., None] == xp.arange(classes)
+        smooth = self.label_smoothing
+        return (1 - smooth) * hit.astype(outputs.dtype) + smooth / classes
+
+
+def softmax(logits: Array) -> Array:
+    """Probabilities over the last axis."""
+    e = Device.of(logits).xp.exp(logits - logits.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+mse = MeanSquaredError()
+cross_entropy = CrossEntropy()
+
+
+def _at_home(outputs: Array, y: Array, dtype: object = None) -> Array:
+    """The targets as an array, on the device of the outputs or refused."""
+    home = Device.of(outputs)
+    if hasattr(y, "dtype") and Device.of(y).name != home.name:
+        raise ValueError(f"targets are on {Device.of(y).name} and the net on {home.name}; move one of them.")
+    return home.asarray(y, dtype)
+
+
+def _broadcasts(outputs: Array, y: Array, core: int) -> bool:
+    """Whether the targets' leading axes fit those of the outputs without adding any."""
+    leading = y.shape[: y.ndim - core]
+    shared = outputs.shape[: outputs.ndim - 2]
+    return len(leading) <= len(shared) and all(a in (1, b) for a, b in zip(leading[::-1], shared[::-1], strict=False))
+
+
+def _shapes(outputs: Array, core: int) -> str:
+    """The shapes of targets that fit, for a message."""
+    last = outputs.shape[-2:][:core]
+    return f"{last} or {outputs.shape[:-2] + last}"
