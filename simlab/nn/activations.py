@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from simlab.device import Device
-from simlab.nn.layer import Array, Layer, NoParams
+from simlab.nn.layer import Array, Layer, NoParams, moving
 
 ROOT_PI = math.sqrt(math.pi)
 ROOT_2 = math.sqrt(2)
@@ -38,9 +38,10 @@ class Activation(Layer):
         return NoParams(), self.slope(*cache) * dy
 
     def push(
-        self, params: NoParams, cache: tuple[Array, Array], dparams: NoParams, dx: Array
+        self, params: NoParams, cache: tuple[Array, Array], dparams: NoParams, dx: Array | None
     ) -> tuple[Array, tuple[Array, Array]]:
         slope = self.slope(*cache)
+        dx = moving(dx, cache[0])
         return slope * dx, (slope, dx)
 
     def vjp_tangent(

@@ -34,13 +34,22 @@ class Serial(Layer):
         return x, tuple(caches)
 
     def vjp(self, params: Params, cache: Cache, dy: Array) -> tuple[Params, Array]:
+        above, dy = self._vjp_above_first(params, cache, dy)
+        first, dx = self.layers[0].vjp(params[0], cache[0], dy)
+        return (first, *above), dx
+
+    def gradient(self, params: Params, cache: Cache, dy: Array) -> Params:
+        above, dy = self._vjp_above_first(params, cache, dy)
+        return (self.layers[0].gradient(params[0], cache[0], dy), *above)
+
+    def _vjp_above_first(self, params: Params, cache: Cache, dy: Array) -> tuple[list[Params], Array]:
         gradients = []
-        for layer, p, c in reversed(list(zip(self.layers, params, cache, strict=True))):
+        for layer, p, c in list(zip(self.layers, params, cache, strict=True))[:0:-1]:
             gradient, dy = layer.vjp(p, c, dy)
             gradients.append(gradient)
-        return tuple(gradients[::-1]), dy
+        return gradients[::-1], dy
 
-    def push(self, params: Params, cache: Cache, dparams: Params, dx: Array) -> tuple[Array, tuple[Trace, ...]]:
+    def push(self, params: Params, cache: Cache, dparams: Params, dx: Array | None) -> tuple[Array, tuple[Trace, ...]]:
         traces = []
         for layer, p, c, dp in zip(self.layers, params, cache, dparams, strict=True):
             dx, trace = layer.push(p, c, dp, dx)
@@ -50,12 +59,24 @@ class Serial(Layer):
     def vjp_tangent(
         self, params: Params, cache: Cache, dparams: Params, trace: Trace, dy: Array, dy_dot: Array
     ) -> tuple[Params, Array, Array]:
+        above, *moved = self._vjp_tangent_above_first(params, cache, dparams, trace, dy, dy_dot)
+        first, dx, dx_dot = self.layers[0].vjp_tangent(params[0], cache[0], dparams[0], trace[0], *moved)
+        return (first, *above), dx, dx_dot
+
+    def gradient_tangent(
+        self, params: Params, cache: Cache, dparams: Params, trace: Trace, dy: Array, dy_dot: Array
+    ) -> Params:
+        above, *moved = self._vjp_tangent_above_first(params, cache, dparams, trace, dy, dy_dot)
+        return (self.layers[0].gradient_tangent(params[0], cache[0], dparams[0], trace[0], *moved), *above)
+
+    def _vjp_tangent_above_first(
+        self, params: Params, cache: Cache, dparams: Params, trace: Trace, dy: Array, dy_dot: Array
+    ) -> tuple[list[Params], Array, Array]:
         rates = []
-        parts = zip(self.layers, params, cache, dparams, trace, strict=True)
-        for layer, p, c, dp, t in reversed(list(parts)):
+        for layer, p, c, dp, t in list(zip(self.layers, params, cache, dparams, trace, strict=True))[:0:-1]:
             rate, dy, dy_dot = layer.vjp_tangent(p, c, dp, t, dy, dy_dot)
             rates.append(rate)
-        return tuple(rates[::-1]), dy, dy_dot
+        return rates[::-1], dy, dy_dot
 
     def predict(self, params: Params, x: Array) -> Array:
         for layer, p in zip(self.layers, params, strict=True):
@@ -96,9 +117,9 @@ class ResidualLayer(Layer):
         gradient, dx = self.branch.vjp(params.branch, cache, dy)
         return Residual(gradient), dy + dx
 
-    def push(self, params: Residual, cache: Cache, dparams: Residual, dx: Array) -> tuple[Array, Trace]:
+    def push(self, params: Residual, cache: Cache, dparams: Residual, dx: Array | None) -> tuple[Array, Trace]:
         dy, trace = self.branch.push(params.branch, cache, dparams.branch, dx)
-        return dx + dy, trace
+        return (dy if dx is None else dx + dy), trace
 
     def vjp_tangent(
         self, params: Residual, cache: Cache, dparams: Residual, trace: Trace, dy: Array, dy_dot: Array

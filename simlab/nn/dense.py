@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from simlab.device import Device
-from simlab.nn.layer import Array, Layer, added, require_width
+from simlab.nn.layer import Array, Layer, added, moving, require_width
 from simlab.random import Key, normals
 
 Scaling = Literal["standard", "ntk", "mup"]
@@ -60,17 +60,27 @@ class DenseLayer(Layer):
         return self._affine(x @ params.W, params.b), x
 
     def vjp(self, params: Dense, cache: Array, dy: Array) -> tuple[Dense, Array]:
-        return self._gradient(flipped(cache) @ dy, dy), self._scaled(dy @ flipped(params.W))
+        return self.gradient(params, cache, dy), self._scaled(dy @ flipped(params.W))
 
-    def push(self, params: Dense, cache: Array, dparams: Dense, dx: Array) -> tuple[Array, Array]:
-        return self._affine(dx @ params.W + cache @ dparams.W, dparams.b), dx
+    def gradient(self, params: Dense, cache: Array, dy: Array) -> Dense:
+        return self._gradient(flipped(cache) @ dy, dy)
+
+    def push(self, params: Dense, cache: Array, dparams: Dense, dx: Array | None) -> tuple[Array, Array | None]:
+        product = cache @ dparams.W
+        return self._affine(product if dx is None else product + dx @ params.W, dparams.b), dx
 
     def vjp_tangent(
-        self, params: Dense, cache: Array, dparams: Dense, trace: Array, dy: Array, dy_dot: Array
+        self, params: Dense, cache: Array, dparams: Dense, trace: Array | None, dy: Array, dy_dot: Array
     ) -> tuple[Dense, Array, Array]:
         W_t = flipped(params.W)
-        gradient = self._gradient(flipped(trace) @ dy + flipped(cache) @ dy_dot, dy_dot)
-        return gradient, self._scaled(dy @ W_t), self._scaled(dy_dot @ W_t + dy @ flipped(dparams.W))
+        rate = self.gradient_tangent(params, cache, dparams, trace, dy, dy_dot)
+        return rate, self._scaled(dy @ W_t), self._scaled(dy_dot @ W_t + dy @ flipped(dparams.W))
+
+    def gradient_tangent(
+        self, params: Dense, cache: Array, dparams: Dense, trace: Array | None, dy: Array, dy_dot: Array
+    ) -> Dense:
+        product = flipped(cache) @ dy_dot
+        return self._gradient(product if trace is None else product + flipped(trace) @ dy, dy_dot)
 
     def _scaled(self, a: Array) -> Array:
         """Times the scale; a pass over memory that the standard scaling does without."""
@@ -149,13 +159,14 @@ class WeightNormLayer(Layer):
         return WeightNorm(g * inv * _across(u, dW), (u * dW).sum(axis=-2), db), dy @ flipped(g * u)
 
     def push(
-        self, params: WeightNorm, cache: tuple[Array, Array, Array], dparams: WeightNorm, dx: Array
+        self, params: WeightNorm, cache: tuple[Array, Array, Array], dparams: WeightNorm, dx: Array | None
     ) -> tuple[Array, tuple[Array, Array, Array, Array]]:
         x, u, inv = cache
         g, g_dot = params.g[..., None, :], dparams.g[..., None, :]
         u_dot = inv * _across(u, dparams.V)
         W_dot = g_dot * u + g * u_dot
         inv_dot = -(inv**2) * (u * dparams.V).sum(axis=-2, keepdims=True)
+        dx = moving(dx, x)
         return added(dx @ (g * u) + x @ W_dot, dparams.b), (dx, u_dot, inv_dot, W_dot)
 
     def vjp_tangent(

@@ -57,7 +57,7 @@ def population(net: Layer, params: Params, x: Array) -> Params:
 def value_and_grad(net: Layer, loss: Loss, params: Params, x: Array, y: Array) -> tuple[Array, Params]:
     """The losses (model,) and their gradients, like params."""
     outputs, cache = net.forward(params, checked(net, params, x))
-    return loss.value(outputs, y), net.vjp(params, cache, loss.grad(outputs, y))[0]
+    return loss.value(outputs, y), net.gradient(params, cache, loss.grad(outputs, y))
 
 
 def hvp(net: Layer, loss: Loss, params: Params, x: Array, y: Array, v: Params) -> Params:
@@ -67,9 +67,9 @@ def hvp(net: Layer, loss: Loss, params: Params, x: Array, y: Array, v: Params) -
     """
     x = _with_direction(net, params, x, v)
     outputs, cache = net.forward(params, x)
-    rate, trace = net.push(params, cache, v, Device.of(x).xp.zeros_like(x))
+    rate, trace = net.push(params, cache, v, None)
     grad, grad_rate = loss.grad(outputs, y), loss.hvp(outputs, y, rate)
-    return net.vjp_tangent(params, cache, v, trace, grad, grad_rate)[0]
+    return net.gradient_tangent(params, cache, v, trace, grad, grad_rate)
 
 
 def gauss_newton_product(net: Layer, loss: Loss, params: Params, x: Array, y: Array, v: Params) -> Params:
@@ -80,8 +80,8 @@ def gauss_newton_product(net: Layer, loss: Loss, params: Params, x: Array, y: Ar
     """
     x = _with_direction(net, params, x, v)
     outputs, cache = net.forward(params, x)
-    rate = net.jvp(params, cache, v, Device.of(x).xp.zeros_like(x))
-    return net.vjp(params, cache, loss.hvp(outputs, y, rate))[0]
+    rate = net.jvp(params, cache, v, None)
+    return net.gradient(params, cache, loss.hvp(outputs, y, rate))
 
 
 def per_example_grads(net: Layer, loss: Loss, params: Params, x: Array, y: Array) -> Params:
@@ -98,7 +98,7 @@ def per_example_grads(net: Layer, loss: Loss, params: Params, x: Array, y: Array
     spread = tree_map(lambda leaf: leaf[:, None], params)
     outputs, cache = net.forward(spread, x[..., None, :])
     dy = loss.grad(outputs, Device.of(x).xp.expand_dims(y, -1 - loss.target_axes)) / n
-    return net.vjp(spread, cache, dy)[0]
+    return net.gradient(spread, cache, dy)
 
 
 def tangent_kernel(net: Layer, params: Params, x: Array, other: Array | None = None) -> Array:
@@ -185,4 +185,4 @@ def _jacobian(net: Layer, params: Params, x: Array) -> Params:
     outputs, cache = net.forward(spread, x[..., None, None, :])
     model, n, out = outputs.shape[0], outputs.shape[1], outputs.shape[-1]
     units = xp.broadcast_to(xp.eye(out, dtype=outputs.dtype)[:, None, :], (model, n, out, 1, out))
-    return net.vjp(spread, cache, units)[0]
+    return net.gradient(spread, cache, units)

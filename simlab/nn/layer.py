@@ -15,6 +15,7 @@ from collections.abc import Callable
 from numbers import Integral
 from typing import Any, NamedTuple
 
+from simlab.device import Device
 from simlab.random import Key
 
 Array = Any
@@ -58,8 +59,11 @@ class Layer:
         """Pull dy (..., n, out) back: (gradient like params, dx (..., n, in))."""
         raise NotImplementedError
 
-    def push(self, params: Params, cache: Cache, dparams: Params, dx: Array) -> tuple[Array, Trace]:
-        """Push a tangent (dparams, dx) forward: dy (..., n, out), and what `vjp_tangent` needs of it."""
+    def push(self, params: Params, cache: Cache, dparams: Params, dx: Array | None) -> tuple[Array, Trace]:
+        """Push a tangent (dparams, dx) forward: dy (..., n, out), and what `vjp_tangent` needs of it.
+
+        dx is None where the input stands still, as it does in the first layer.
+        """
         raise NotImplementedError
 
     def vjp_tangent(
@@ -71,7 +75,17 @@ class Layer:
         """
         raise NotImplementedError
 
-    def jvp(self, params: Params, cache: Cache, dparams: Params, dx: Array) -> Array:
+    def gradient(self, params: Params, cache: Cache, dy: Array) -> Params:
+        """The gradient of `vjp` alone, for a first layer: nobody asks for the dx of the data."""
+        return self.vjp(params, cache, dy)[0]
+
+    def gradient_tangent(
+        self, params: Params, cache: Cache, dparams: Params, trace: Trace, dy: Array, dy_dot: Array
+    ) -> Params:
+        """The rate of the gradient of `vjp_tangent` alone, for a first layer."""
+        return self.vjp_tangent(params, cache, dparams, trace, dy, dy_dot)[0]
+
+    def jvp(self, params: Params, cache: Cache, dparams: Params, dx: Array | None) -> Array:
         """The derivative of the output along (dparams, dx): (..., n, out)."""
         return self.push(params, cache, dparams, dx)[0]
 
@@ -100,6 +114,11 @@ def tree_map(function: Callable[..., Array], first: Params, *rest: Params) -> Pa
     if isinstance(first, tuple):
         return rebuilt(first, [tree_map(function, *parts) for parts in zip(first, *rest, strict=True)])
     return function(first, *rest)
+
+
+def moving(dx: Array | None, x: Array) -> Array:
+    """A tangent of x as an array: zero where it is None."""
+    return Device.of(x).xp.zeros_like(x) if dx is None else dx
 
 
 def rebuilt(like: tuple[Any, ...], parts: list[Any]) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from simlab.device import Device
-from simlab.nn.layer import Array, Layer, Statistics, require_width
+from simlab.nn.layer import Array, Layer, Statistics, moving, require_width
 from simlab.random import Key
 
 
@@ -57,8 +57,9 @@ class NormLayer(Layer):
         h, inv = cache
         return self._gradient(params, h * dy, dy), inv * self._project(h, self._scaled(params, dy))
 
-    def push(self, params: Norm, cache: Cache, dparams: Norm, dx: Array) -> tuple[Array, Trace]:
+    def push(self, params: Norm, cache: Cache, dparams: Norm, dx: Array | None) -> tuple[Array, Trace]:
         h, inv = cache
+        dx = moving(dx, h)
         h_dot = inv * self._project(h, dx)
         inv_dot = -(inv**2) * (h * dx).mean(axis=self.axis, keepdims=True)
         dy = self._scaled(params, h_dot)

@@ -1,0 +1,54 @@
+"""Losses against their definitions, at the ends of the range of floats, and with their derivatives in the outputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simlab import nn
+
+SEEDS = st.integers(0, 2**31)
+LOSSES = [nn.mse, nn.cross_entropy, nn.CrossEntropy(0.2)]
+
+
+def targets(loss: Any, rng: np.random.Generator, n: int, out: int) -> np.ndarray:
+    return rng.standard_normal((n, out)) if loss.target_axes else rng.integers(0, out, n)
+
+
+@given(SEEDS, st.integers(1, 5), st.integers(1, 5), st.sampled_from(LOSSES))
+def test_derivatives_in_the_outputs(seed: int, n: int, out: int, loss: Any) -> None:
+    rng = np.random.default_rng(seed)
+    f, v = rng.standard_normal((2, 2, n, out))
+    y = targets(loss, rng, n, out)
+    h = 1e-4  # a central difference is off by h^2 times the third derivative, which is below 1
+    slope = (loss.value(f + h * v, y) - loss.value(f - h * v, y)) / (2 * h)
+    np.testing.assert_allclose((loss.grad(f, y) * v).sum(axis=(1, 2)), slope, rtol=0, atol=1e-6)
+    bend = (loss.grad(f + h * v, y) - loss.grad(f - h * v, y)) / (2 * h)
+    np.testing.assert_allclose(loss.hvp(f, y, v), bend, rtol=0, atol=1e-6)
+
+
+@given(SEEDS, st.integers(1, 5), st.integers(2, 5), st.floats(0, 0.9))
+def test_cross_entropy_is_its_definition(seed: int, n: int, out: int, smoothing: float) -> None:
+    rng = np.random.default_rng(seed)
+    f, y = rng.standard_normal((n, out)), rng.integers(0, out, n)
+    t = (1 - smoothing) * np.eye(out)[y] + smoothing / out
+    p = np.exp(f) / np.exp(f).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(nn.CrossEntropy(smoothing).value(f, y), -(t * np.log(p)).sum(axis=1).mean(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_cross_entropy_at_large_logits(dtype: str) -> None:
+    f = np.array([[[1e4, -1e4, 0]], [[-1e4, 1e4, 0]], [[1e4, 1e4, 1e4]]], dtype)
+    y = np.array([0])
+    np.testing.assert_allclose(nn.cross_entropy.value(f, y), [0, 2e4, np.log(3)], rtol=1e-6)
+    np.testing.assert_allclose(nn.cross_entropy.grad(f, y)[:, 0, 0], [0, -1, 1 / 3 - 1], rtol=1e-6)
+    assert nn.cross_entropy.hvp(f, y, f).dtype == dtype
+    assert np.isfinite(nn.cross_entropy.hvp(f, y, f)).all()
+
+
+def test_mse_is_the_mean_over_examples_and_outputs() -> None:
+    assert nn.mse.value(np.array([[1.0, 2.0], [3.0, 4.0]]), np.zeros((2, 2))) == 30 / 4
