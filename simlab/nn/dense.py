@@ -41,6 +41,12 @@ def flipped(a: Array) -> Array:
     return a.swapaxes(-1, -2)
 
 
+def transposed_product(x: Array, dy: Array) -> Array:
+    """x^T dy, the gradient in the weights: (..., n, in), (..., n, out) -> (..., in, out)."""
+    # For one example at a time BLAS is three times slower than what remains, an outer product.
+    return flipped(x) * dy if x.shape[-2] == 1 else flipped(x) @ dy
+
+
 @dataclass(frozen=True)
 class DenseLayer(Layer):
     """y = scale x W + bias_scale b, with W ~ N(0, std^2) and b = 0 at the start."""
@@ -63,7 +69,7 @@ class DenseLayer(Layer):
         return self.gradient(params, cache, dy), self._scaled(dy @ flipped(params.W))
 
     def gradient(self, params: Dense, cache: Array, dy: Array) -> Dense:
-        return self._gradient(flipped(cache) @ dy, dy)
+        return self._gradient(transposed_product(cache, dy), dy)
 
     def push(self, params: Dense, cache: Array, dparams: Dense, dx: Array | None) -> tuple[Array, Array | None]:
         product = cache @ dparams.W
@@ -79,8 +85,8 @@ class DenseLayer(Layer):
     def gradient_tangent(
         self, params: Dense, cache: Array, dparams: Dense, trace: Array | None, dy: Array, dy_dot: Array
     ) -> Dense:
-        product = flipped(cache) @ dy_dot
-        return self._gradient(product if trace is None else product + flipped(trace) @ dy, dy_dot)
+        product = transposed_product(cache, dy_dot)
+        return self._gradient(product if trace is None else product + transposed_product(trace, dy), dy_dot)
 
     def _scaled(self, a: Array) -> Array:
         """Times the scale; a pass over memory that the standard scaling does without."""
@@ -154,7 +160,7 @@ class WeightNormLayer(Layer):
     def vjp(self, params: WeightNorm, cache: tuple[Array, Array, Array], dy: Array) -> tuple[WeightNorm, Array]:
         x, u, inv = cache
         g = params.g[..., None, :]
-        dW = flipped(x) @ dy
+        dW = transposed_product(x, dy)
         db = dy.sum(axis=-2) if self.bias else None
         return WeightNorm(g * inv * _across(u, dW), (u * dW).sum(axis=-2), db), dy @ flipped(g * u)
 
@@ -182,7 +188,8 @@ class WeightNormLayer(Layer):
         x_dot, u_dot, inv_dot, W_dot = trace
         g, g_dot = params.g[..., None, :], dparams.g[..., None, :]
         W_t = flipped(g * u)
-        dW, dW_dot = flipped(x) @ dy, flipped(x_dot) @ dy + flipped(x) @ dy_dot
+        dW = transposed_product(x, dy)
+        dW_dot = transposed_product(x_dot, dy) + transposed_product(x, dy_dot)
         turned = u_dot * (u * dW).sum(axis=-2, keepdims=True) + u * (u_dot * dW).sum(axis=-2, keepdims=True)
         dV_dot = (g_dot * inv + g * inv_dot) * _across(u, dW) + g * inv * (_across(u, dW_dot) - turned)
         dg_dot = (u_dot * dW + u * dW_dot).sum(axis=-2)

@@ -76,6 +76,12 @@ def cases(draw: Any, norms: tuple[str, ...] = tuple(NORMS), activations: tuple[s
     if draw(st.booleans()):
         branch = nn.mlp([widths[-1], 3, widths[-1]], activation, NORMS[norm], scaling)
         net = nn.serial(net, nn.residual(branch), nn.tanh)
+    # The first layer is where no tangent comes in, so every kind has to stand there.
+    width = widths[0]
+    before: Layer | None = draw(
+        st.sampled_from([None, nn.softplus, nn.layer_norm(width, eps=0.1), nn.residual(nn.dense(width, width))])
+    )
+    net = net if before is None else nn.serial(before, net)
     models, n = draw(st.integers(1, 3)), draw(st.integers(2, 6))
     rng = np.random.default_rng(draw(st.integers(0, 2**31)))
     params = nn.init(net, models=models, seed=draw(st.integers(0, 99)), dtype="float64")

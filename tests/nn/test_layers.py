@@ -42,7 +42,7 @@ def test_layers_draw_apart() -> None:
 
 @pytest.mark.parametrize("scaling", ["standard", "ntk", "mup"])
 def test_variance_at_the_start(scaling: Any) -> None:
-    width, models, gain = 64, 2000, 2.0
+    width, models, gain = 64, 200, 2.0
     x = np.random.default_rng(0).standard_normal((1, width))
     variance = gain * float((x**2).mean())
     # The outputs are independent normals, so their mean square has the relative standard error sqrt(2 / count).
