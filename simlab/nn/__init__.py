@@ -20,11 +20,12 @@ from simlab.nn.derivatives import (
     unflatten,
     value_and_grad,
 )
-from simlab.nn.losses import CrossEntropy, MeanSquaredError, cross_entropy, mse
+from simlab.nn.losses import CrossEntropy, Logistic, MeanSquaredError, cross_entropy, logistic, mse
 from simlab.nn.norms import batch_norm, layer_norm
 
 __all__ = [
     "CrossEntropy",
+    "Logistic",
     "MeanSquaredError",
     "batch_norm",
     "cross_entropy",
@@ -37,6 +38,7 @@ __all__ = [
     "init",
     "layer_norm",
     "leaky_relu",
+    "logistic",
     "mlp",
     "mse",
     "per_example_grads",

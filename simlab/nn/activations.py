@@ -87,7 +87,8 @@ def _erf_slope(x: Array, y: Array) -> Array:
     return 2 / ROOT_PI * Device.of(x).xp.exp(-x * x)
 
 
-def _sigmoid(x: Array) -> Array:
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + e^-x)."""
     # By tanh, which overflows at neither end.
     return 0.5 * (1 + Device.of(x).xp.tanh(0.5 * x))
 
@@ -121,7 +122,7 @@ gelu = Activation(
 softplus = Activation(
     "softplus",
     lambda x: Device.of(x).xp.logaddexp(x, x.dtype.type(0)),
-    lambda x, y: _sigmoid(x),
-    lambda x, y: _sigmoid(x) * _sigmoid(-x),
+    lambda x, y: sigmoid(x),
+    lambda x, y: sigmoid(x) * sigmoid(-x),
 )
 ACTIVATIONS = {layer.name: layer for layer in (relu, leaky_relu(), tanh, erf, gelu, softplus)}

@@ -4,8 +4,8 @@ Everywhere x is (n, in), shared by all models, or (model, n, in); y is what the 
 first. x is cast to the dtype of the parameters. Every function raises ValueError in one sentence on input that does not
 fit. Training functions use batch statistics, `predict` those of the population.
 
-Memory: beside its arguments and its result, a gradient holds at most three arrays (model, n, width) for each layer, a
-Hessian or Gauss-Newton product seven.
+Memory: beside its arguments and its result, and what one layer is working on, a gradient holds at most two arrays
+(model, n, width) for each layer, a Hessian product two more.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from simlab.device import Device
+from simlab.nn.activations import sigmoid
 from simlab.nn.layer import Array
 
 
@@ -25,7 +26,7 @@ class Loss(Protocol):
         """The gradient of the value: (..., n, out)."""
 
     def hvp(self, outputs: Array, y: Array, v: Array) -> Array:
-        """The Hessian of the value times v: (..., n, out). It is positive semi-definite for both losses here."""
+        """The Hessian of the value times v: (..., n, out). It is positive semi-definite for the losses here."""
 
 
 @dataclass(frozen=True)
@@ -86,19 +87,37 @@ class CrossEntropy:
 
     def _targets(self, outputs: Array, y: Array) -> Array:
         """The probabilities t, (..., n, out), in the dtype of the outputs."""
-        y = _at_home(outputs, y)
-        xp, classes = Device.of(outputs).xp, outputs.shape[-1]
-        if y.dtype.kind not in "iu":
-            raise ValueError(f"cross_entropy needs integer labels, got {y.dtype}; use labels 0 ... {classes - 1}.")
-        if y.ndim < 1 or y.shape[-1] != outputs.shape[-2] or not _broadcasts(outputs, y, 1):
-            raise ValueError(f"cross_entropy needs labels of shape {_shapes(outputs, 1)}, got {y.shape}.")
-        if not bool(((y >= 0) & (y < classes)).all()):
-            raise ValueError(
-                f"labels must be in 0 ... {classes - 1} for {classes} outputs, got {y.min()} ... {y.max()}."
-            )
-        hit = y[..., None] == xp.arange(classes)
+        classes = outputs.shape[-1]
+        hit = _labels(outputs, y, classes, "cross_entropy")[..., None] == Device.of(outputs).xp.arange(classes)
         smooth = self.label_smoothing
         return (1 - smooth) * hit.astype(outputs.dtype) + smooth / classes
+
+
+@dataclass(frozen=True)
+class Logistic:
+    """log(1 + e^f) - y f, the mean over examples, for nets with one output; y holds labels 0 and 1, (n) or (model, n).
+
+    It is the cross-entropy of the two logits (0, f). No exponential overflows.
+    """
+
+    target_axes = 0
+
+    def value(self, outputs: Array, y: Array) -> Array:
+        labels = self._labels(outputs, y)
+        return (Device.of(outputs).xp.logaddexp(outputs, outputs.dtype.type(0)) - labels * outputs).mean(axis=(-2, -1))
+
+    def grad(self, outputs: Array, y: Array) -> Array:
+        return (sigmoid(outputs) - self._labels(outputs, y)) / outputs.shape[-2]
+
+    def hvp(self, outputs: Array, y: Array, v: Array) -> Array:
+        self._labels(outputs, y)
+        return sigmoid(outputs) * sigmoid(-outputs) * v / outputs.shape[-2]
+
+    def _labels(self, outputs: Array, y: Array) -> Array:
+        """The labels as numbers, (..., n, 1)."""
+        if outputs.shape[-1] != 1:
+            raise ValueError(f"logistic needs a net with one output, got {outputs.shape[-1]}; use cross_entropy.")
+        return _labels(outputs, y, 2, "logistic")[..., None].astype(outputs.dtype)
 
 
 def softmax(logits: Array) -> Array:
@@ -109,6 +128,19 @@ def softmax(logits: Array) -> Array:
 
 mse = MeanSquaredError()
 cross_entropy = CrossEntropy()
+logistic = Logistic()
+
+
+def _labels(outputs: Array, y: Array, classes: int, name: str) -> Array:
+    """Integer labels below the number of classes, one for each example; ValueError otherwise."""
+    y = _at_home(outputs, y)
+    if y.dtype.kind not in "iu":
+        raise ValueError(f"{name} needs integer labels, got {y.dtype}; use labels 0 ... {classes - 1}.")
+    if y.ndim < 1 or y.shape[-1] != outputs.shape[-2] or not _broadcasts(outputs, y, 1):
+        raise ValueError(f"{name} needs labels of shape {_shapes(outputs, 1)}, got {y.shape}.")
+    if not bool(((y >= 0) & (y < classes)).all()):
+        raise ValueError(f"labels must be in 0 ... {classes - 1}, got {y.min()} ... {y.max()}; count classes from 0.")
+    return y
 
 
 def _at_home(outputs: Array, y: Array, dtype: object = None) -> Array:

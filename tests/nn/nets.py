@@ -91,11 +91,13 @@ def cases(draw: Any, norms: tuple[str, ...] = tuple(NORMS), activations: tuple[s
     stack = (models,) if draw(st.booleans()) else ()
     x = rng.standard_normal((*stack, n, widths[0]))
     y: Any
-    if draw(st.booleans()):
-        loss: Any = nn.CrossEntropy(draw(st.sampled_from([0.0, 0.1])))
-        y = rng.integers(0, widths[-1], (*stack, n))
+    loss: Any = draw(st.sampled_from([nn.mse, nn.cross_entropy, nn.CrossEntropy(0.1), nn.logistic]))
+    if loss == nn.logistic and widths[-1] > 1:
+        loss = nn.cross_entropy
+    if loss == nn.mse:
+        y = rng.standard_normal((*stack, n, widths[-1]))
     else:
-        loss, y = nn.mse, rng.standard_normal((*stack, n, widths[-1]))
+        y = rng.integers(0, 2 if loss == nn.logistic else widths[-1], (*stack, n))
     x.flags.writeable = y.flags.writeable = False
     return Case(net, loss, frozen(params), x, y, rng.standard_normal)
 

@@ -12,16 +12,17 @@ from hypothesis import strategies as st
 from simlab import nn
 
 SEEDS = st.integers(0, 2**31)
-LOSSES = [nn.mse, nn.cross_entropy, nn.CrossEntropy(0.2)]
+LOSSES = [nn.mse, nn.cross_entropy, nn.CrossEntropy(0.2), nn.logistic]
 
 
 def targets(loss: Any, rng: np.random.Generator, n: int, out: int) -> np.ndarray:
-    return rng.standard_normal((n, out)) if loss.target_axes else rng.integers(0, out, n)
+    return rng.standard_normal((n, out)) if loss.target_axes else rng.integers(0, 2 if loss == nn.logistic else out, n)
 
 
 @given(SEEDS, st.integers(1, 5), st.integers(1, 5), st.sampled_from(LOSSES))
 def test_derivatives_in_the_outputs(seed: int, n: int, out: int, loss: Any) -> None:
     rng = np.random.default_rng(seed)
+    out = 1 if loss == nn.logistic else out
     f, v = rng.standard_normal((2, 2, n, out))
     y = targets(loss, rng, n, out)
     h = 1e-4  # a central difference is off by h^2 times the third derivative, which is below 1
@@ -48,6 +49,24 @@ def test_cross_entropy_at_large_logits(dtype: str) -> None:
     np.testing.assert_allclose(nn.cross_entropy.grad(f, y)[:, 0, 0], [0, -1, 1 / 3 - 1], rtol=1e-6)
     assert nn.cross_entropy.hvp(f, y, f).dtype == dtype
     assert np.isfinite(nn.cross_entropy.hvp(f, y, f)).all()
+
+
+@given(SEEDS, st.integers(1, 5))
+def test_logistic_is_the_cross_entropy_of_two_logits(seed: int, n: int) -> None:
+    rng = np.random.default_rng(seed)
+    f, v, y = rng.standard_normal((n, 1)), rng.standard_normal((n, 1)), rng.integers(0, 2, n)
+    two, along = np.pad(f, ((0, 0), (1, 0))), np.pad(v, ((0, 0), (1, 0)))
+    np.testing.assert_allclose(nn.logistic.value(f, y), nn.cross_entropy.value(two, y), rtol=1e-12)
+    np.testing.assert_allclose(nn.logistic.grad(f, y), nn.cross_entropy.grad(two, y)[:, 1:], atol=1e-15)
+    np.testing.assert_allclose(nn.logistic.hvp(f, y, v), nn.cross_entropy.hvp(two, y, along)[:, 1:], atol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_logistic_at_large_logits(dtype: str) -> None:
+    f = np.array([[1e4], [-1e4]], dtype)
+    np.testing.assert_allclose(nn.logistic.value(f, np.array([0, 1])), 1e4)
+    np.testing.assert_allclose(nn.logistic.grad(f, np.array([0, 1])), [[0.5], [-0.5]])
+    assert not nn.logistic.hvp(f, np.array([0, 1]), f).any()
 
 
 def test_mse_is_the_mean_over_examples_and_outputs() -> None:

@@ -28,6 +28,8 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: grad(y=Y + 0.5), "integer labels"),
     (lambda: grad(y=Y[:-1]), "labels of shape"),
     (lambda: grad(y=np.stack([Y] * 3)), "labels of shape"),
+    (lambda: grad(loss=nn.logistic), "a net with one output, got 3"),
+    (lambda: nn.logistic.value(np.ones((6, 1)), Y), "labels must be in 0 ... 1"),
     (lambda: grad(loss=nn.mse), "targets of shape"),
     (lambda: grad(loss=nn.mse, y=np.zeros((3, 6, 3))), "targets of shape"),
     (lambda: grad(loss=nn.mse, y=np.full((6, 3), np.nan)), "targets hold NaN"),
