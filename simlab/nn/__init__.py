@@ -20,6 +20,7 @@ from simlab.nn.derivatives import (
     unflatten,
     value_and_grad,
 )
+from simlab.nn.layer import select
 from simlab.nn.losses import CrossEntropy, Logistic, MeanSquaredError, cross_entropy, logistic, mse
 from simlab.nn.norms import batch_norm, layer_norm
 
@@ -46,6 +47,7 @@ __all__ = [
     "predict",
     "relu",
     "residual",
+    "select",
     "serial",
     "softplus",
     "tangent_kernel",

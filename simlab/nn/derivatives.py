@@ -30,7 +30,7 @@ def init(
     eighteenth of init(net, models=1000). ValueError unless there is a model, dtype is "float32" or "float64", and the
     net has parameters.
     """
-    index = list(range(models)) if isinstance(models, int) else list(models)
+    index = list(models) if isinstance(models, Sequence) else list(range(models))
     if not index or min(index) < 0:
         raise ValueError(f"models must be a positive number or a list of indices from 0, got {models!r}.")
     if dtype not in ("float32", "float64"):

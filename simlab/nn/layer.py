@@ -116,6 +116,13 @@ def tree_map(function: Callable[..., Array], first: Params, *rest: Params) -> Pa
     return function(first, *rest)
 
 
+def select(params: Params, models: slice | Array) -> Params:
+    """The models at these places of the stack, a slice or an array of indices, with their population statistics."""
+    if isinstance(params, tuple):
+        return rebuilt(params, [select(part, models) for part in params])
+    return None if params is None else params[models]
+
+
 def moving(dx: Array | None, x: Array) -> Array:
     """A tangent of x as an array: zero where it is None."""
     return Device.of(x).xp.zeros_like(x) if dx is None else dx

@@ -130,22 +130,18 @@ def test_tangent_kernel_of_a_wide_net_is_the_formula() -> None:
 @given(cases())
 def test_a_stack_is_its_models_alone(case: Case) -> None:
     net, loss, params, x, y, _ = case
-    v = case.direction()
+    params, v = nn.population(net, params, x), case.direction()
     value, gradient = nn.value_and_grad(net, loss, params, x, y)
     product, outputs = nn.hvp(net, loss, params, x, y, v), nn.predict(net, params, x)
     for k in range(len(value)):
-        one, along = (tree_map(lambda leaf, k=k: leaf[k : k + 1], tree) for tree in (params, v))
-        # Statistics are no leaves, and without `population` all models have the same.
-        if net.couples_examples:
-            one = nn.unflatten(nn.init(net, models=[k], dtype="float64"), nn.flatten(one))
+        one, along = (nn.select(tree, slice(k, k + 1)) for tree in (params, v))
         x_k = x[k] if x.ndim == 3 else x
         y_k = y[k] if y.ndim == 2 + loss.target_axes else y
         v_k, g_k = nn.value_and_grad(net, loss, one, x_k, y_k)
         assert close(v_k, value[k : k + 1], 1e-13)
         assert close(nn.flatten(g_k), nn.flatten(gradient)[k : k + 1], 1e-12)
         assert close(nn.flatten(nn.hvp(net, loss, one, x_k, y_k, along)), nn.flatten(product)[k : k + 1], 1e-11)
-        if not net.couples_examples:
-            assert close(nn.predict(net, one, x_k), outputs[k : k + 1], 1e-12)
+        assert close(nn.predict(net, one, x_k), outputs[k : k + 1], 1e-12)
 
 
 @given(cases())
