@@ -55,8 +55,6 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     counts = _counts(config)
     found: dict[str, Any] = given("width", "width", widths(config, config.dimension), "number of features N")
     found |= given("members", "members", counts, "members K of an ensemble")
-    shares = np.log(widths(config, config.dimension) / config.dimension)
-    found |= given("range", "range", np.exp(problem.ranges(shares, RANGES)), "middle of a range of N/d")
     found |= measured("single", "width", mean(one), "excess risk E_1 of one network")
     found |= measured("infinite", "width", mean(all_of_them), "excess risk E_inf of an average of infinitely many")
     half = config.members // 2

@@ -58,7 +58,6 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     )
     times = epochs(config)
     found: dict[str, Any] = given("epoch", "epoch", times, "steps of gradient descent", "steps")
-    found |= given("range", "range", np.exp(problem.ranges(np.log(times), RANGES)), "middle of a range of steps")
     found |= given("stage", "stage", list(STAGES), "stage of training with two speeds")
     found |= measured("risk_one", "epoch", mean(halves[-1]), "excess risk, one speed")
     found |= measured_jointly(

@@ -60,7 +60,6 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     found |= measured("infinite", "width", mean(both[-1][:, 1]), "excess risk E_inf of infinitely many")
     ratios = [s / _reference(config, d) - 1 for d, s in zip(dimensions, both, strict=True)]
     parts = problem.limit(*(problem.ranges(r, RANGES).reshape(len(r), -1) for r in ratios))
-    found |= given("part", "part", np.arange(2 * RANGES), "ranges of width, of E_1 and then of E_inf")
     found |= measured_jointly("parts", "part", parts, "E_1 and E_inf over theory, less 1")
     best = [jackknife(s, partial(_best, config, d)) for d, s in zip(dimensions, both, strict=True)]
     found |= measured("best", "budget", _limit(best), "log of the best N/d, for d -> infinity")

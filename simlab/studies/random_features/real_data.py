@@ -78,7 +78,6 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     shown = np.unique(np.round(np.geomspace(config.training / 20, 3 * config.training, 45)).astype(int))
     found: dict[str, Any] = given("width", "width", shown, "number of features N")
     found |= given("ridge", "ridge", RIDGES, "ridge of the raw columns")
-    found |= given("range", "range", np.exp(problem.ranges(np.log(RIDGES), RANGES)), "middle of a range of ridges")
     found |= measured("error", "width", mean(curves_[:, shown - 1]), "mean squared test error of random features")
     found |= measured("peak", (), jackknife(curves_, lambda c: _peak(config, c)), "N/n at the peak")
     n = config.training

@@ -64,7 +64,6 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     ]
     shown = sizes(config, config.dimension)
     found: dict[str, Any] = given("examples", "examples", shown, "number of examples n", "examples")
-    found |= given("range", "range", np.exp(problem.ranges(np.log(shown / config.dimension), RANGES)), "range of n/d")
     found |= measured("risk", "examples", mean(curves[-1][:, shown - 1]), "excess risk")
     joint = problem.limit(*relative)
     found |= measured_jointly("limit", "range", joint, "risk over theory, less 1, for d -> infinity")
