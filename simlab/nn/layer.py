@@ -11,6 +11,7 @@ through the net, then take the tangent of the backward pass. `push` and `vjp_tan
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from numbers import Integral
 from typing import Any, NamedTuple
@@ -35,7 +36,7 @@ class Statistics(NamedTuple):
     var: Array
 
 
-class Layer:
+class Layer(ABC):
     """Pure functions of (params, x); `n_in` and `n_out` are feature counts, None where any will do.
 
     `couples_examples` says that an output depends on the other examples of its batch, so that there is no gradient of
@@ -51,21 +52,22 @@ class Layer:
         """Parameters of the models with these indices, (model,); each depends on its own index and the key only."""
         return NoParams()
 
+    @abstractmethod
     def forward(self, params: Params, x: Array) -> tuple[Array, Cache]:
         """(..., n, in) -> (..., n, out), and what the derivatives need of this pass."""
-        raise NotImplementedError
 
+    @abstractmethod
     def vjp(self, params: Params, cache: Cache, dy: Array) -> tuple[Params, Array]:
         """Pull dy (..., n, out) back: (gradient like params, dx (..., n, in))."""
-        raise NotImplementedError
 
+    @abstractmethod
     def push(self, params: Params, cache: Cache, dparams: Params, dx: Array | None) -> tuple[Array, Trace]:
         """Push a tangent (dparams, dx) forward: dy (..., n, out), and what `vjp_tangent` needs of it.
 
         dx is None where the input stands still, as it does in the first layer.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def vjp_tangent(
         self, params: Params, cache: Cache, dparams: Params, trace: Trace, dy: Array, dy_dot: Array
     ) -> tuple[Params, Array, Array]:
@@ -73,7 +75,6 @@ class Layer:
 
         Returns (rate of the gradient like params, dx, rate of dx); dx is that of `vjp`, for the layer below.
         """
-        raise NotImplementedError
 
     def gradient(self, params: Params, cache: Cache, dy: Array) -> Params:
         """The gradient of `vjp` alone, for a first layer: nobody asks for the dx of the data."""
