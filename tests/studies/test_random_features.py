@@ -24,7 +24,6 @@ from simlab.results import claims_of
 from simlab.statistics import Joint, joint_mean
 from simlab.studies.random_features import (
     STUDY,
-    contest,
     ensembles,
     epoch_wise,
     memory_split,
@@ -42,7 +41,7 @@ from simlab.theory import random_features as theory_of
 FEW = {"ensembles": 32, "memory_split": 32, "real_data": 32}
 """Replicates of these scenes; 64 of the others."""
 Break = Callable[[pytest.MonkeyPatch], None]
-CACHES: tuple[Any, ...] = (model_wise._best, sample_wise._interval, memory_split._split_of, contest.best_ridge_of,
+CACHES: tuple[Any, ...] = (problem.best_ridge, sample_wise._interval, memory_split._split_of,
           real_data._population_of)  # fmt: skip
 
 
@@ -164,9 +163,9 @@ def one_pair_too_many(pairs: np.ndarray) -> Any:
     return pairs.mean(axis=(-2, -1))
 
 
-def poor_ridge(right: Callable[..., Any], psi1: float, members: int, samples: float, noise: float, act: str) -> Any:
+def poor_ridge(right: Callable[..., Any], psi1: float, samples: float, noise: float, act: str, members: int) -> Any:
     """A hundredth of the best ridge, with the risk that theory has there."""
-    ridge = right(psi1, members, samples, noise, act)[0] / 100
+    ridge = right(psi1, samples, noise, act, members)[0] / 100
     return ridge, float(theory_of.risk(psi1, samples, ridge, activation=act, noise=noise, members=members))
 
 
@@ -204,7 +203,7 @@ CASES = {
     "widths are run at so much ridge that there is no peak": Broken(
         "model_wise", scaled(model_wise, "width_curve", 4, 1e4), f"{ALL_CURVES} peak-is-there peak-height"),
     "the best ridge is too small": Broken(
-        "model_wise", lambda monkeypatch: monkeypatch.setattr(model_wise, "_best", lambda *_: 1e-3), "peak-is-gone"),
+        "model_wise", around(problem, "best_ridge", lambda *_: (1e-3, 0.0)), "peak-is-gone"),
     "the correction 1/d is left in": Broken(
         "model_wise", around(problem, "limit", lambda right, half, whole: joint_mean(whole)), "curve-1"),
     # Three times too wide is not noticed in one run: of 8 degrees of freedom an eighth of all runs would tell it.
@@ -274,7 +273,7 @@ CASES = {
             data, theta, act, penalty * (100 if penalty == 1e-3 else 1), device)),
         "envelope envelope-exponent", "more-members best-4 best-8 best-16 best-32 growth"),
     "the contest is not at the best ridge": Broken(
-        "memory_split", around(contest, "best_ridge_of", poor_ridge), "one-at-the-best-ridge"),
+        "memory_split", around(problem, "best_ridge", poor_ridge), "one-at-the-best-ridge"),
     "theory takes two networks for one": Broken(
         "memory_split", around(theory_of, "risk", one_in_two), "gain-of-one"),
 

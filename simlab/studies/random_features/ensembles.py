@@ -18,7 +18,7 @@ from simlab.device import Device
 from simlab.errors import InputError
 from simlab.progress import Progress
 from simlab.quantities import given, measured, measured_jointly, predicted
-from simlab.statistics import Estimate, chi_square, jackknife, mean
+from simlab.statistics import chi_square, jackknife, mean
 from simlab.studies.random_features import networks, problem
 from simlab.studies.random_features.config import Config
 from simlab.studies.random_features.problem import Floats
@@ -81,8 +81,9 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
         jackknife(networks.single(p) - networks.infinite(p), partial(_slope, widths(config, d)))
         for d, p in zip(dimensions, both, strict=True)
     ]
-    slope = Estimate(2 * slopes[1].value - slopes[0].value, np.hypot(2 * slopes[1].se, slopes[0].se))
-    found |= measured("exponent", (), slope, "exponent of N in E_1 - E_inf, N >= 2n, d -> infinity")
+    found |= measured(
+        "exponent", (), problem.at_infinity(*slopes), "exponent of N in E_1 - E_inf, N >= 2n, d -> infinity"
+    )
     return xr.Dataset(found)
 
 
@@ -103,7 +104,7 @@ def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
     for size in problem.sizes(config):
         own = widths(config, size)
         slopes.append(float(_slope(own, _reference(config, own, size, 1) - _reference(config, own, size, np.inf))))
-    found |= predicted("exponent", (), 2 * slopes[1] - slopes[0], "exponent of N in E_1 - E_inf, N >= 2n")
+    found |= predicted("exponent", (), problem.extrapolated(*slopes), "exponent of N in E_1 - E_inf, N >= 2n")
     return xr.Dataset(found)
 
 
@@ -191,11 +192,5 @@ def _pairs(config: Config, dimension: int, replicate: int, device: Device) -> Fl
     own = problem.key(config, problem.ENSEMBLES, dimension, replicate)
     n, every = round(config.samples * dimension), widths(config, dimension)
     data = problem.draw(own, n, dimension, config.tests, config.noise, device)
-    theta = device.xp.stack([
-        problem.weights(own, int(every[-1]), dimension, device, k) for k in range(config.members)
-    ])  # fmt: skip
-    rows = []
-    for width in every:
-        rest = networks.residuals(data, theta[:, :width], config.activation, config.ensemble_ridge, device)
-        rows.append(networks.products(rest, device))
-    return np.array(rows)
+    theta = problem.members(own, config.members, int(every[-1]), dimension, device)
+    return networks.nested(data, theta, every, config.activation, config.ensemble_ridge, device)

@@ -159,10 +159,9 @@ def _one_speed(config: Config, dimension: int, replicate: int, device: Device) -
     own = problem.key(config, problem.EPOCH_WISE, dimension, replicate)
     n = _examples(config, dimension)
     x = noise.normals(own, *_grid(device, n, dimension), stream=problem.POINTS)
-    rows = device.xp.arange(n)
     beta = device.xp.zeros(dimension)
     beta[0] = 1.0
-    y = x[:, 0] + config.noise * noise.normals(own, rows, 0 * rows, stream=problem.LABELS)
+    y = x[:, 0] + config.noise * problem.label_noise(own, n, device)
     found = decompose(x * n**-0.5, y * n**-0.5).descent(epochs(config), _lr(config))
     return device.to_host(((found - beta) ** 2).sum(axis=1))
 
@@ -206,8 +205,7 @@ def _two_speeds(config: Config, dimension: int, replicate: int, device: Device) 
     spectrum, power, n, deviation = _model(config, dimension)
     scale, beta = device.asarray(spectrum**0.5), device.asarray(power**0.5)
     x = noise.normals(own, *_grid(device, n, dimension), stream=problem.POINTS) * scale
-    rows = device.xp.arange(n)
-    y = x @ beta + deviation * noise.normals(own, rows, 0 * rows, stream=problem.LABELS)
+    y = x @ beta + deviation * problem.label_noise(own, n, device)
     curves = []
     for matched in (False, True):
         root = device.asarray(_steps(config, dimension, matched) ** 0.5)

@@ -18,7 +18,7 @@ from simlab.device import Device
 from simlab.errors import InputError
 from simlab.progress import Progress
 from simlab.quantities import given, measured, measured_jointly, predicted
-from simlab.statistics import Estimate, chi_square, jackknife, joint_mean, mean
+from simlab.statistics import chi_square, jackknife, joint_mean, mean
 from simlab.studies.random_features import contest, networks, problem
 from simlab.studies.random_features.config import Config
 from simlab.studies.random_features.problem import Floats
@@ -62,17 +62,21 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     parts = problem.limit(*(problem.ranges(r, RANGES).reshape(len(r), -1) for r in ratios))
     found |= measured_jointly("parts", "part", parts, "E_1 and E_inf over theory, less 1")
     best = [jackknife(s, partial(_best, config, d)) for d, s in zip(dimensions, both, strict=True)]
-    found |= measured("best", "budget", _limit(best), "log of the best N/d, for d -> infinity")
+    found |= measured("best", "budget", problem.at_infinity(*best), "log of the best N/d, for d -> infinity")
     growth = [jackknife(s, partial(_growth_of, config, d)) for d, s in zip(dimensions, both, strict=True)]
-    found |= measured("growth", (), _limit(growth), "exponent of the budget in the best number of members")
-    at = [int(np.abs(np.log(GRID / w)).argmin()) for w in _split(config).psi1]
+    found |= measured(
+        "growth", (), problem.at_infinity(*growth), "exponent of the budget in the best number of members"
+    )
+    at = _nearest(config)
     envelope = [_risk(v, d, budgets)[:, range(len(at)), at] for d, v in zip(dimensions, both, strict=True)]
     found |= measured("envelope", "budget", mean(envelope[-1]), "excess risk at the best split")
     theirs = [_risk(_reference(config, d), d, budgets)[range(len(at)), at] for d in dimensions]
     joint = problem.limit(*(e / t - 1 for e, t in zip(envelope, theirs, strict=True)))
     found |= measured_jointly("limit", "budget", joint, "risk at the best split over theory, less 1")
     slopes = [jackknife(e, lambda v: np.polyfit(np.log(budgets), np.log(v), 1)[0]) for e in envelope]
-    found |= measured("exponent", (), _limit(slopes), "exponent of the budget in the risk of the best split")
+    found |= measured(
+        "exponent", (), problem.at_infinity(*slopes), "exponent of the budget in the risk of the best split"
+    )
     (pairs,) = problem.at_all_sizes(
         config,
         progress,
@@ -94,9 +98,9 @@ def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
     reference = _reference(config, d)
     every = [_direct(config, size) for size in problem.sizes(config)]
     risks = every[1]
-    at = [int(np.abs(np.log(GRID / w)).argmin()) for w in _split(config).psi1]
+    at = _nearest(config)
     lowest = [_lowest(config, size, r) for size, r in zip(problem.sizes(config), every, strict=True)]
-    best = 2 * lowest[1] - lowest[0]
+    best = problem.extrapolated(*lowest)
     envelope = risks[range(len(at)), at]
     found: dict[str, Any] = predicted("single", "width", reference[0], "excess risk E_1 of one network")
     found |= predicted("infinite", "width", reference[1], "excess risk E_inf of infinitely many")
@@ -202,10 +206,10 @@ def widths(dimension: int) -> Any:
     return np.round(GRID * dimension).astype(int)
 
 
-def _theory(config: Config, psi1: Any, members: Any, ridge: float | None = None) -> Floats:
+def _theory(config: Config, psi1: Any, members: Any) -> Floats:
     return theory_of.risk(
-        psi1, config.samples, config.ensemble_ridge if ridge is None else ridge, activation=config.activation,
-        noise=config.split_noise, members=members,
+        psi1, config.samples, config.ensemble_ridge, activation=config.activation, noise=config.split_noise,
+        members=members,
     )  # fmt: skip
 
 
@@ -231,6 +235,11 @@ def _split(config: Config) -> split_of.Split:
     return _split_of(config.budgets, config.samples, config.ensemble_ridge, config.split_noise, config.activation)
 
 
+def _nearest(config: Config) -> list[int]:
+    """The place in GRID that is nearest to the best width of each budget."""
+    return [int(np.abs(np.log(GRID / width)).argmin()) for width in _split(config).psi1]
+
+
 def _risk(both: Floats, dimension: int, budgets: Floats) -> Floats:
     """Risk of K = P/N networks for E_1 and E_inf (..., 2, width) -> (..., budget, width); infinite where K < 1."""
     members = budgets[:, None] / (widths(dimension) / dimension)[None, :]
@@ -239,7 +248,7 @@ def _risk(both: Floats, dimension: int, budgets: Floats) -> Floats:
 
 
 def _best(config: Config, dimension: int, both: Floats) -> Floats:
-    """Ln N/d of the best split of every budget: the lowest point of a parabola near theory's (budget)."""
+    """Logarithm of N/d of the best split of every budget: the lowest point of a parabola near theory's (budget)."""
     return _lowest(config, dimension, _risk(both, dimension, np.array(config.budgets)))
 
 
@@ -247,8 +256,8 @@ def _lowest(config: Config, dimension: int, risks: Floats) -> Floats:
     """The same, from the risk of every budget and width (budget, width)."""
     own = widths(dimension) / dimension
     found = []
-    for risk, centre, budget in zip(risks, _split(config).psi1, config.budgets, strict=True):
-        window = problem.near(np.minimum(own, np.where(own <= budget, own, np.inf)), centre, REACH)
+    for risk, centre in zip(risks, _split(config).psi1, strict=True):
+        window = problem.near(own, centre, REACH)
         found.append(problem.summit(np.log(own[window]), np.log(risk[window]), top=False))
     return np.array(found)
 
@@ -263,20 +272,11 @@ def _growth_of(config: Config, dimension: int, both: Floats) -> Floats:
     return _growth(config, _best(config, dimension, both))
 
 
-def _limit(estimates: list[Estimate]) -> Estimate:
-    half, whole = estimates
-    return Estimate(2 * whole.value - half.value, np.hypot(2 * whole.se, half.se))
-
-
 def _risks(config: Config, dimension: int, replicate: int, device: Device) -> Floats:
     """E_1 and E_inf at every width (2, width)."""
     own = problem.key(config, problem.MEMORY_SPLIT, dimension, replicate)
     every = widths(dimension)
     data = problem.draw(own, round(config.samples * dimension), dimension, config.tests, config.split_noise, device)
-    theta = device.xp.stack([problem.weights(own, int(every[-1]), dimension, device, k) for k in range(MEMBERS)])
-    rows = []
-    for width in every:
-        rest = networks.residuals(data, theta[:, :width], config.activation, config.ensemble_ridge, device)
-        pairs = networks.products(rest, device)
-        rows.append([networks.single(pairs), networks.infinite(pairs)])
-    return np.array(rows).T
+    theta = problem.members(own, MEMBERS, int(every[-1]), dimension, device)
+    pairs = networks.nested(data, theta, every, config.activation, config.ensemble_ridge, device)
+    return np.array([networks.single(pairs), networks.infinite(pairs)])

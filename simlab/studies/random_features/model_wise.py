@@ -6,12 +6,10 @@ them; `ridges` are the lambda that it amounts to at N = n.
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy.optimize import minimize_scalar
 
 from simlab import plot as look
 from simlab.claims import Claim
@@ -103,7 +101,7 @@ def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
     heights = [float(reference(config, np.array(n), dimension, r)) for r in ridges]
     small = dimension // 2
     at_half = [float(reference(config, np.array(round(config.samples * small)), small, r)) for r in ridges]
-    limits = [2 * whole - part for whole, part in zip(heights, at_half, strict=True)]
+    limits = [problem.extrapolated(*pair) for pair in zip(at_half, heights, strict=True)]
     found |= predicted("height", "ridge", limits, "excess risk at N = n")
     halves = [float(reference(config, np.array(half), dimension, r)) for r in ridges]
     found |= predicted("fall_small", (), halves[0] - heights[0], "risk at N = n/2 less risk at N = n")
@@ -192,12 +190,7 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
 
 def widths(config: Config, dimension: int) -> Any:
     """Some fifty widths: dense around the peak, the same shares of d at each size as nearly as they can be."""
-    peak = config.samples
-    shares = np.concatenate([
-        np.geomspace(0.1, 0.85 * peak, 20), np.linspace(0.88, 1.12, 13) * peak,
-        np.geomspace(1.15 * peak, config.widest, 17),
-    ])  # fmt: skip
-    return np.maximum(1, np.round(shares * dimension)).astype(int)
+    return problem.spread(config.samples, 0.1, config.widest, 20, 17, dimension)
 
 
 def reference(config: Config, width: Any, dimension: int, ridge: float) -> Floats:
@@ -208,15 +201,7 @@ def reference(config: Config, width: Any, dimension: int, ridge: float) -> Float
 
 def all_ridges(config: Config) -> list[float]:
     """The ridges asked for, and the best one at N = n, last."""
-    return [*config.ridges, _best(config.samples, config.noise, config.activation)]
-
-
-@cache
-def _best(samples: float, noise: float, activation: str) -> float:
-    def risk(log: float) -> float:
-        return float(theory_of.risk(samples, samples, np.exp(log), activation=activation, noise=noise))
-
-    return float(np.exp(minimize_scalar(risk, bounds=(np.log(1e-6), np.log(1e4)), method="bounded").x))
+    return [*config.ridges, problem.best_ridge(config.samples, config.samples, config.noise, config.activation)[0]]
 
 
 def _curves(config: Config, dimension: int, replicate: int, device: Device) -> Floats:
@@ -248,9 +233,7 @@ def _half(config: Config, dimension: int) -> int:
 def _peak(config: Config, curve: Floats) -> Floats:
     """N/n at the top of the parabola through the logarithm of the risk near N = n; curve: every width (..., N)."""
     n = round(config.samples * config.dimension)
-    every = np.arange(1, curve.shape[-1] + 1)
-    window = problem.near(every, n, REACH)
-    return np.exp(problem.summit(np.log(every[window]), np.log(curve[..., window]))) / n
+    return problem.turn(curve, n, REACH) / n
 
 
 def _falling(config: Config, device: Device, progress: Progress) -> Estimate:

@@ -7,6 +7,7 @@ the data.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,15 @@ def residuals(own: Problem, theta: Array, activation: str, penalty: float, devic
 def products(rest: Array, device: Device) -> Floats:
     """r_k . r_l/m for all pairs of members (member, member)."""
     return device.to_host(rest @ rest.T) / rest.shape[1]
+
+
+def nested(
+    own: Problem, theta: Array, widths: Iterable[int], activation: str, penalty: float, device: Device
+) -> Floats:
+    """Products of the residuals at several widths (width, member, member): the first rows of each member's weights."""
+    return np.array([
+        products(residuals(own, theta[:, :width], activation, penalty, device), device) for width in widths
+    ])  # fmt: skip
 
 
 def single(pairs: Floats) -> Any:

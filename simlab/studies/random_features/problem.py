@@ -7,17 +7,20 @@ ranges rather than widths, so that their covariance can be estimated from the re
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
 
 from simlab import random as noise
 from simlab.device import Device
 from simlab.linear import sphere
 from simlab.progress import Progress
-from simlab.statistics import Joint, joint_mean
+from simlab.statistics import Estimate, Joint, joint_mean
 from simlab.studies.random_features.config import Config
+from simlab.theory import random_features as theory_of
 
 Array = Any
 Floats = NDArray[np.float64]
@@ -44,17 +47,47 @@ def key(config: Config, scene: int, dimension: int, replicate: int) -> noise.Key
 
 
 def draw(own: noise.Key, examples: int, dimension: int, tests: int, deviation: float, device: Device) -> Problem:
-    """Y = <beta, x> + noise on the sphere of radius sqrt(d); beta is the first axis: all directions are alike."""
+    """Targets <beta, x> + noise on the sphere of radius sqrt(d); beta is the first axis: all directions are alike."""
     points = sphere(own, examples, dimension, stream=POINTS, device=device)
     test_points = sphere(own, tests, dimension, stream=TESTS, device=device)
-    rows = device.xp.arange(examples)
-    labels = points[:, 0] + deviation * noise.normals(own, rows, 0 * rows, stream=LABELS)
+    labels = points[:, 0] + deviation * label_noise(own, examples, device)
     return Problem(points, labels, test_points, test_points[:, 0])
+
+
+def label_noise(own: noise.Key, examples: int, device: Device) -> Array:
+    """Standard normals (n), one for each example."""
+    rows = device.xp.arange(examples)
+    return noise.normals(own, rows, 0 * rows, stream=LABELS)
 
 
 def weights(own: noise.Key, width: int, dimension: int, device: Device, member: int = 0) -> Array:
     """First-layer weights (N, d) of one network."""
     return sphere(own, width, dimension, stream=WEIGHTS + member, device=device)
+
+
+def members(own: noise.Key, count: int, width: int, dimension: int, device: Device) -> Array:
+    """First-layer weights (member, N, d) of several networks."""
+    return device.xp.stack([weights(own, width, dimension, device, k) for k in range(count)])
+
+
+def spread(peak: float, low: float, high: float, below: int, above: int, dimension: int) -> Any:
+    """Whole multiples of 1/d from low to high, times d: so many on either side of the peak, and 13 close to it."""
+    shares = np.concatenate([
+        np.geomspace(low, 0.85 * peak, below), np.linspace(0.88, 1.12, 13) * peak,
+        np.geomspace(1.15 * peak, high, above),
+    ])  # fmt: skip
+    return np.maximum(1, np.round(shares * dimension)).astype(int)
+
+
+@cache
+def best_ridge(psi1: float, samples: float, noise: float, activation: str, members: int = 1) -> tuple[float, float]:
+    """The ridge of least risk in theory for so many networks of this width, and that risk."""
+
+    def risk(log: float) -> float:
+        return float(theory_of.risk(psi1, samples, np.exp(log), activation=activation, noise=noise, members=members))
+
+    found = minimize_scalar(risk, bounds=(np.log(1e-6), np.log(1e4)), method="bounded")
+    return float(np.exp(found.x)), float(found.fun)
 
 
 def sizes(config: Config) -> list[int]:
@@ -88,11 +121,21 @@ def ranges(values: Floats, count: int) -> Floats:
     return np.stack([part.mean(axis=-1) for part in np.array_split(values, count, axis=-1)], axis=-1)
 
 
+def extrapolated(half: Any, whole: Any) -> Any:
+    """From values at d/2 and d, the value for d -> infinity where a correction c/d is what is left."""
+    return 2 * whole - half
+
+
+def at_infinity(half: Estimate, whole: Estimate) -> Estimate:
+    """The same for independent estimates."""
+    return Estimate(extrapolated(half.value, whole.value), np.hypot(2 * whole.se, half.se))
+
+
 def limit(half: Floats, whole: Floats) -> Joint:
-    """What replicates at d/2 and d (replicate, k) tend to for d -> infinity where a correction c/d is what is left."""
+    """What replicates at d/2 and d (replicate, k) tend to for d -> infinity, by `extrapolated`."""
     small, large = joint_mean(half), joint_mean(whole)
     samples = min(small.samples, large.samples)
-    return Joint(2 * large.value - small.value, 4 * large.covariance + small.covariance, samples)
+    return Joint(extrapolated(small.value, large.value), 4 * large.covariance + small.covariance, samples)
 
 
 def summit(log_size: Floats, log_risk: Floats, *, top: bool = True) -> Floats:
@@ -107,6 +150,13 @@ def summit(log_size: Floats, log_risk: Floats, *, top: bool = True) -> Floats:
     vertex = middle - slope / np.where(bent, 2 * curvature, np.inf)
     inside = (vertex >= log_size[0]) & (vertex <= log_size[-1])
     return np.where(bent & inside, vertex, np.nan)
+
+
+def turn(curve: Floats, centre: float, reach: float, *, top: bool = True) -> Floats:
+    """The size near `centre` at which a curve over every size 1, 2, ... (..., k) has its `summit`."""
+    every = np.arange(1, curve.shape[-1] + 1)
+    window = near(every, centre, reach)
+    return np.exp(summit(np.log(every[window]), np.log(curve[..., window]), top=top))
 
 
 def near(sizes_: Floats, centre: float, reach: float) -> slice:

@@ -9,7 +9,7 @@ the same covariance and noise, tells what the theory owes to Gaussian inputs.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,7 +54,7 @@ class Population(NamedTuple):
 
 def check(config: Config) -> None:
     """Refuse data that are unreadable, or too few to train and to test on."""
-    data = load(config.data)
+    data = _population(config.data)
     if len(data.y) < 60:
         raise InputError(f"data = {config.data}: {len(data.y)} examples are too few; this scene needs at least 60.")
     if config.training > len(data.y) // 2:
@@ -79,18 +79,19 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     found: dict[str, Any] = given("width", "width", shown, "number of features N")
     found |= given("ridge", "ridge", RIDGES, "ridge of the raw columns")
     found |= measured("error", "width", mean(curves_[:, shown - 1]), "mean squared test error of random features")
-    found |= measured("peak", (), jackknife(curves_, lambda c: _peak(config, c)), "N/n at the peak")
+    found |= measured("peak", (), jackknife(curves_, partial(_peak, config)), "N/n at the peak")
     n = config.training
     found |= measured(
         "rise", (), mean(curves_[:, n - 1] - curves_[:, n // 2 - 1]), "error at N = n less that at N = n/2"
     )
     found |= measured("risk", "ridge", mean(rows_), "excess risk of the raw columns")
     found |= measured("twin", "ridge", mean(twins_), "excess risk of the Gaussian twin")
-    relative = problem.ranges(twins_ / _reference(config) - 1, RANGES)
+    theirs = _reference(config)
+    relative = problem.ranges(twins_ / theirs - 1, RANGES)
     found |= measured_jointly("twin_range", "range", joint_mean(relative), "twin's risk over theory, less 1")
-    distance = jackknife(rows_, lambda r: _distance(config, r))
+    distance = jackknife(rows_, partial(_distance, theirs))
     found |= measured("distance", (), distance, "root mean square of ln(risk/theory) over the ridges")
-    found |= measured("best", (), jackknife(rows_, lambda r: _best(config, r)), "ln of the ridge of least risk")
+    found |= measured("best", (), jackknife(rows_, partial(_best, theirs)), "ln of the ridge of least risk")
     return xr.Dataset(found)
 
 
@@ -102,7 +103,7 @@ def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
     found |= predicted("twin", "ridge", risk, "excess risk of the Gaussian twin")
     found |= predicted("twin_range", "range", np.zeros(RANGES), "twin's risk over theory, less 1")
     found |= predicted("distance", (), 0.0, "root mean square of ln(risk/theory) over the ridges")
-    found |= predicted("best", (), float(_best(config, risk)), "ln of the ridge of least risk")
+    found |= predicted("best", (), float(_best(risk, risk)), "ln of the ridge of least risk")
     return xr.Dataset(found)
 
 
@@ -151,7 +152,7 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
 
 def _population(path: Path | None) -> Population:
     """The population of a file as it is now: one that was written anew since is read anew."""
-    about = path.stat() if path is not None else None
+    about = path.stat() if path is not None and path.exists() else None
     return _population_of(path, (about.st_mtime_ns, about.st_size, about.st_ino) if about else ())
 
 
@@ -213,17 +214,15 @@ def _ridge_curve(own: Population, x: Floats, y: Floats, device: Device) -> Float
 
 def _peak(config: Config, curve: Floats) -> Floats:
     """N/n at the top of the parabola through the logarithm of the error near N = n."""
-    every = np.arange(1, curve.shape[-1] + 1)
-    window = problem.near(every, config.training, REACH)
-    return np.exp(problem.summit(np.log(every[window]), np.log(curve[..., window]))) / config.training
+    return problem.turn(curve, config.training, REACH) / config.training
 
 
-def _distance(config: Config, risk: Floats) -> Floats:
-    return np.sqrt((np.log(risk / _reference(config)) ** 2).mean(axis=-1))
+def _distance(theirs: Floats, risk: Floats) -> Floats:
+    return np.sqrt((np.log(risk / theirs) ** 2).mean(axis=-1))
 
 
-def _best(config: Config, risk: Floats) -> Floats:
-    """Ln of the ridge at the lowest point of the parabola through three decades' risks around theory's lowest."""
-    lowest = int(np.clip(_reference(config).argmin(), 2, len(RIDGES) - 3))
+def _best(theirs: Floats, risk: Floats) -> Floats:
+    """Logarithm of the ridge at the lowest point of a parabola through the risks around theory's lowest."""
+    lowest = int(np.clip(theirs.argmin(), 2, len(RIDGES) - 3))
     window = slice(lowest - 2, lowest + 3)
     return problem.summit(np.log(RIDGES[window]), np.log(risk[..., window]), top=False)

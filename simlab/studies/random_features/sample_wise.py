@@ -129,12 +129,7 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
 
 def sizes(config: Config, dimension: int) -> Any:
     """Some fifty sample sizes, dense around the peak."""
-    peak = config.width
-    shares = np.concatenate([
-        np.geomspace(0.2, 0.85 * peak, 16), np.linspace(0.88, 1.12, 13) * peak,
-        np.geomspace(1.15 * peak, config.most, 15),
-    ])  # fmt: skip
-    return np.maximum(1, np.round(shares * dimension)).astype(int)
+    return problem.spread(config.width, 0.2, config.most, 16, 15, dimension)
 
 
 def reference(config: Config, examples: Any, dimension: int) -> Floats:
@@ -184,7 +179,5 @@ def _bottom(config: Config, curve: Floats) -> Floats:
 
 def _turn(config: Config, curve: Floats, centre: float, reach: float, *, top: bool) -> Floats:
     """n/N at the extremum of the parabola through the logarithm of the risk near n = centre d."""
-    every = np.arange(1, curve.shape[-1] + 1)
-    window = problem.near(every, centre * config.dimension, reach)
-    turn = problem.summit(np.log(every[window]), np.log(curve[..., window]), top=top)
-    return np.exp(turn) / round(config.width * config.dimension)
+    size = problem.turn(curve, centre * config.dimension, reach, top=top)
+    return size / round(config.width * config.dimension)
