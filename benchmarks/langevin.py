@@ -11,18 +11,17 @@ are shown. What is not installed is left out (benchmarks/requirements.txt brings
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
-import os
-import platform
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
 from peers import PEERS, Run
+from report import header, publish
 
 from simlab.device import Device
 
+PACKAGES = ("numpy", "numba", "cupy-cuda12x", "cupy-cuda13x", "jax", "torch", "diffrax", "torchsde")
 SECONDS = 0.4
 """A single timing lasts about this long: each contestant takes as many steps as that needs."""
 
@@ -83,17 +82,6 @@ def linear(walkers: int, device: str, repeats: int) -> list[str]:
     return rows
 
 
-def versions() -> str:
-    """What was compared."""
-    found = []
-    for package in ("simlab", "numpy", "numba", "cupy-cuda12x", "cupy-cuda13x", "jax", "torch", "diffrax", "torchsde"):
-        try:
-            found.append(f"{package} {importlib.metadata.version(package)}")
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return ", ".join(found)
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Time everything and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -106,16 +94,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     device = Device.open(options.device)
     lines = [
         "# Langevin dynamics in a double well",
-        f"`python benchmarks/langevin.py` on {device.description}, {os.cpu_count()} processors, "
-        f"{time.strftime('%Y-%m-%d')}, {options.repeats} rounds; Python {platform.python_version()}, {versions()}.",
+        header("python benchmarks/langevin.py", device.description, options.repeats, PACKAGES),
     ]
     for dtype in options.dtypes:
         print(f"{dtype}:", flush=True)
         lines += ["", *compare(options.walkers, dtype, options.device, options.repeats)]
     lines += ["", *linear(options.walkers, options.device, options.repeats)]
-    print("\n".join(lines))
-    if options.out:
-        options.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    publish(lines, options.out)
 
 
 if __name__ == "__main__":

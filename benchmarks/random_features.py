@@ -13,9 +13,7 @@ each setting has a process of its own, and all contestants in it have the same.
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import os
-import platform
 import subprocess
 import sys
 import time
@@ -25,6 +23,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+from report import header, publish
 from sklearn.linear_model import Ridge
 
 from simlab import linear
@@ -32,6 +31,7 @@ from simlab.device import Device
 from simlab.errors import DeviceError
 from simlab.random import key
 
+PACKAGES = ("numpy", "scipy", "scikit-learn", "cupy-cuda12x", "cupy-cuda13x")
 SETTINGS = {
     "one thread": {"OPENBLAS_NUM_THREADS": "1"},
     "all threads": {},
@@ -132,17 +132,6 @@ def in_every_setting(options: argparse.Namespace) -> list[str]:
     return lines
 
 
-def versions() -> str:
-    """What was compared."""
-    found = []
-    for package in ("simlab", "numpy", "scipy", "scikit-learn", "cupy-cuda12x", "cupy-cuda13x"):
-        try:
-            found.append(f"{package} {importlib.metadata.version(package)}")
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return ", ".join(found)
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Time everything and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -167,17 +156,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser.error(str(error))
     lines = [
         "# Test error of random features at every width",
-        f"`python benchmarks/random_features.py` on {device.description}, {os.cpu_count()} processors, "
-        f"{time.strftime('%Y-%m-%d')}, {options.repeats} rounds; Python {platform.python_version()}, {versions()}.",
+        header("python benchmarks/random_features.py", device.description, options.repeats, PACKAGES),
     ]
     if options.device == "gpu":
         for tests in options.tests:
             lines += ["", *on_card(device, options.examples, tests, options.width, options.repeats)]
     else:
         lines += in_every_setting(options)
-    print("\n".join(lines))
-    if options.out:
-        options.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    publish(lines, options.out)
 
 
 if __name__ == "__main__":

@@ -148,19 +148,8 @@ def test_rows_of_the_sphere_do_not_depend_on_how_many_are_asked_for() -> None:
 
 
 def test_curves_run_on_a_card_s_namespace(monkeypatch: pytest.MonkeyPatch) -> None:
-    import scipy.linalg
-
-    from simlab.device import Device
-
-    card = host_cuda.device()
-    monkeypatch.setattr(Device, "of", classmethod(lambda cls, array: card))
-    monkeypatch.setattr(
-        Device, "solve_lower",
-        lambda self, a, b: card.asarray(
-            scipy.linalg.solve_triangular(card.to_host(a), card.to_host(b), lower=True)
-        ).view(host_cuda.DeviceArray),
-    )  # fmt: skip
+    card = host_cuda.install(monkeypatch)
     z, y, t, t_y = data((20, 50, 5, 0))
-    on_card = linear.width_curve(z, y, t, t_y, 0.1)
+    on_card = linear.width_curve(card.asarray(z), card.asarray(y), card.asarray(t), card.asarray(t_y), 0.1)
     monkeypatch.undo()
     np.testing.assert_allclose(card.to_host(on_card), linear.width_curve(z, y, t, t_y, 0.1), rtol=1e-12)

@@ -16,6 +16,7 @@ from simlab.studies import load
 from simlab.studies.langevin_drift import histogram, potential, walk
 from simlab.study import run
 from simlab.theory import fokker_planck, sgd
+from tests.studies.memory import forgetting
 
 
 def verdicts(scene: str, **changes: Any) -> dict[str, str]:
@@ -27,13 +28,7 @@ def verdicts(scene: str, **changes: Any) -> dict[str, str]:
 
 @pytest.fixture(autouse=True)
 def forgotten() -> Iterator[None]:
-    """Nothing made by a broken laboratory is remembered, and nothing made before it."""
-    caches = (kernel, potential.law, walk._chain)
-    for cached in caches:
-        cached.cache_clear()
-    yield
-    for cached in caches:
-        cached.cache_clear()
+    yield from forgetting((kernel, potential.law, walk._chain))
 
 
 @pytest.fixture

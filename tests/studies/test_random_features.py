@@ -37,6 +37,7 @@ from simlab.studies.random_features.config import Config
 from simlab.study import run
 from simlab.theory import least_squares
 from simlab.theory import random_features as theory_of
+from tests.studies.memory import forgetting
 
 FEW = {"ensembles": 32, "memory_split": 32, "real_data": 32}
 """Replicates of these scenes; 64 of the others."""
@@ -58,12 +59,7 @@ def claims(scene: str, **changes: Any) -> dict[str, Claim]:
 
 @pytest.fixture(autouse=True)
 def forgotten() -> Iterator[None]:
-    """Nothing made by a broken laboratory is remembered, and nothing made before it."""
-    for cached in CACHES:
-        cached.cache_clear()
-    yield
-    for cached in CACHES:
-        cached.cache_clear()
+    yield from forgetting(CACHES)
 
 
 @pytest.fixture
