@@ -7,21 +7,11 @@ over threads; since noise belongs to (seed, stream, walker, step), no result dep
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-import inspect
-import os
-import sys
-import tempfile
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 
+from simlab import compiled
 from simlab.device import Device
 from simlab.random import Key, coefficients, kernels
 from simlab.sde import functions
@@ -95,67 +85,12 @@ def source(plan: Plan, dtype: str, title: str) -> str:
     )
 
 
-def cache_folder() -> Path:
-    """Where kernels live: $SIMLAB_CACHE, else the user's cache folder, else, if that is read-only, a temporary one."""
-    home = os.environ.get("SIMLAB_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "simlab"
-    folder = Path(home) / "kernels"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError:
-        folder = Path(tempfile.mkdtemp(prefix="simlab-kernels-"))
-    return folder
-
-
-@cache
-def load(text: str) -> Any:
-    """The module of a kernel text, written once under its content hash, so that numba's cache beside it is never stale.
-
-    The hash covers what the text imports and numba's version as well: numba itself only looks at the file that it
-    compiles.
-    """
-    ingredients = [
-        text,
-        numba.__version__,
-        *(inspect.getsource(module) for module in (coefficients, kernels, functions)),
-    ]
-    name = "simlab_" + hashlib.sha256("\0".join(ingredients).encode()).hexdigest()[:20]
-    path = cache_folder() / f"{name}.py"
-    if not path.exists():
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False, encoding="utf-8") as file:
-            file.write(text)
-        Path(file.name).replace(path)
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-@cache
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(thread_count(), thread_name_prefix="simlab")
-
-
-def thread_count() -> int:
-    """As many threads as this process may use: NUMBA_NUM_THREADS or the processors it is allowed."""
-    return int(numba.config.NUMBA_NUM_THREADS)
-
-
 def advance(
     text: str, state: Any, begin: int, end: int, key: Key, stream: int, constants: np.ndarray, device: Device
 ) -> None:
     """Move state (component, walkers) in place from step begin to step end."""
-    module = load(text)
+    module = compiled.load(text, coefficients, kernels, functions)
     noise_constants = kernels.CONSTANTS32 if state.dtype == np.float32 else kernels.CONSTANTS64
     keys = (np.uint64(key.low), np.uint64(key.high), np.uint64(stream))
     fixed: tuple[Any, ...] = (begin, end, *keys, constants.astype(state.dtype), noise_constants)
-    walkers, block = state.shape[1], module.BLOCK
-    blocks = -(-walkers // block)
-    parts = min(blocks, thread_count())
-    edges = [min(walkers, (blocks * p // parts) * block) for p in range(parts + 1)]
-    jobs = [_threads().submit(module.advance, state, a, b, *fixed) for a, b in pairwise(edges)]
-    for job in jobs:
-        job.result()
+    compiled.spread(lambda a, b: module.advance(state, a, b, *fixed), state.shape[1], module.BLOCK)
