@@ -21,13 +21,34 @@ from simlab.nn.derivatives import (
     value_and_grad,
 )
 from simlab.nn.layer import select
+from simlab.nn.log import Until
 from simlab.nn.losses import CrossEntropy, Logistic, MeanSquaredError, cross_entropy, logistic, mse
 from simlab.nn.norms import batch_norm, layer_norm
+from simlab.nn.optimisers import SGD, SGLD, Adam, LabelNoiseSGD, Optimiser, SphereSGD
+from simlab.nn.record import QUANTITIES, Quantity, Record, linear_steps, log_steps
+from simlab.nn.schedules import Cosine, Cyclic, Piecewise, Schedule, StepDecay, WarmUp
+from simlab.nn.train import train
 
 __all__ = [
+    "QUANTITIES",
+    "SGD",
+    "SGLD",
+    "Adam",
+    "Cosine",
     "CrossEntropy",
+    "Cyclic",
+    "LabelNoiseSGD",
     "Logistic",
     "MeanSquaredError",
+    "Optimiser",
+    "Piecewise",
+    "Quantity",
+    "Record",
+    "Schedule",
+    "SphereSGD",
+    "StepDecay",
+    "Until",
+    "WarmUp",
     "batch_norm",
     "cross_entropy",
     "dense",
@@ -39,6 +60,8 @@ __all__ = [
     "init",
     "layer_norm",
     "leaky_relu",
+    "linear_steps",
+    "log_steps",
     "logistic",
     "mlp",
     "mse",
@@ -52,6 +75,7 @@ __all__ = [
     "softplus",
     "tangent_kernel",
     "tanh",
+    "train",
     "unflatten",
     "value_and_grad",
     "weight_norm",
