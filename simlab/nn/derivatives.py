@@ -93,11 +93,12 @@ def per_example_grads(net: Layer, loss: Loss, params: Params, x: Array, y: Array
     x = _of_single_examples(net, params, x)
     n = x.shape[-2]
     y = Device.of(x).asarray(y)
-    if y.ndim <= loss.target_axes:
+    axes = loss.target_axes(y)
+    if y.ndim <= axes:
         raise ValueError(f"targets must have an axis of examples, got shape {y.shape}.")
     spread = tree_map(lambda leaf: leaf[:, None], params)
     outputs, cache = net.forward(spread, x[..., None, :])
-    dy = loss.grad(outputs, Device.of(x).xp.expand_dims(y, -1 - loss.target_axes)) / n
+    dy = loss.grad(outputs, Device.of(x).xp.expand_dims(y, -1 - axes)) / n
     return net.gradient(spread, cache, dy)
 
 
