@@ -7,6 +7,7 @@
 
 from simlab.nn.activations import erf, gelu, leaky_relu, relu, softplus, tanh
 from simlab.nn.compose import mlp, residual, serial
+from simlab.nn.curvature import gradient_noise, hessian, hessian_operator, trace
 from simlab.nn.dense import dense, weight_norm
 from simlab.nn.derivatives import (
     flatten,
@@ -23,18 +24,27 @@ from simlab.nn.derivatives import (
 from simlab.nn.layer import select
 from simlab.nn.losses import CrossEntropy, Logistic, MeanSquaredError, cross_entropy, logistic, mse
 from simlab.nn.norms import batch_norm, layer_norm
+from simlab.nn.spectra import Density, Eigenpairs, spectral_density, top_eigenvalues
+from simlab.nn.views import by_layer, columns, norms_by_layer
 
 __all__ = [
     "CrossEntropy",
+    "Density",
+    "Eigenpairs",
     "Logistic",
     "MeanSquaredError",
     "batch_norm",
+    "by_layer",
+    "columns",
     "cross_entropy",
     "dense",
     "erf",
     "flatten",
     "gauss_newton_product",
     "gelu",
+    "gradient_noise",
+    "hessian",
+    "hessian_operator",
     "hvp",
     "init",
     "layer_norm",
@@ -42,6 +52,7 @@ __all__ = [
     "logistic",
     "mlp",
     "mse",
+    "norms_by_layer",
     "per_example_grads",
     "population",
     "predict",
@@ -50,8 +61,11 @@ __all__ = [
     "select",
     "serial",
     "softplus",
+    "spectral_density",
     "tangent_kernel",
     "tanh",
+    "top_eigenvalues",
+    "trace",
     "unflatten",
     "value_and_grad",
     "weight_norm",
