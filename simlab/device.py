@@ -81,6 +81,10 @@ class Device:
         """The error function of every entry."""
         return self._scipy("special").erf(values)
 
+    def linear_operator(self, shape: tuple[int, int], product: Any, dtype: Any) -> Any:
+        """A symmetric matrix known by its products with vectors, for the sparse eigensolvers of SciPy or CuPy."""
+        return self._scipy("sparse.linalg").LinearOperator(shape, matvec=product, rmatvec=product, dtype=dtype)
+
     def _scipy(self, part: str) -> Any:
         """A module of SciPy, or its twin on the card."""
         return importlib.import_module(f"{'cupyx.' if self.name == 'gpu' else ''}scipy.{part}")

@@ -7,6 +7,7 @@
 
 from simlab.nn.activations import erf, gelu, leaky_relu, relu, softplus, tanh
 from simlab.nn.compose import mlp, residual, serial
+from simlab.nn.curvature import gradient_noise, hessian, hessian_operator, trace
 from simlab.nn.dense import dense, weight_norm
 from simlab.nn.derivatives import (
     flatten,
@@ -27,7 +28,9 @@ from simlab.nn.norms import batch_norm, layer_norm
 from simlab.nn.optimisers import SGD, SGLD, Adam, LabelNoiseSGD, Optimiser, SphereSGD
 from simlab.nn.record import QUANTITIES, Quantity, Record, linear_steps, log_steps
 from simlab.nn.schedules import Cosine, Cyclic, Piecewise, Schedule, StepDecay, WarmUp
+from simlab.nn.spectra import Density, Eigenpairs, spectral_density, top_eigenvalues
 from simlab.nn.train import train
+from simlab.nn.views import by_layer, columns, norms_by_layer
 
 __all__ = [
     "QUANTITIES",
@@ -37,6 +40,8 @@ __all__ = [
     "Cosine",
     "CrossEntropy",
     "Cyclic",
+    "Density",
+    "Eigenpairs",
     "LabelNoiseSGD",
     "Logistic",
     "MeanSquaredError",
@@ -50,12 +55,17 @@ __all__ = [
     "Until",
     "WarmUp",
     "batch_norm",
+    "by_layer",
+    "columns",
     "cross_entropy",
     "dense",
     "erf",
     "flatten",
     "gauss_newton_product",
     "gelu",
+    "gradient_noise",
+    "hessian",
+    "hessian_operator",
     "hvp",
     "init",
     "layer_norm",
@@ -65,6 +75,7 @@ __all__ = [
     "logistic",
     "mlp",
     "mse",
+    "norms_by_layer",
     "per_example_grads",
     "population",
     "predict",
@@ -73,8 +84,11 @@ __all__ = [
     "select",
     "serial",
     "softplus",
+    "spectral_density",
     "tangent_kernel",
     "tanh",
+    "top_eigenvalues",
+    "trace",
     "train",
     "unflatten",
     "value_and_grad",

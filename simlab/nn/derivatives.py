@@ -90,14 +90,15 @@ def per_example_grads(net: Layer, loss: Loss, params: Params, x: Array, y: Array
     The loss is a mean, so the shares have the factor 1 / n and their sum over n is the gradient. ValueError for a net
     with batch normalisation, where the loss of one example depends on all others.
     """
-    x = _of_single_examples(net, params, x)
+    x = of_single_examples(net, params, x)
     n = x.shape[-2]
     y = Device.of(x).asarray(y)
-    if y.ndim <= loss.target_axes:
+    axes = loss.target_axes(y)
+    if y.ndim <= axes:
         raise ValueError(f"targets must have an axis of examples, got shape {y.shape}.")
     spread = tree_map(lambda leaf: leaf[:, None], params)
     outputs, cache = net.forward(spread, x[..., None, :])
-    dy = loss.grad(outputs, Device.of(x).xp.expand_dims(y, -1 - loss.target_axes)) / n
+    dy = loss.grad(outputs, Device.of(x).xp.expand_dims(y, -1 - axes)) / n
     return net.gradient(spread, cache, dy)
 
 
@@ -117,27 +118,32 @@ def tangent_kernel(net: Layer, params: Params, x: Array, other: Array | None = N
     return total
 
 
-def flatten(params: Params) -> Array:
-    """All trained numbers of each model in a row: (model, parameter). Population statistics are not among them."""
+def flatten(params: Params, axes: int = 1) -> Array:
+    """All trained numbers of each model in a row: (model, parameter). Population statistics are not among them.
+
+    axes: how many axes stand before those of the parameters; the gradients of examples have 2, and become
+    (model, n, parameter).
+    """
     parts = leaves(params)
-    return Device.of(parts[0]).xp.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
+    rows = [part.reshape(*part.shape[:axes], prod(part.shape[axes:])) for part in parts]
+    return Device.of(parts[0]).xp.concatenate(rows, axis=-1)
 
 
 def unflatten(params_like: Params, flat: Array) -> Params:
     """The inverse of `flatten`, in the shapes of params_like; population statistics are those of params_like.
 
-    flat: (model, parameter), for any number of models where there are no such statistics. ValueError on another number
-    of parameters.
+    flat: (model, parameter), with more axes between the two where `flatten` was told of them; any number of models
+    where there are no such statistics. ValueError on another number of parameters.
     """
     expected = sum(prod(leaf.shape[1:]) for leaf in leaves(params_like))
-    if flat.ndim != 2 or flat.shape[1] != expected:
+    if flat.ndim < 2 or flat.shape[-1] != expected:
         raise ValueError(f"flat must have shape (model, {expected}), got {flat.shape}.")
     start = 0
 
     def cut(leaf: Array) -> Array:
         nonlocal start
         stop = start + prod(leaf.shape[1:])
-        part = flat[:, start:stop].reshape(len(flat), *leaf.shape[1:])
+        part = flat[..., start:stop].reshape(*flat.shape[:-1], *leaf.shape[1:])
         start = stop
         return part
 
@@ -170,7 +176,7 @@ def _with_direction(net: Layer, params: Params, x: Array, v: Params) -> Array:
     return checked(net, params, x)
 
 
-def _of_single_examples(net: Layer, params: Params, x: Array) -> Array:
+def of_single_examples(net: Layer, params: Params, x: Array) -> Array:
     """`checked` x, for a net whose examples do not see each other."""
     if net.couples_examples:
         raise ValueError("batch normalisation couples the examples; take another norm for derivatives of one example.")
@@ -179,7 +185,7 @@ def _of_single_examples(net: Layer, params: Params, x: Array) -> Array:
 
 def _jacobian(net: Layer, params: Params, x: Array) -> Params:
     """The derivative of every output of every example, like params with two more axes: (model, n, out, ...)."""
-    x = _of_single_examples(net, params, x)
+    x = of_single_examples(net, params, x)
     xp = Device.of(x).xp
     spread = tree_map(lambda leaf: leaf[:, None, None], params)
     outputs, cache = net.forward(spread, x[..., None, None, :])

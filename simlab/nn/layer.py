@@ -99,9 +99,14 @@ class Layer(ABC):
         return params
 
 
+def is_state(params: Params) -> bool:
+    """Whether these arrays are carried with the parameters and never trained."""
+    return isinstance(params, Statistics)
+
+
 def leaves(params: Params) -> list[Array]:
-    """The trained arrays, in order; None and `Statistics` are passed over."""
-    if params is None or isinstance(params, Statistics):
+    """The trained arrays, in order; None and untrained state are passed over."""
+    if params is None or is_state(params):
         return []
     if isinstance(params, tuple):
         return [leaf for part in params for leaf in leaves(part)]
@@ -109,8 +114,8 @@ def leaves(params: Params) -> list[Array]:
 
 
 def tree_map(function: Callable[..., Array], first: Params, *rest: Params) -> Params:
-    """function(leaf of first, leaf of each rest) for every trained array; `Statistics` are those of `first`."""
-    if first is None or isinstance(first, Statistics):
+    """function(leaf of first, leaf of each rest) for every trained array; untrained state is that of `first`."""
+    if first is None or is_state(first):
         return first
     if isinstance(first, tuple):
         return rebuilt(first, [tree_map(function, *parts) for parts in zip(first, *rest, strict=True)])

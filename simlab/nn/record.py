@@ -76,7 +76,7 @@ def angle(params: Params, before: Params) -> Array:
 
 
 def _sharpness(frame: Frame) -> Array:
-    from simlab.nn.curvature import top_eigenvalues
+    from simlab.nn.spectra import top_eigenvalues
 
     return top_eigenvalues(frame.net, frame.loss, frame.params, *frame.train)[0][:, 0]
 

@@ -15,7 +15,7 @@ from simlab.nn.derivatives import checked, init
 from simlab.nn.engine import Arrays, Run, State, fits
 from simlab.nn.layer import Array, Layer, Params, leaves
 from simlab.nn.log import Log, Until, with_population
-from simlab.nn.losses import Loss, _at_home, cross_entropy, logistic, mse
+from simlab.nn.losses import Loss, at_home, cross_entropy, logistic, mse
 from simlab.nn.optimisers import Optimiser
 from simlab.nn.record import Record
 from simlab.nn.schedules import table
@@ -138,7 +138,7 @@ def _pair(net: Layer, params: Params, data: Any, name: str) -> tuple[Array, Arra
     if not (isinstance(data, tuple) and len(data) == 2):
         raise ValueError(f"{name} must be a pair (x, y), got {type(data).__name__}.")
     x = checked(net, params, data[0])
-    y = _at_home(x, data[1])
+    y = at_home(x, data[1])
     return x, y.astype(x.dtype) if y.dtype.kind == "f" else y
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from simlab import nn
 from simlab.nn.dense import WeightNorm
 from simlab.nn.layer import Layer, rebuilt, tree_map
+from simlab.nn.losses import softmax
 
 # A large eps keeps the curvature of a batch of two within reach of finite differences; its size is tested apart.
 NORMS: dict[str, Any] = {
@@ -96,6 +97,8 @@ def cases(draw: Any, norms: tuple[str, ...] = tuple(NORMS), activations: tuple[s
         loss = nn.cross_entropy
     if loss == nn.mse:
         y = rng.standard_normal((*stack, n, widths[-1]))
+    elif loss != nn.logistic and draw(st.booleans()):
+        y = softmax(rng.standard_normal((*stack, n, widths[-1])))
     else:
         y = rng.integers(0, 2 if loss == nn.logistic else widths[-1], (*stack, n))
     x.flags.writeable = y.flags.writeable = False

@@ -87,7 +87,7 @@ def test_per_example_gradients_sum_to_the_gradient(case: Case) -> None:
 def test_per_example_gradient_is_that_of_the_example_alone(case: Case, i: int) -> None:
     n = case.x.shape[-2]
     i %= n
-    y = case.y[..., i : i + 1] if case.loss.target_axes == 0 else case.y[..., i : i + 1, :]
+    y = case.y[..., i : i + 1] if case.loss.target_axes(case.y) == 0 else case.y[..., i : i + 1, :]
     alone = nn.value_and_grad(case.net, case.loss, case.params, case.x[..., i : i + 1, :], y)[1]
     share = tree_map(lambda leaf: n * leaf[:, i], nn.per_example_grads(*case[:5]))
     assert close(nn.flatten(share), nn.flatten(alone), 1e-11)
@@ -136,7 +136,7 @@ def test_a_stack_is_its_models_alone(case: Case) -> None:
     for k in range(len(value)):
         one, along = (nn.select(tree, slice(k, k + 1)) for tree in (params, v))
         x_k = x[k] if x.ndim == 3 else x
-        y_k = y[k] if y.ndim == 2 + loss.target_axes else y
+        y_k = y[k] if y.ndim == 2 + loss.target_axes(y) else y
         v_k, g_k = nn.value_and_grad(net, loss, one, x_k, y_k)
         assert close(v_k, value[k : k + 1], 1e-13)
         assert close(nn.flatten(g_k), nn.flatten(gradient)[k : k + 1], 1e-12)
