@@ -37,6 +37,9 @@ class Activation(Layer):
     def vjp(self, params: NoParams, cache: tuple[Array, Array], dy: Array) -> tuple[NoParams, Array]:
         return NoParams(), self.slope(*cache) * dy
 
+    def per_example(self, params: NoParams, cache: tuple[Array, Array], dy: Array) -> tuple[NoParams, Array]:
+        return self.vjp(params, cache, dy)
+
     def push(
         self, params: NoParams, cache: tuple[Array, Array], dparams: NoParams, dx: Array | None
     ) -> tuple[Array, tuple[Array, Array]]:

@@ -38,6 +38,13 @@ class Serial(Layer):
         first, dx = self.layers[0].vjp(params[0], cache[0], dy)
         return (first, *above), dx
 
+    def per_example(self, params: Params, cache: Cache, dy: Array) -> tuple[tuple[Params, ...], Array]:
+        gradients = []
+        for layer, p, c in list(zip(self.layers, params, cache, strict=True))[::-1]:
+            gradient, dy = layer.per_example(p, c, dy)
+            gradients.append(gradient)
+        return tuple(gradients[::-1]), dy
+
     def gradient(self, params: Params, cache: Cache, dy: Array) -> Params:
         above, dy = self._vjp_above_first(params, cache, dy)
         return (self.layers[0].gradient(params[0], cache[0], dy), *above)
@@ -115,6 +122,10 @@ class ResidualLayer(Layer):
 
     def vjp(self, params: Residual, cache: Cache, dy: Array) -> tuple[Residual, Array]:
         gradient, dx = self.branch.vjp(params.branch, cache, dy)
+        return Residual(gradient), dy + dx
+
+    def per_example(self, params: Residual, cache: Cache, dy: Array) -> tuple[Residual, Array]:
+        gradient, dx = self.branch.per_example(params.branch, cache, dy)
         return Residual(gradient), dy + dx
 
     def push(self, params: Residual, cache: Cache, dparams: Residual, dx: Array | None) -> tuple[Array, Trace]:

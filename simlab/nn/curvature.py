@@ -23,8 +23,8 @@ from typing import Any, Literal
 import numpy as np
 
 from simlab.device import Device
-from simlab.nn.derivatives import checked, flatten, of_single_examples, unflatten
-from simlab.nn.layer import Array, Layer, Params, leaves, select, tree_map
+from simlab.nn.derivatives import checked, flatten, of_single_examples, unflatten, wide_forward
+from simlab.nn.layer import Array, Layer, Params, leaves, select
 from simlab.nn.losses import Loss
 from simlab.nn.views import columns
 from simlab.random import key, normals, uniforms
@@ -71,9 +71,7 @@ def matrix(
     y = Device.of(x).asarray(y)
     leaf = leaves(params)[0]
     part = columns(params, layer)
-    # An axis for the vectors after that of the models; what is shared by the models has neither.
-    wide = tree_map(lambda p: p[:, None], params)
-    outputs, cache = net.forward(wide, x[:, None] if x.ndim == 3 else x)
+    wide, outputs, cache = wide_forward(net, params, x)
     y = y[:, None] if y.ndim == 2 + loss.target_axes(y) else y
     grad, n = loss.grad(outputs, y), outputs.shape[-2]
 

@@ -47,6 +47,14 @@ def transposed_product(x: Array, dy: Array) -> Array:
     return flipped(x) * dy if x.shape[-2] == 1 else flipped(x) @ dy
 
 
+def outer_products(x: Array, dy: Array) -> Array:
+    """x_i dy_j of every example: (..., n, in), (..., n, out) -> (..., n, in, out)."""
+    # The longer axis lies last in memory: a product of broadcast arrays loops along it without a break.
+    if dy.shape[-1] < x.shape[-1]:
+        return flipped(dy[..., :, None] * x[..., None, :])
+    return x[..., :, None] * dy[..., None, :]
+
+
 @dataclass(frozen=True)
 class DenseLayer(Layer):
     """y = scale x W + bias_scale b, with W ~ N(0, std^2) and b = 0 at the start."""
@@ -67,6 +75,11 @@ class DenseLayer(Layer):
 
     def vjp(self, params: Dense, cache: Array, dy: Array) -> tuple[Dense, Array]:
         return self.gradient(params, cache, dy), self._scaled(dy @ flipped(params.W))
+
+    def per_example(self, params: Dense, cache: Array, dy: Array) -> tuple[Dense, Array]:
+        scaled = self._scaled(dy)
+        gradient = Dense(outer_products(cache, scaled), self.bias_scale * dy if self.bias else None)
+        return gradient, scaled @ flipped(params.W)
 
     def gradient(self, params: Dense, cache: Array, dy: Array) -> Dense:
         return self._gradient(transposed_product(cache, dy), dy)
@@ -163,6 +176,14 @@ class WeightNormLayer(Layer):
         dW = transposed_product(x, dy)
         db = dy.sum(axis=-2) if self.bias else None
         return WeightNorm(g * inv * _across(u, dW), (u * dW).sum(axis=-2), db), dy @ flipped(g * u)
+
+    def per_example(self, params: WeightNorm, cache: tuple[Array, Array, Array], dy: Array) -> tuple[WeightNorm, Array]:
+        x, u, inv = cache
+        g = params.g[..., None, :]
+        along = (x @ u) * dy  # u . dW of every unit, without the outer products
+        turn, part = (g * inv)[..., None, :, :], u[..., None, :, :]
+        dV = turn * (outer_products(x, dy) - part * along[..., None, :])
+        return WeightNorm(dV, along, dy if self.bias else None), dy @ flipped(g * u)
 
     def push(
         self, params: WeightNorm, cache: tuple[Array, Array, Array], dparams: WeightNorm, dx: Array | None

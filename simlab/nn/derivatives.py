@@ -16,7 +16,7 @@ from math import prod
 import numpy as np
 
 from simlab.device import Device
-from simlab.nn.layer import Array, Layer, Params, leaves, tree_map
+from simlab.nn.layer import COUPLED, Array, Cache, Layer, Params, leaves, tree_map
 from simlab.nn.losses import Loss
 from simlab.random import key
 
@@ -91,15 +91,8 @@ def per_example_grads(net: Layer, loss: Loss, params: Params, x: Array, y: Array
     with batch normalisation, where the loss of one example depends on all others.
     """
     x = of_single_examples(net, params, x)
-    n = x.shape[-2]
-    y = Device.of(x).asarray(y)
-    axes = loss.target_axes(y)
-    if y.ndim <= axes:
-        raise ValueError(f"targets must have an axis of examples, got shape {y.shape}.")
-    spread = tree_map(lambda leaf: leaf[:, None], params)
-    outputs, cache = net.forward(spread, x[..., None, :])
-    dy = loss.grad(outputs, Device.of(x).xp.expand_dims(y, -1 - axes)) / n
-    return net.gradient(spread, cache, dy)
+    outputs, cache = net.forward(params, x)
+    return net.per_example(params, cache, loss.grad(outputs, y))[0]
 
 
 def tangent_kernel(net: Layer, params: Params, x: Array, other: Array | None = None) -> Array:
@@ -112,9 +105,9 @@ def tangent_kernel(net: Layer, params: Params, x: Array, other: Array | None = N
     right = left if other is None else leaves(_jacobian(net, params, other))
     total = 0
     for a, b in zip(left, right, strict=True):
-        (model, n, out), m = a.shape[:3], b.shape[1]
-        rows, columns = a.reshape(model, n * out, -1), b.reshape(model, m * out, -1)
-        total = total + (rows @ columns.swapaxes(-1, -2)).reshape(model, n, out, m, out).swapaxes(2, 3)
+        (model, out, n), m = a.shape[:3], b.shape[2]
+        rows, columns = a.reshape(model, out * n, -1), b.reshape(model, out * m, -1)
+        total = total + (rows @ columns.swapaxes(-1, -2)).reshape(model, out, n, out, m).transpose(0, 2, 4, 1, 3)
     return total
 
 
@@ -179,16 +172,24 @@ def _with_direction(net: Layer, params: Params, x: Array, v: Params) -> Array:
 def of_single_examples(net: Layer, params: Params, x: Array) -> Array:
     """`checked` x, for a net whose examples do not see each other."""
     if net.couples_examples:
-        raise ValueError("batch normalisation couples the examples; take another norm for derivatives of one example.")
+        raise ValueError(COUPLED)
     return checked(net, params, x)
 
 
 def _jacobian(net: Layer, params: Params, x: Array) -> Params:
-    """The derivative of every output of every example, like params with two more axes: (model, n, out, ...)."""
+    """The derivative of every output of every example, like params with two more axes: (model, out, n, ...)."""
     x = of_single_examples(net, params, x)
     xp = Device.of(x).xp
-    spread = tree_map(lambda leaf: leaf[:, None, None], params)
-    outputs, cache = net.forward(spread, x[..., None, None, :])
-    model, n, out = outputs.shape[0], outputs.shape[1], outputs.shape[-1]
-    units = xp.broadcast_to(xp.eye(out, dtype=outputs.dtype)[:, None, :], (model, n, out, 1, out))
-    return net.gradient(spread, cache, units)
+    wide, outputs, cache = wide_forward(net, params, x)
+    model, _, n, out = outputs.shape
+    units = xp.broadcast_to(xp.eye(out, dtype=outputs.dtype)[:, None, :], (model, out, n, out))
+    return net.per_example(wide, cache, units)[0]
+
+
+def wide_forward(net: Layer, params: Params, x: Array) -> tuple[Params, Array, Cache]:
+    """Parameters, outputs (model, 1, n, out) and cache of a forward pass with an axis for tangents or cotangents.
+
+    What is shared by all models has neither that axis nor theirs.
+    """
+    wide = tree_map(lambda leaf: leaf[:, None], params)
+    return wide, *net.forward(wide, x[:, None] if x.ndim == 3 else x)

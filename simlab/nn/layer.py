@@ -2,8 +2,8 @@
 
 A layer is a frozen value without arrays; its parameters are a pytree of NamedTuples whose arrays have the model axis
 first. By the gufunc rule only the last axes have a meaning: activations are (..., n, features), and every function of a
-layer broadcasts what stands before them. So x may be (n, in), shared by all models, or (model, n, in), and per-example
-derivatives are the same functions with the examples moved to a leading axis.
+layer broadcasts what stands before them. So x may be (n, in), shared by all models, or (model, n, in), and several
+tangents of one net are one call with an axis for them after the model axis.
 
 The exact Hessian-vector product is Pearlmutter's R-operator (Pearlmutter 1994): push a tangent of the parameters
 through the net, then take the tangent of the backward pass. `push` and `vjp_tangent` are these two halves.
@@ -23,6 +23,9 @@ Array = Any
 Params = Any
 Cache = Any
 Trace = Any
+
+
+COUPLED = "batch normalisation couples the examples; take another norm for derivatives of one example."
 
 
 class NoParams(NamedTuple):
@@ -59,6 +62,10 @@ class Layer(ABC):
     @abstractmethod
     def vjp(self, params: Params, cache: Cache, dy: Array) -> tuple[Params, Array]:
         """Pull dy (..., n, out) back: (gradient like params, dx (..., n, in))."""
+
+    @abstractmethod
+    def per_example(self, params: Params, cache: Cache, dy: Array) -> tuple[Params, Array]:
+        """`vjp` with the gradient of every example apart: (like params with an axis n after the model axis, dx)."""
 
     @abstractmethod
     def push(self, params: Params, cache: Cache, dparams: Params, dx: Array | None) -> tuple[Array, Trace]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from simlab.device import Device
-from simlab.nn.layer import Array, Layer, Statistics, moving, require_width
+from simlab.nn.layer import COUPLED, Array, Layer, Statistics, moving, require_width
 from simlab.random import Key
 
 
@@ -108,6 +108,10 @@ class LayerNormLayer(NormLayer):
     def init(self, key: Key, model: Array, dtype: Any) -> LayerNorm:
         return LayerNorm(*self._identity(model, dtype))
 
+    def per_example(self, params: LayerNorm, cache: Cache, dy: Array) -> tuple[LayerNorm, Array]:
+        dx = self.vjp(params, cache, dy)[1]
+        return (LayerNorm(cache[0] * dy, dy) if self.affine else params), dx
+
 
 class BatchNormLayer(NormLayer):
     """The moments of one feature over the examples of the batch; those of the population at prediction."""
@@ -124,6 +128,9 @@ class BatchNormLayer(NormLayer):
         if x.shape[-2] < 2:
             raise ValueError("batch normalisation needs at least 2 examples in a batch, got 1; take a larger batch.")
         return super().forward(params, x)
+
+    def per_example(self, params: BatchNorm, cache: Cache, dy: Array) -> tuple[BatchNorm, Array]:
+        raise ValueError(COUPLED)
 
     def predict(self, params: BatchNorm, x: Array) -> Array:
         mean, var = (a[..., None, :] for a in params.statistics)

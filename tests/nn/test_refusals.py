@@ -48,7 +48,7 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: grad(net=BATCH, x=X[:1], y=Y[:1]), "at least 2 examples"),
     (lambda: nn.per_example_grads(BATCH, nn.cross_entropy, nn.init(BATCH, models=1), X, Y), "couples the examples"),
     (lambda: nn.tangent_kernel(BATCH, nn.init(BATCH, models=1), X), "couples the examples"),
-    (lambda: nn.per_example_grads(NET, nn.cross_entropy, PARAMS, X, 1), "axis of examples"),
+    (lambda: nn.per_example_grads(NET, nn.cross_entropy, PARAMS, X, 1), "labels of shape"),
     (lambda: nn.hvp(NET, nn.cross_entropy, PARAMS, X, Y, nn.init(NET, models=1)), "shapes of the parameters"),
     (lambda: nn.unflatten(PARAMS, np.zeros((2, 7))), "flat must have shape"),
     (lambda: nn.mlp([4, 0, 3]), r"widths\[1\] must be a positive integer, got 0"),
