@@ -21,6 +21,7 @@ from simlab.nn.derivatives import (
     unflatten,
     value_and_grad,
 )
+from simlab.nn.fixed import fixed
 from simlab.nn.layer import select
 from simlab.nn.log import Until
 from simlab.nn.losses import CrossEntropy, Logistic, MeanSquaredError, cross_entropy, logistic, mse
@@ -60,6 +61,7 @@ __all__ = [
     "cross_entropy",
     "dense",
     "erf",
+    "fixed",
     "flatten",
     "gauss_newton_product",
     "gelu",

@@ -16,7 +16,7 @@ from math import prod
 import numpy as np
 
 from simlab.device import Device
-from simlab.nn.layer import COUPLED, Array, Cache, Layer, Params, leaves, tree_map
+from simlab.nn.layer import COUPLED, Array, Cache, Layer, Params, leaves, spread, tree_map
 from simlab.nn.losses import Loss
 from simlab.random import key
 
@@ -191,5 +191,5 @@ def wide_forward(net: Layer, params: Params, x: Array) -> tuple[Params, Array, C
 
     What is shared by all models has neither that axis nor theirs.
     """
-    wide = tree_map(lambda leaf: leaf[:, None], params)
+    wide = spread(params)
     return wide, *net.forward(wide, x[:, None] if x.ndim == 3 else x)

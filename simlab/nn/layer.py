@@ -39,6 +39,12 @@ class Statistics(NamedTuple):
     var: Array
 
 
+class Fixed(NamedTuple):
+    """Parameters of `fixed`: those of its layer, carried with the others and never trained."""
+
+    layer: Params
+
+
 class Layer(ABC):
     """Pure functions of (params, x); `n_in` and `n_out` are feature counts, None where any will do.
 
@@ -108,7 +114,7 @@ class Layer(ABC):
 
 def is_state(params: Params) -> bool:
     """Whether these arrays are carried with the parameters and never trained."""
-    return isinstance(params, Statistics)
+    return isinstance(params, (Statistics, Fixed))
 
 
 def leaves(params: Params) -> list[Array]:
@@ -134,6 +140,13 @@ def select(params: Params, models: slice | Array) -> Params:
     if isinstance(params, tuple):
         return rebuilt(params, [select(part, models) for part in params])
     return None if params is None else params[models]
+
+
+def spread(params: Params) -> Params:
+    """The same parameters, untrained ones too, with an axis of length 1 after that of the models."""
+    if isinstance(params, tuple):
+        return rebuilt(params, [spread(part) for part in params])
+    return None if params is None else params[:, None]
 
 
 def moving(dx: Array | None, x: Array) -> Array:

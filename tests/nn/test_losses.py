@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simlab import nn
-from simlab.nn.losses import softmax
+from simlab.nn.losses import softmax, trusting
 
 SEEDS = st.integers(0, 2**31)
 LOSSES = [nn.mse, nn.cross_entropy, nn.CrossEntropy(0.2), nn.logistic]
@@ -92,3 +92,15 @@ def test_logistic_at_large_logits(dtype: str) -> None:
 
 def test_mse_is_the_mean_over_examples_and_outputs() -> None:
     assert nn.mse.value(np.array([[1.0, 2.0], [3.0, 4.0]]), np.zeros((2, 2))) == 30 / 4
+
+
+@pytest.mark.parametrize("loss", [nn.mse, nn.cross_entropy, nn.CrossEntropy(0.1), nn.logistic], ids=repr)
+def test_a_trusting_loss_is_the_same_loss(loss: Any) -> None:
+    rng = np.random.default_rng(0)
+    outputs = rng.standard_normal((3, 5, 1))
+    y = rng.standard_normal((5, 1)) if loss == nn.mse else np.zeros(5, int)
+    quick = trusting(loss)
+    assert quick == loss
+    assert repr(quick) == repr(loss)
+    for one, other in ((quick.value, loss.value), (quick.grad, loss.grad)):
+        np.testing.assert_array_equal(one(outputs, y), other(outputs, y))
