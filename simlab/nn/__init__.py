@@ -22,6 +22,7 @@ from simlab.nn.derivatives import (
     value_and_grad,
 )
 from simlab.nn.fixed import fixed
+from simlab.nn.groups import train_each
 from simlab.nn.layer import select
 from simlab.nn.log import Until
 from simlab.nn.losses import CrossEntropy, Logistic, MeanSquaredError, cross_entropy, logistic, mse
@@ -92,6 +93,7 @@ __all__ = [
     "top_eigenvalues",
     "trace",
     "train",
+    "train_each",
     "unflatten",
     "value_and_grad",
     "weight_norm",

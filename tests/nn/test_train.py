@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from simlab import nn
 from simlab.nn.layer import leaves
 from simlab.nn.order import batches
 from simlab.random import key
+from tests.sde import host_cuda
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((40, 5))
@@ -280,3 +282,44 @@ def test_parameters_given_are_left_alone() -> None:
     for leaf in leaves(params):
         leaf.flags.writeable = False
     trained(params=params)
+
+
+@pytest.mark.parametrize("norm", [False, True], ids=["bare", "batch norm"])
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_a_stand_in_card_gives_the_same(name: str, norm: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    net, y = (BATCH, LABELS) if norm else (NET, TARGETS)
+    quantities = [q for q in nn.QUANTITIES if norm or not q.startswith(("test_calibrated", "test_temperature"))]
+    record = nn.Record(quantities, at=[0, 3, 12], test=(X[:9] + 0.1, y[:9]))
+    rate = nn.WarmUp(np.array([0.01, 0.02, 0.05]), 4)
+    optimiser = replace(OPTIMISERS[name], lr=rate)
+    here = trained(net, y, optimiser, record=record)
+    card = host_cuda.install(monkeypatch)
+    params = nn.init(net, models=3, dtype="float64", device="gpu")
+    data, test = ((card.asarray(a), card.asarray(b)) for a, b in ((X, y), (X[:9] + 0.1, y[:9])))
+    record, path = replace(record, test=test), tmp_path / "run.npz"
+    for steps in (7, 12):  # the second goes on from the file of the first
+        there = nn.train(net, params, data, optimiser, batch_size=7, steps=steps, seed=5, record=record,
+                         checkpoint=path, checkpoint_every=6)  # fmt: skip
+    np.testing.assert_allclose(card.to_host(nn.flatten(there[0])), nn.flatten(here[0]), rtol=1e-12, atol=1e-14)
+    for variable in here[1].data_vars:
+        np.testing.assert_allclose(there[1][variable], here[1][variable], rtol=1e-7, atol=1e-10, err_msg=str(variable))
+    with pytest.raises(ValueError, match="features are on gpu and the net on cpu"):
+        nn.train(net, nn.init(net, models=3), (card.asarray(X), y), optimiser, batch_size=7, steps=1)
+
+
+def test_nets_of_different_shapes_are_stacks_of_their_own() -> None:
+    nets = {width: nn.mlp([5, width, 3], "tanh") for width in (2, 9)}
+    options: dict[str, Any] = {"batch_size": 7, "steps": 5, "seed": 3}
+    rates = {2: nn.SGD(0.1), 9: nn.SGD(0.2)}
+    ends, found = nn.train_each(nets, (X, LABELS), rates, models=2, dtype="float64", **options)
+    assert found.loss.dims == ("width", "step", "model")
+    assert found.parameters.values.tolist() == [5 * w + w + 3 * w + 3 for w in (2, 9)]
+    for width, net in nets.items():
+        params = nn.init(net, models=2, seed=3, dtype="float64")
+        alone, record = nn.train(net, params, (X, LABELS), rates[width], **options)
+        same(ends[width], alone)
+        np.testing.assert_array_equal(found.loss.sel(width=width), record.loss)
+    with pytest.raises(ValueError, match="at least one net"):
+        nn.train_each({}, (X, LABELS), nn.SGD(0.1), models=2, **options)
+    with pytest.raises(ValueError, match="same values"):
+        nn.train_each(nets, (X, LABELS), {2: nn.SGD(0.1)}, models=2, **options)
