@@ -49,10 +49,11 @@ def transposed_product(x: Array, dy: Array) -> Array:
 
 def outer_products(x: Array, dy: Array) -> Array:
     """x_i dy_j of every example: (..., n, in), (..., n, out) -> (..., n, in, out)."""
-    # The longer axis lies last in memory: a product of broadcast arrays loops along it without a break.
-    if dy.shape[-1] < x.shape[-1]:
-        return flipped(dy[..., :, None] * x[..., None, :])
-    return x[..., :, None] * dy[..., None, :]
+    if Device.of(dy).name == "gpu":
+        return x[..., :, None] * dy[..., None, :]
+    from simlab.nn import outer  # numba, which few callers need
+
+    return outer.outer_products(x, dy)
 
 
 @dataclass(frozen=True)
