@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 from collections.abc import Callable
 from typing import Any
 
@@ -48,6 +49,10 @@ def test_what_is_found_is_told() -> None:
     assert str(data.from_arrays(X, [0, 1, 0, 1])) == "arrays: 4 examples, 2 features in [0, 7], 2 classes of 2 each."
     told = str(data.from_arrays(X[:, :1], X[:, 0] / 8, source="ours"))
     assert told == "ours: 4 examples, 1 feature in [0, 6], 1 target in [0, 0.75]."
+
+
+def test_the_example_of_the_module() -> None:
+    assert doctest.testmod(data, optionflags=doctest.NORMALIZE_WHITESPACE) == (0, 3)
 
 
 REFUSED: list[tuple[Callable[[], Any], str]] = [
