@@ -13,6 +13,7 @@ from simlab.nn.derivatives import (
     flatten,
     gauss_newton_product,
     hvp,
+    infinite_width,
     init,
     per_example_grads,
     population,
@@ -21,6 +22,7 @@ from simlab.nn.derivatives import (
     unflatten,
     value_and_grad,
 )
+from simlab.nn.kernels import Kernel
 from simlab.nn.layer import select
 from simlab.nn.losses import CrossEntropy, Logistic, MeanSquaredError, cross_entropy, logistic, mse
 from simlab.nn.norms import batch_norm, layer_norm
@@ -31,6 +33,7 @@ __all__ = [
     "CrossEntropy",
     "Density",
     "Eigenpairs",
+    "Kernel",
     "Logistic",
     "MeanSquaredError",
     "batch_norm",
@@ -46,6 +49,7 @@ __all__ = [
     "hessian",
     "hessian_operator",
     "hvp",
+    "infinite_width",
     "init",
     "layer_norm",
     "leaky_relu",
