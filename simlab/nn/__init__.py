@@ -13,6 +13,7 @@ from simlab.nn.derivatives import (
     flatten,
     gauss_newton_product,
     hvp,
+    infinite_width,
     init,
     per_example_grads,
     population,
@@ -23,6 +24,7 @@ from simlab.nn.derivatives import (
 )
 from simlab.nn.fixed import fixed
 from simlab.nn.groups import train_each
+from simlab.nn.kernels import Kernel
 from simlab.nn.layer import select
 from simlab.nn.log import Until
 from simlab.nn.losses import CrossEntropy, Logistic, MeanSquaredError, cross_entropy, logistic, mse
@@ -44,6 +46,7 @@ __all__ = [
     "Cyclic",
     "Density",
     "Eigenpairs",
+    "Kernel",
     "LabelNoiseSGD",
     "Logistic",
     "MeanSquaredError",
@@ -70,6 +73,7 @@ __all__ = [
     "hessian",
     "hessian_operator",
     "hvp",
+    "infinite_width",
     "init",
     "layer_norm",
     "leaky_relu",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from simlab.device import Device
+from simlab.nn.kernels import Expectations, Kernel, activated, arc_cosine, arc_sine, by_quadrature
 from simlab.nn.layer import Array, Layer, NoParams, moving
 
 ROOT_PI = math.sqrt(math.pi)
@@ -19,7 +20,8 @@ class Activation(Layer):
 
     slope and bend are the first and second derivative as functions of (x, y), since y is at hand and often gives them.
     bend is None where the second derivative is 0 almost everywhere. gain is the variance of the weights times their
-    number that the layer before it should start with.
+    number that the layer before it should start with. expectations are those of pairs of Gaussians, where a closed
+    form is known; smooth activations have them by quadrature otherwise.
     """
 
     name: str
@@ -27,12 +29,23 @@ class Activation(Layer):
     slope: Callable[[Array, Array], Array]
     bend: Callable[[Array, Array], Array] | None
     gain: float = 1.0
+    expectations: Expectations | None = None
     n_in: None = None
     n_out: None = None
 
     def forward(self, params: NoParams, x: Array) -> tuple[Array, tuple[Array, Array]]:
         y = self.value(x)
         return y, (x, y)
+
+    def kernel(self, kernel: Kernel) -> Kernel:
+        expectations = self.expectations
+        if expectations is None and self.bend is None:
+            raise ValueError(f"{self.name} has kinks and no closed form; give its expectations to Activation.")
+        return activated(kernel, expectations or by_quadrature(self._value_and_slope), self.name)
+
+    def _value_and_slope(self, x: Array) -> tuple[Array, Array]:
+        y = self.value(x)
+        return y, self.slope(x, y)
 
     def vjp(self, params: NoParams, cache: tuple[Array, Array], dy: Array) -> tuple[NoParams, Array]:
         return NoParams(), self.slope(*cache) * dy
@@ -73,6 +86,7 @@ def leaky_relu(leak: float = 0.01) -> Activation:
         lambda x, y: Device.of(x).xp.where(x > 0, x.dtype.type(1), x.dtype.type(leak)),
         None,
         2 / (1 + leak**2),
+        arc_cosine(leak),
     )
 
 
@@ -102,6 +116,7 @@ relu = Activation(
     lambda x, y: (x > 0).astype(x.dtype),  # the slope at 0 is 0
     None,
     2.0,
+    arc_cosine(0.0),
 )
 tanh = Activation(
     "tanh",
@@ -114,6 +129,7 @@ erf = Activation(
     lambda x: Device.of(x).erf(x),
     _erf_slope,
     lambda x, y: -2 * x * _erf_slope(x, y),
+    expectations=arc_sine,
 )
 gelu = Activation(
     "gelu",  # exact, by the normal distribution function (Hendrycks & Gimpel 2016), not its tanh approximation

@@ -16,6 +16,7 @@ from math import prod
 import numpy as np
 
 from simlab.device import Device
+from simlab.nn.kernels import Kernel
 from simlab.nn.layer import COUPLED, Array, Cache, Layer, Params, leaves, spread, tree_map
 from simlab.nn.losses import Loss
 from simlab.random import key
@@ -109,6 +110,32 @@ def tangent_kernel(net: Layer, params: Params, x: Array, other: Array | None = N
         rows, columns = a.reshape(model, out * n, -1), b.reshape(model, out * m, -1)
         total = total + (rows @ columns.swapaxes(-1, -2)).reshape(model, out, n, out, m).transpose(0, 2, 4, 1, 3)
     return total
+
+
+def infinite_width(net: Layer, x: Array, other: Array | None = None, *, ntk: bool = True) -> Kernel:
+    """The kernels that the net tends to as all its widths go to infinity, between x (n, in) and other (m, in), or x.
+
+    nngp is the covariance of an output over models at the start, ntk the tangent kernel of one output, in float64;
+    those of different outputs are uncorrelated. At a finite width they are off by 1 / sqrt(width).
+    ntk=False leaves the tangent kernel out. ValueError for a layer without a limit, and for the tangent kernel of dense
+    layers of another scaling than "ntk".
+    Lee et al. 2018; Jacot, Gabriel & Hongler 2018.
+    """
+    home = Device.of(x)
+    x = home.asarray(x, "float64")
+    right = x if other is None else home.asarray(other, "float64")
+    for rows in (x, right):
+        if rows.ndim != 2 or net.n_in not in (None, rows.shape[-1]) or 0 in rows.shape or rows.shape[1] != x.shape[1]:
+            raise ValueError(f"features must have shape (n, {net.n_in or x.shape[-1]}), got {rows.shape}.")
+        if not bool(home.xp.isfinite(rows).all()):
+            raise ValueError("features hold NaN or infinite values; remove or fill them first.")
+    width = x.shape[1]
+    nngp = x @ right.T / width
+    # The diagonal itself where there is one, so that an input and itself are at the angle 0 exactly.
+    left, across = ((r * r).sum(axis=1) / width for r in (x, right))
+    if other is None:
+        left = across = nngp.diagonal()
+    return net.kernel(Kernel(nngp, home.xp.zeros_like(nngp) if ntk else None, left, across, False))
 
 
 def flatten(params: Params, axes: int = 1) -> Array:

@@ -17,6 +17,7 @@ from numbers import Integral
 from typing import Any, NamedTuple
 
 from simlab.device import Device
+from simlab.nn.kernels import Kernel
 from simlab.random import Key
 
 Array = Any
@@ -88,6 +89,16 @@ class Layer(ABC):
 
         Returns (rate of the gradient like params, dx, rate of dx); dx is that of `vjp`, for the layer below.
         """
+
+    def kernel(self, kernel: Kernel) -> Kernel:
+        """The kernels after this layer from those before it, as all widths go to infinity.
+
+        ValueError where there is no such limit, or none is known here.
+        """
+        raise ValueError(
+            f"{type(self).__name__} has no kernel of infinite width here; build the net of dense layers, activations, "
+            "residual branches and layer_norm without affine part."
+        )
 
     def gradient(self, params: Params, cache: Cache, dy: Array) -> Params:
         """The gradient of `vjp` alone, for a first layer: nobody asks for the dx of the data."""
