@@ -25,6 +25,7 @@ from simlab.nn.derivatives import (
 from simlab.nn.kernels import Kernel
 from simlab.nn.layer import select
 from simlab.nn.losses import CrossEntropy, Logistic, MeanSquaredError, cross_entropy, logistic, mse
+from simlab.nn.noise import activation_noise, at_step
 from simlab.nn.norms import batch_norm, layer_norm
 from simlab.nn.spectra import Density, Eigenpairs, spectral_density, top_eigenvalues
 from simlab.nn.views import by_layer, columns, norms_by_layer
@@ -36,6 +37,8 @@ __all__ = [
     "Kernel",
     "Logistic",
     "MeanSquaredError",
+    "activation_noise",
+    "at_step",
     "batch_norm",
     "by_layer",
     "columns",

@@ -40,6 +40,16 @@ class Statistics(NamedTuple):
     var: Array
 
 
+class NoiseState(NamedTuple):
+    """Which noise a layer adds, (model,) each: carried with the parameters, never trained."""
+
+    low: Array  # the key of the layer, two words of 32 bits
+    high: Array
+    model: Array  # the model's own index, wherever it stands in a stack
+    step: Array
+    scale: Array  # of the standard deviation
+
+
 class Layer(ABC):
     """Pure functions of (params, x); `n_in` and `n_out` are feature counts, None where any will do.
 
@@ -119,7 +129,7 @@ class Layer(ABC):
 
 def is_state(params: Params) -> bool:
     """Whether these arrays are carried with the parameters and never trained."""
-    return isinstance(params, Statistics)
+    return isinstance(params, Statistics | NoiseState)
 
 
 def leaves(params: Params) -> list[Array]:
