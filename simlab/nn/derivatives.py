@@ -214,9 +214,6 @@ def _jacobian(net: Layer, params: Params, x: Array) -> Params:
 
 
 def wide_forward(net: Layer, params: Params, x: Array) -> tuple[Params, Array, Cache]:
-    """Parameters, outputs (model, 1, n, out) and cache of a forward pass with an axis for tangents or cotangents.
-
-    What is shared by all models has neither that axis nor theirs.
-    """
+    """Parameters, outputs (model, 1, n, out) and cache of a forward pass with an axis for tangents or cotangents."""
     wide = spread(params)
-    return wide, *net.forward(wide, x[:, None] if x.ndim == 3 else x)
+    return wide, *net.forward(wide, x[:, None] if x.ndim == 3 else x[None, None])

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from simlab.device import Device
+from simlab.nn.draws import Draw
 from simlab.nn.layer import Array, Layer, Params, leaves, tree_map
 from simlab.nn.losses import Loss, trusting
-from simlab.nn.noise import Draw
 from simlab.nn.optimisers import Optimiser
 from simlab.nn.schedules import table
 from simlab.random import Key
