@@ -15,8 +15,9 @@ from simlab.device import Device
 from simlab.nn.draws import Draw
 from simlab.nn.layer import Array, Layer, Params, leaves, tree_map
 from simlab.nn.losses import Loss, trusting
+from simlab.nn.noise import at_step
 from simlab.nn.optimisers import Optimiser
-from simlab.nn.schedules import table
+from simlab.nn.schedules import rate, table
 from simlab.random import Key
 
 RATES = 1024
@@ -50,6 +51,7 @@ class Run:
     batch_size: int
     key: Key
     models: np.ndarray  # (model,) int64, on the host
+    noise: Any = 1.0  # what the noise on activations is multiplied by, a number, (model,) or a schedule
 
     @property
     def examples(self) -> int:
@@ -102,12 +104,15 @@ class Arrays:
         run, device, xp = self.run, self.device, self.device.xp
         params, memory = state.params, state.memory
         diverged, alive = device.asarray(state.diverged), device.asarray(state.alive)
+        noisy = at_step(params, 0) is not params
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # a diverging model does no harm
             for step in range(state.step, last):
                 draw = Draw(run.key, run.models, step)
                 number = {**self.numbers, "lr": self._rate(step)}
                 x, y = self._batch(step)
                 y = run.optimiser.targets(y, run.net.n_out or 0, leaves(params)[0], number, draw)
+                if noisy:
+                    params = at_step(params, step, device.asarray(rate(run.noise, step)))
                 outputs, cache = run.net.forward(params, x)
                 finite = xp.isfinite(self.loss.value(outputs, y))
                 grads = run.net.gradient(params, cache, self.loss.grad(outputs, y))

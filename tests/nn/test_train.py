@@ -323,3 +323,28 @@ def test_nets_of_different_shapes_are_stacks_of_their_own() -> None:
         nn.train_each({}, (X, LABELS), nn.SGD(0.1), models=2, **options)
     with pytest.raises(ValueError, match="same values"):
         nn.train_each(nets, (X, LABELS), {2: nn.SGD(0.1)}, models=2, **options)
+
+
+def test_noise_on_activations_is_new_at_every_step_and_can_be_annealed(tmp_path: Path) -> None:
+    net = nn.serial(nn.dense(5, 7), nn.activation_noise(0.5), nn.tanh, nn.dense(7, 3))
+    params = nn.init(net, models=3, dtype="float64")
+    options: dict[str, Any] = {"params": params, "steps": 6, "batch_size": 40}
+    scale = nn.Piecewise([0, 2], [np.array([1.0, 0.5, 0.0]), 0.0])
+    end, _ = trained(net, noise=scale, **options)
+    w, velocity = params, np.zeros_like(nn.flatten(params))
+    for step in range(6):
+        w = nn.at_step(w, step, scale(step))
+        grads = nn.value_and_grad(net, nn.cross_entropy, w, X, LABELS)[1]
+        velocity = nn.flatten(grads) + 0.01 * nn.flatten(w) + 0.9 * velocity
+        w = nn.unflatten(w, nn.flatten(w) - 0.1 * velocity)
+    np.testing.assert_allclose(nn.flatten(end), nn.flatten(w), rtol=1e-11, atol=1e-13)
+    quiet, _ = trained(net, noise=0.0, **options)
+    np.testing.assert_array_equal(nn.flatten(quiet)[2], nn.flatten(end)[2])
+    assert (nn.flatten(quiet)[1] != nn.flatten(end)[1]).any()
+    alone, _ = trained(net, noise=1.0, **options | {"params": nn.select(params, [1]), "models": [1]})
+    np.testing.assert_array_equal(nn.flatten(alone)[0], nn.flatten(trained(net, **options)[0])[1])
+    path = {"checkpoint": tmp_path / "run.npz"}
+    trained(net, **options | {"steps": 3} | path)
+    same(trained(net, **options | path)[0], trained(net, **options)[0])
+    with pytest.raises(ValueError, match="noise must be at least 0"):
+        trained(net, noise=-1.0, **options)
