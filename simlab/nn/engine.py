@@ -81,6 +81,32 @@ def of_models(data: Array, core: int, models: slice) -> Array:
     return data if data.ndim == core else data[models]
 
 
+class Batches:
+    """The minibatches of a run; it keeps the order of one epoch."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self._epoch = -1
+        self._order: Array = None
+
+    def at(self, step: int) -> tuple[Array, Array]:
+        """The examples of a step, (model, batch, in), or (n, in) where all see the same; and their targets."""
+        from simlab.nn import order
+
+        run, device = self.run, Device.of(self.run.x)
+        if run.batch_size == run.examples:
+            y = run.y
+            return run.x, device.xp.broadcast_to(y, (len(run.models), *y.shape)) if run.shared[1] else y
+        per_epoch = run.examples // run.batch_size
+        if self._epoch != step // per_epoch:
+            self._epoch = step // per_epoch
+            self._order = device.asarray(order.batches(run.key, run.models, run.examples, run.batch_size, step))
+        places = self._order[step % per_epoch]
+        rows = device.xp.arange(len(run.models))[:, None]
+        x, y = (a[places] if shared else a[rows, places] for a, shared in zip((run.x, run.y), run.shared, strict=True))
+        return x, y
+
+
 class Arrays:
     """Training by the functions of the layers, the whole stack at every step."""
 
@@ -92,8 +118,8 @@ class Arrays:
         numbers = run.optimiser.numbers(len(run.models))
         self.numbers = {name: self.device.asarray(value) for name, value in numbers.items()}
         self.loss = trusting(run.loss)  # the targets were checked, and a look at them would make a card wait
+        self.batches = Batches(run)
         self._rates: tuple[int, Array] = (-RATES, None)
-        self._order: tuple[int, Array] = (-1, None)
 
     def start(self, state: State) -> State:
         """The state as this path keeps it."""
@@ -109,7 +135,7 @@ class Arrays:
             for step in range(state.step, last):
                 draw = Draw(run.key, run.models, step)
                 number = {**self.numbers, "lr": self._rate(step)}
-                x, y = self._batch(step)
+                x, y = self.batches.at(step)
                 y = run.optimiser.targets(y, run.net.n_out or 0, leaves(params)[0], number, draw)
                 if noisy:
                     params = at_step(params, step, device.asarray(rate(run.noise, step)))
@@ -130,23 +156,6 @@ class Arrays:
             rates = self.device.asarray(table(self.run.optimiser.lr, first, first + RATES, len(self.run.models)))
             self._rates = first, rates
         return rates[step - first]
-
-    def _batch(self, step: int) -> tuple[Array, Array]:
-        """The examples of this step, (model, batch, in), or (n, in) where all see the same; and their targets."""
-        from simlab.nn import order
-
-        run = self.run
-        if run.batch_size == run.examples:
-            x, y = run.x, run.y
-            return x, self.device.xp.broadcast_to(y, (len(run.models), *y.shape)) if run.shared[1] else y
-        per_epoch = run.examples // run.batch_size
-        if self._order[0] != step // per_epoch:
-            order_of_epoch = order.batches(run.key, run.models, run.examples, run.batch_size, step)
-            self._order = step // per_epoch, self.device.asarray(order_of_epoch)
-        places = self._order[1][step % per_epoch]
-        rows = self.device.xp.arange(len(run.models))[:, None]
-        x, y = (a[places] if shared else a[rows, places] for a, shared in zip((run.x, run.y), run.shared, strict=True))
-        return x, y
 
 
 def kept(alive: Array, new: Params, old: Params) -> Params:

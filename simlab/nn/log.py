@@ -61,7 +61,7 @@ class Log:
         params = with_population(run, select(state.params, part))
         before = select(self.before, part) if self.before else params
         test = of_models(x, 2, part), of_models(y, target_axes(y), part)
-        return Frame(run.net, run.loss, params, before, rates[part], (run.x, run.y), test)
+        return Frame(run, state.step, params, before, rates[part], test)
 
     def dataset(self, state: State, steps: list[int], engine: str) -> xr.Dataset:
         """What was recorded, with dims (step, model)."""
