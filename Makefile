@@ -28,6 +28,7 @@ bench: .venv/.installed
 	$(BIN)/python -m pip install --quiet -r benchmarks/requirements.txt
 	$(BIN)/python benchmarks/langevin.py
 	$(BIN)/python benchmarks/random_features.py
+	$(BIN)/python benchmarks/networks.py
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache
