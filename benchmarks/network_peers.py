@@ -130,9 +130,8 @@ class Jax(Trainer):
         self.jax, self.seeds = jax, itertools.count()
 
     def begin(self) -> Any:
-        start = self.task.start
         # Donated arrays may not be ours: device_put can share memory with NumPy.
-        state = [leaf.copy() for leaf in start], [np.zeros_like(leaf) for leaf in start]
+        state = [leaf.copy() for leaf in self.task.start], [np.zeros_like(leaf) for leaf in self.task.start]
         return self.jax.device_put(state, self.by_model)
 
     def shuffle(self) -> Any:

@@ -5,9 +5,10 @@
     python benchmarks/networks.py --tasks 1 2 --out benchmarks/results/NAME.md
 
 Every model has minibatches of its own, in float32. Contestants take turns, so that a noisy machine is noisy to all; a
-ratio compares two neighbours in time, and medians are shown. Before any is timed, all must agree on the parameters
-after five steps on the same minibatches. A peer is timed with shuffles of its own and with minibatches given in
-advance. What is not installed is left out (benchmarks/requirements.txt brings it).
+ratio compares two neighbours in time, and medians are shown. Let nothing else run beside it: PyTorch's threads wait for
+each other, and lose ten times what the others do where one is kept waiting. Before any is timed, all must agree on the
+parameters after five steps on the same minibatches. A contestant is timed with shuffles of its own and with minibatches
+given in advance. What is not installed is left out (benchmarks/requirements.txt brings it).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import argparse
 import math
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from statistics import geometric_mean, median
 from typing import Any, TypeVar
@@ -44,6 +46,12 @@ TASKS = (
 )
 DIFFERENTIATED = (0, 2, 4, 9)
 """Which of them have their derivatives timed."""
+FRAMEWORKS: dict[str, Callable[[str], bool]] = {
+    "JAX": lambda name: name in ("JAX", "JAX, order given"),
+    "JAX on any number of devices": lambda name: name.startswith("JAX"),
+    "PyTorch, not compiled": lambda name: name.startswith("PyTorch") and "compile" not in name and "graph" not in name,
+    "PyTorch": lambda name: name.startswith("PyTorch"),
+}
 SECONDS = 0.25
 """A single timing lasts about this long: each contestant takes as many epochs or calls as that needs."""
 CHECKED = 5
@@ -61,16 +69,28 @@ def apart(found: Sequence[np.ndarray], expected: Sequence[np.ndarray], scale: Se
     return math.sqrt(difference / size)
 
 
-def agree(trainers: dict[str, Trainer], task: Task) -> None:
-    """Raise AssertionError unless all reach the same parameters."""
+def prepare(task: Task, device: str) -> dict[str, Trainer]:
+    """All that run here; AssertionError unless they reach the same parameters."""
     orders = np.concatenate([task.order(1), task.order(2)])[:CHECKED]
-    reached = {}
-    for name, trainer in trainers.items():
-        reached[name] = trainer.host(trainer.epoch(trainer.begin(), trainer.put(orders)))
+    trainers, reached = {}, {}
+    for name, make in PEERS.items():
+        try:
+            trainer = make(task, device)
+            reached[name] = trainer.host(trainer.epoch(trainer.begin(), trainer.put(orders)))
+            trainers[name] = trainer
+        except (ImportError, RuntimeError) as error:
+            leave_out(name, str(error).splitlines()[0])
     first = reached["simlab"]
     way = [end - start for end, start in zip(first, task.start, strict=True)]
     for name, found in reached.items():
         assert apart(found, first, way) <= AGREE, f"{name} is {apart(found, first, way):.2g} of the way off"
+    return trainers
+
+
+@cache
+def leave_out(name: str, reason: str) -> None:
+    """Say so, once."""
+    print(f"  {name} left out: {reason}")
 
 
 Name = TypeVar("Name")
@@ -108,15 +128,8 @@ def spread(values: Sequence[float]) -> str:
 
 def train(task: Task, device: str, repeats: int) -> dict[str, list[float]]:
     """Milliseconds per step of every contestant."""
-    trainers: dict[str, Trainer] = {}
-    for name, make in PEERS.items():
-        try:
-            trainers[name] = make(task, device)
-        except (ImportError, RuntimeError) as error:
-            print(f"  {name} left out: {str(error).splitlines()[0]}")
-    agree(trainers, task)
     ready = {}
-    for name, trainer in trainers.items():
+    for name, trainer in prepare(task, device).items():
         ready[name] = Contestant(trainer, given=False).run
         ready[f"{name}, order given"] = Contestant(trainer, given=True).run
     cost = rounds(ready, repeats)
@@ -160,7 +173,7 @@ def differentiate(task: Task, device: str, repeats: int) -> list[str]:
         try:
             peer = make(task, device)
         except (ImportError, RuntimeError) as error:
-            print(f"  {name} left out: {str(error).splitlines()[0]}")
+            leave_out(name, str(error).splitlines()[0])
             continue
         for kind, call in peer.calls.items():
             if task.norm and kind == EXAMPLES:
@@ -183,14 +196,6 @@ def differentiate(task: Task, device: str, repeats: int) -> list[str]:
         cells = (spread(own), spread(ratios(own, cost[name, GRADIENT])), spread(ratios(own, cost["simlab", kind])))
         rows.append(f"| {name}, {kind} | {' | '.join(cells)} |")
     return rows
-
-
-FRAMEWORKS: dict[str, Callable[[str], bool]] = {
-    "JAX": lambda name: name in ("JAX", "JAX, order given"),
-    "JAX on any number of devices": lambda name: name.startswith("JAX"),
-    "PyTorch, not compiled": lambda name: name.startswith("PyTorch") and "compile" not in name and "graph" not in name,
-    "PyTorch": lambda name: name.startswith("PyTorch"),
-}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
