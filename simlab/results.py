@@ -34,7 +34,7 @@ DIMS = {
     "range": "ranges of neighbouring widths", "examples": "sample sizes", "epoch": "steps of gradient descent",
     "members": "numbers of members of an ensemble", "budget": "budgets of parameters", "stage": "stages of training",
     "contest": "budgets of one network against two",
-    "model": "nets of a stack",
+    "model": "nets of a stack", "product": "products of learning rate and weight decay", "contrast": "differences",
     "part": "ranges of widths, of one network and of infinitely many",
 }  # fmt: skip
 """Every dimension name of this laboratory; `name_` is the second axis of a covariance over `name`."""
