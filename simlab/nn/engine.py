@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from simlab.device import Device
+from simlab.nn.derivatives import population
 from simlab.nn.draws import Draw
-from simlab.nn.layer import Array, Layer, Params, leaves, tree_map
+from simlab.nn.layer import Array, Layer, Params, leaves, rebuilt, select, tree_map
 from simlab.nn.losses import Loss, trusting
 from simlab.nn.noise import at_step
 from simlab.nn.optimisers import Optimiser
@@ -22,6 +23,10 @@ from simlab.random import Key
 
 RATES = 1024
 """Steps whose learning rates are tabled at a time."""
+
+
+EVALUATION = 2**27
+"""Bytes of activations that measuring holds at a time: of a large stack, some models at a time."""
 
 
 class State(NamedTuple):
@@ -79,6 +84,30 @@ def target_axes(y: Array) -> int:
 def of_models(data: Array, core: int, models: slice) -> Array:
     """Data of some models: (core axes) shared by all, or with the model axis first."""
     return data if data.ndim == core else data[models]
+
+
+def with_population(run: Run, params: Params) -> Params:
+    """The parameters with the population statistics of the training data, where the net has any."""
+    if not run.net.couples_examples:
+        return params
+    parts = [population(run.net, select(params, part), run.part(part).x) for part in blocks_of(run, params)]
+    return parts[0] if len(parts) == 1 else joined(parts)
+
+
+def joined(parts: list[Any]) -> Any:
+    """Stacks of models one after the other."""
+    if isinstance(parts[0], tuple):
+        return rebuilt(parts[0], [joined(list(p)) for p in zip(*parts, strict=True)])
+    return None if parts[0] is None else Device.of(parts[0]).xp.concatenate(parts)
+
+
+def blocks_of(run: Run, params: Params, examples: int = 0) -> list[slice]:
+    """Slices of models whose activations on all data fit in `EVALUATION` bytes."""
+    # The last axis of every array of a layer is its width; x, y, slope and cotangent of each make four.
+    widths = sum(leaf.shape[-1] for leaf in leaves(params))
+    examples = max(run.examples, examples)
+    size = max(1, EVALUATION // (4 * examples * widths * leaves(params)[0].dtype.itemsize))
+    return [slice(a, min(a + size, len(run.models))) for a in range(0, len(run.models), size)]
 
 
 class Batches:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from simlab.device import Device
 from simlab.nn.calibration import calibrated_nll, temperature
 from simlab.nn.derivatives import predict, value_and_grad
-from simlab.nn.engine import Batches, Run
+from simlab.nn.engine import Batches, Run, with_population
 from simlab.nn.layer import Array, Layer, Params, leaves
 from simlab.nn.losses import Loss
 from simlab.nn.optimisers import norm
@@ -48,14 +48,19 @@ class Frame:
         return Batches(self.run).at(self.step)
 
     @cached_property
+    def settled(self) -> Params:
+        """The parameters with the population statistics of the training data."""
+        return with_population(self.run, self.params)
+
+    @cached_property
     def outputs(self) -> Array:
         """On the training data: (model, n, out)."""
-        return predict(self.net, self.params, self.train[0])
+        return predict(self.net, self.settled, self.train[0])
 
     @cached_property
     def test_outputs(self) -> Array:
         """On the test data: (model, n, out)."""
-        return predict(self.net, self.params, self.test[0])
+        return predict(self.net, self.settled, self.test[0])
 
     @cached_property
     def size(self) -> Array:

@@ -12,9 +12,9 @@ import numpy as np
 from simlab.device import Device
 from simlab.nn import checkpoints
 from simlab.nn.derivatives import checked, init
-from simlab.nn.engine import Arrays, Run, State, fits
+from simlab.nn.engine import Arrays, Run, State, fits, with_population
 from simlab.nn.layer import Array, Layer, Params, leaves
-from simlab.nn.log import Log, Until, with_population
+from simlab.nn.log import Log, Until
 from simlab.nn.losses import Loss, at_home, cross_entropy, logistic, mse
 from simlab.nn.optimisers import Optimiser
 from simlab.nn.record import Record

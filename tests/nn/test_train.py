@@ -201,7 +201,7 @@ def test_returned_nets_have_the_population_statistics_of_the_training_data() -> 
 def test_measuring_some_models_at_a_time_gives_the_same(net: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     record = nn.Record(list(nn.QUANTITIES), at=[0, 3, 12], test=(X[:9] + 0.1, LABELS[:9]))
     whole = trained(net, record=record)
-    monkeypatch.setattr("simlab.nn.log.EVALUATION", 1)
+    monkeypatch.setattr("simlab.nn.engine.EVALUATION", 1)
     part = trained(net, record=record)
     same(part[0], whole[0])
     for name in nn.QUANTITIES:
