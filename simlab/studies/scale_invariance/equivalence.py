@@ -48,7 +48,7 @@ class Growing(Schedule):
     """The rate that replaces weight decay."""
 
     def __call__(self, step: int) -> Any:
-        """lr (1 - lr wd)^(-2 step - 1)."""
+        """Lr (1 - lr wd)^(-2 step - 1)."""
         return theory_of.growing_lr(LR, DECAY, step)
 
 

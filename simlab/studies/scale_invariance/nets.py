@@ -16,7 +16,7 @@ import numpy as np
 from simlab import nn
 from simlab.device import Device
 from simlab.nn import data
-from simlab.nn.layer import Fixed, Layer, Params, rebuilt
+from simlab.nn.layer import Fixed, Layer, Params, leaves, rebuilt
 from simlab.studies.scale_invariance.config import Config
 
 Array = Any
@@ -53,21 +53,32 @@ def scale_invariant(widths: tuple[int, ...], eps: float = EPS) -> Layer:
 
 
 def initial(
-    config: Config, scene: int, net: Layer, replicates: list[int], *, logits: Any, radius: Any = None,
-    device: Device, dtype: str = "float32",
-) -> Params:  # fmt: skip
-    """Initial weights of these replicates; logits, a number or (model,), multiplies the last layer.
-
-    radius, a number or (model,): the norm of the trained weights, that of the usual draw where it is None.
-    """
+    config: Config,
+    scene: int,
+    net: Layer,
+    replicates: list[int],
+    *,
+    logits: Any,
+    device: Device,
+    dtype: str = "float32",
+) -> Params:
+    """Initial weights of these replicates; logits, a number or (model,), multiplies the fixed last layer."""
     params = nn.init(net, models=replicates, seed=seed(config, scene), dtype=dtype, device=device.name)
-    flat, (*hidden, last) = nn.flatten(params), params
-    size = device.asarray(np.broadcast_to(np.asarray(logits, dtype), len(replicates)).copy())
-    params = rebuilt(params, [*hidden, Fixed(last.layer._replace(W=last.layer.W * size[:, None, None]))])
-    if radius is None:
-        return params
-    wanted = device.asarray(np.broadcast_to(np.asarray(radius, dtype), len(replicates)).copy())
-    return nn.unflatten(params, flat * (wanted / (flat * flat).sum(axis=1) ** 0.5)[:, None])
+    *hidden, last = params
+    size = _of_models(logits, params, device)
+    return rebuilt(params, [*hidden, Fixed(last.layer._replace(W=last.layer.W * size[:, None, None]))])
+
+
+def resized(params: Params, radius: Any, device: Device) -> Params:
+    """The same directions at this norm of all trained weights, a number or (model,)."""
+    flat = nn.flatten(params)
+    share = _of_models(radius, params, device) / (flat * flat).sum(axis=1) ** 0.5
+    return nn.unflatten(params, flat * share[:, None])
+
+
+def _of_models(value: Any, params: Params, device: Device) -> Array:
+    like = leaves(params)[0]
+    return device.asarray(np.broadcast_to(np.asarray(value, like.dtype), len(like)).copy())
 
 
 @cache
