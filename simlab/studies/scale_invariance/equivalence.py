@@ -25,7 +25,6 @@ from simlab.studies.scale_invariance import nets
 from simlab.studies.scale_invariance.config import Config
 from simlab.theory import scale_invariant as theory_of
 
-Array = Any
 PANELS = 1
 STEPS, EVERY, BATCH = 300, 20, 50
 LR, DECAY = 0.1, 0.01
@@ -70,14 +69,14 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     ends, outputs = [], []
     with progress.task("equivalence: three runs", 3 * STEPS) as task:
         for params, lr, decay in ways:
-            seen: list[Any] = []
-            record = nn.Record([_watch(seen, device)], at=steps, test=(data.test_x, data.test_y))
+            seen = nets.Keeper(lambda frame: frame.test_outputs)
+            record = nn.Record([seen.quantity], at=steps, test=(data.test_x, data.test_y))
             end, _ = nn.train(
                 net, params, (data.x, data.y), nn.SGD(lr, weight_decay=decay), batch_size=BATCH, steps=STEPS,
                 seed=nets.seed(config, nets.EQUIVALENCE), record=record, progress=task.advance,
             )  # fmt: skip
             ends.append(end)
-            outputs.append(np.stack(seen))
+            outputs.append(np.stack([device.to_host(seen.at(step)) for step in steps]))
     decayed, growing, third = outputs
     size = np.abs(decayed).max(axis=(2, 3))
     apart, control = (np.abs(other - decayed).max(axis=(2, 3)) / size for other in (growing, third))
@@ -139,16 +138,6 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
     look.points(panel, later.step, later.apart, later.apart_se, "decay and growing rate")
     look.points(panel, later.step, later.control, later.control_se, "last bit of the first weights", color=1)
     panel.set(yscale="log", title="Weight decay is a growing rate", xlabel="step", ylabel="difference of outputs")
-
-
-def _watch(seen: list[Any], device: Device) -> nn.Quantity:
-    """A quantity that keeps the outputs on the test data."""
-
-    def keep(frame: Any) -> Array:
-        seen.append(device.to_host(frame.test_outputs))
-        return frame.size
-
-    return nn.Quantity("weight_norm", "norm of the parameters", "1", keep, needs_test=True)
 
 
 def _invariances(net: Any, params: Any, data: nets.Problem, device: Device) -> dict[str, float]:

@@ -6,6 +6,7 @@ Every trained weight is then scale-invariant, and the net with all weights multi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -120,3 +121,26 @@ def _whitened(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarr
     kept = sizes > 1e-3 * sizes[0]
     scale = np.where(kept, 1 / np.where(kept, sizes, 1), 0)
     return (train - mean) @ (turn.T * scale), (test - mean) @ (turn.T * scale)
+
+
+class Keeper:
+    """Records that keep flat parameters, or other arrays of all models, at every recorded step."""
+
+    def __init__(self, what: Callable[[Any], Array]) -> None:
+        self.what = what
+        self._parts: dict[int, list[Array]] = {}
+
+    @property
+    def quantity(self) -> nn.Quantity:
+        """What to record: it counts the models, and keeps what it sees on the way."""
+
+        def keep(frame: Any) -> Array:
+            self._parts.setdefault(frame.step, []).append(self.what(frame))
+            return 0 * frame.lr + 1
+
+        return nn.Quantity("kept", "models kept", "1", keep)
+
+    def at(self, step: int) -> Array:
+        """What was kept at this step, models first."""
+        parts = self._parts[step]
+        return Device.of(parts[0]).xp.concatenate(parts)
