@@ -35,7 +35,7 @@ DIMS = {
     "members": "numbers of members of an ensemble", "budget": "budgets of parameters", "stage": "stages of training",
     "contest": "budgets of one network against two",
     "model": "nets of a stack", "product": "products of learning rate and weight decay", "contrast": "differences",
-    "checkpoint": "steps at which copies are taken", "variant": "ways of training", "burst": "bursts of the loss",
+    "checkpoint": "steps at which copies are taken", "variant": "ways of training", "burst": "bursts of the loss", "elr": "effective learning rates",
     "setting": "learning rates, weight decays and what else tells runs apart",
     "part": "ranges of widths, of one network and of infinitely many",
 }  # fmt: skip

@@ -10,7 +10,7 @@ STUDY = Study(
     title="Scale-invariant nets under weight decay",
     package="simlab.studies.scale_invariance",
     config=Config,
-    scenes=("sphere", "equivalence", "equilibrium", "phases", "periods"),
+    scenes=("sphere", "equivalence", "equilibrium", "phases", "periods", "regimes"),
     presets={"smoke": {"walkers": 1024}, "full": {}},
     remarks=REMARKS,
 )

@@ -57,11 +57,11 @@ class Config(BaseConfig):
     phase_replicates: int = Field(24, ge=4, le=4096)
     """phases: nets of each variant."""
 
-    period_lrs: tuple[Rate, ...] = Field((0.5, 0.25), min_length=1, max_length=6)
+    period_lrs: tuple[Rate, ...] = Field((0.5, 0.25), min_length=2, max_length=6)
     """periods: learning rates."""
-    period_decays: tuple[Rate, ...] = Field((0.01, 0.005), min_length=1, max_length=6)
+    period_decays: tuple[Rate, ...] = Field((0.01, 0.0025), min_length=1, max_length=6)
     """periods: weight decays; every pair with every learning rate is run."""
-    period_lifetimes: float = Field(30.0, ge=8, le=1000)
+    period_lifetimes: float = Field(20.0, ge=8, le=1000)
     """periods: length of a run in units of 1/(lr wd)."""
 
     elrs: int = Field(14, ge=6, le=100)

@@ -17,12 +17,17 @@ import numpy as np
 from simlab import nn
 from simlab.device import Device
 from simlab.nn import data
+from simlab.nn.draws import LANGEVIN, Draw
 from simlab.nn.layer import Fixed, Layer, Params, leaves, rebuilt
+from simlab.random import key
 from simlab.studies.scale_invariance.config import Config
 
 Array = Any
 EPS = 1e-10
 """Far below the variance of any pre-activation: the invariance is broken in the tenth digit at most."""
+DISTANCE, DIRECTIONS, TOGETHER = 0.3, 4, 16
+"""The width of a minimum: the mean rise of the loss at this share of the norm away, in so many random directions; nets
+that are measured at a time."""
 EQUIVALENCE, EQUILIBRIUM, PHASES, PERIODS, REGIMES = range(5)
 """The scene in a seed: no two scenes share data, initial weights or minibatches."""
 
@@ -121,6 +126,23 @@ def _whitened(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarr
     kept = sizes > 1e-3 * sizes[0]
     scale = np.where(kept, 1 / np.where(kept, sizes, 1), 0)
     return (train - mean) @ (turn.T * scale), (test - mean) @ (turn.T * scale)
+
+
+def sharpness(config: Config, scene: int, net: Layer, params: Params, data: Problem, replicates: np.ndarray) -> Any:
+    """The mean rise of the training loss `DISTANCE` norms away: scale-invariant, the same directions for a replicate."""
+    device, found = Device.of(data.x), []
+    for first in range(0, len(replicates), TOGETHER):
+        part = slice(first, first + TOGETHER)
+        own, some, flat = nn.select(params, part), data.part(part), nn.flatten(nn.select(params, part))
+        rise = -nn.cross_entropy.value(net.forward(own, some.x)[0], some.y)
+        for direction in range(DIRECTIONS):
+            draw = Draw(key(config.seed, scene), replicates[part], direction)
+            z = draw.normals(flat.shape[1], LANGEVIN, flat)
+            size = DISTANCE * ((flat * flat).sum(axis=1) / (z * z).sum(axis=1)) ** 0.5
+            moved = net.forward(nn.unflatten(own, flat + size[:, None] * z), some.x)[0]
+            rise = rise + nn.cross_entropy.value(moved, some.y) / DIRECTIONS
+        found.append(device.to_host(rise))
+    return np.concatenate(found)
 
 
 class Keeper:

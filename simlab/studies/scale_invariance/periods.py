@@ -1,8 +1,8 @@
 """Scene 5, periods: where the loss can go to zero, weight decay drives the norm over the edge again and again.
 
 With labels that the net can fit, the gradient dies and the norm decays freely, by 1 - lr wd a step, until lr times the
-curvature exceeds 2. Then the loss bursts, the gradients make the norm large, and all begins anew. A burst is a rise of
-the loss on the minibatch from below LOW to above HIGH. Where wrong labels keep the loss up there is an equilibrium.
+curvature exceeds 2. Then the loss bursts, its gradients make the norm large, and all begins anew. The norm tells where
+bursts are. Where wrong labels keep the loss up there is an equilibrium instead.
 """
 
 from __future__ import annotations
@@ -19,17 +19,18 @@ from simlab.claims import Claim
 from simlab.device import Device
 from simlab.progress import Progress
 from simlab.quantities import given, measured, predicted
-from simlab.statistics import Estimate, ratio
+from simlab.statistics import Estimate, jackknife, mean, ratio
 from simlab.studies.scale_invariance import nets
 from simlab.studies.scale_invariance.config import Config
 from simlab.theory import scale_invariant as theory_of
 
 Floats = NDArray[np.float64]
 PANELS = 2
-LOW, HIGH = 0.02, 0.3
+RISE = 1.1
+"""A burst is a rise of the norm by this factor at least."""
 EVERY = 10
 """Steps between measurements of loss and norm."""
-EDGE_REPLICATES, EDGE_EVERY, EDGE_LIFETIMES, LANCZOS = 4, 20, 12.0, 20
+EDGE_REPLICATES, EDGE_EVERY, EDGE_LIFETIMES, LANCZOS = 6, 20, 10.0, 20
 """The run whose curvature is measured: nets, steps between measurements, length in 1/(lr wd), steps of Lanczos."""
 SOURCE = "talk, Scale invariance of DNNs; Lobacheva et al. 2021"
 
@@ -51,11 +52,12 @@ class Setting(NamedTuple):
 
 
 class Bursts(NamedTuple):
-    """Of one net: the steps of its bursts, the norm before each, and the largest norm after each."""
+    """The falls of one net's norm between bursts: steps of top and bottom, norms there. A burst starts at a bottom."""
 
-    steps: Floats
-    before: Floats
-    after: Floats
+    top: Floats
+    bottom: Floats
+    largest: Floats
+    least: Floats
 
 
 def check(config: Config) -> None:
@@ -75,16 +77,16 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     found: dict[str, Any] = given("setting", "setting", [str(s) for s in grid], "how the nets are trained")
     products = np.array([s.lr * s.wd for s in grid])
     every = [[bursts(record, m) for m in range(config.replicates)] for record in records]
-    gaps = [[np.diff(b.steps) for b in nets_] for nets_ in every]
+    gaps = [[np.diff(b.bottom) for b in nets_] for nets_ in every]
     found |= given("gaps", "setting", [sum(map(len, g)) for g in gaps], "intervals between bursts, of all nets")
     found |= given("rate", "setting", products, "lr times weight decay")
     scaled = Estimate.stack([_mean_gap(g, p) for g, p in zip(gaps, products, strict=True)])
     found |= measured("scaled", "setting", scaled, "mean interval between bursts, times lr wd")
-    irregular = [np.concatenate(g).std() / np.concatenate(g).mean() for g in gaps]
-    found |= given("irregular", "setting", irregular, "deviation of the intervals over their mean")
+    irregular = Estimate.stack([jackknife(_sums(g), _deviation) for g in gaps])
+    found |= measured("irregular", "setting", irregular, "deviation of the intervals over their mean")
     free = Estimate.stack([_decay(n, setting) for n, setting in zip(every, grid, strict=True)])
     found |= measured("decay", "setting", free, "interval between bursts over that of free decay")
-    counts = np.array([len(bursts(floor, m).steps) for m in range(config.replicates)])
+    counts = np.array([_late(floor, m) for m in range(config.replicates)])
     found |= given("floor", (), counts.sum(), "bursts where the loss has a floor")
     found |= _crossings(edge, sharpness, grid[0])
     shown = records[0].isel(model=0)
@@ -102,7 +104,49 @@ def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
 
 def compare(config: Config, data: xr.Dataset) -> list[Claim]:
     """Bursts, their interval as a law in lr wd, what ends an interval, and none where the loss has a floor."""
-    return []
+    count = len(config.period_lrs) * len(config.period_decays)
+    grid, one = data.isel(setting=slice(0, count)), data.isel(setting=0)
+    relative = grid.scaled_se / grid.scaled
+    slope = _slope(np.log(grid.rate.values), np.log(grid.scaled.values), relative.values)
+    twins = data.isel(setting=slice(count - 1, count + 1))
+    difference = float(twins.scaled[1] - twins.scaled[0])
+    shortest, longest = int(grid.rate.argmax()), int(grid.rate.argmin())
+    approach = float(grid.decay[shortest] - grid.decay[longest])
+    claims = [
+        Claim.equals(
+            "periods/product", "Two settings with one lr wd have one mean interval between bursts.", SOURCE, difference,
+            0.0, float((twins.scaled_se**2).sum() ** 0.5), resolution=0.25,
+        ),
+        Claim.exceeds(
+            "periods/irregular", "Intervals are irregular, no clock.", SOURCE, float(one.irregular / one.irregular_se)
+        ),
+        Claim.exceeds(
+            "periods/decay", "Falls last longer than free decay: gradients go on feeding the norm.", SOURCE,
+            float((one.decay - 1) / one.decay_se), sigmas=5,
+        ),
+        Claim.exceeds(
+            "periods/free", "They come nearer to free decay as lr wd becomes small.", SOURCE,
+            approach / float((grid.decay_se[shortest] ** 2 + grid.decay_se[longest] ** 2) ** 0.5), sigmas=5,
+        ),
+        Claim.exceeds(
+            "periods/edge", "At the start of a burst lr lambda_max is above 2.", SOURCE,
+            _distance(np.log(data.crossed / 2)),
+            sigmas=5,
+        ),
+        Claim.exceeds(
+            "periods/calm", "In the fall before it was below 2.", SOURCE, _distance(np.log(2 / data.calm)), sigmas=5
+        ),
+        Claim.exact(
+            "periods/floor", "Where wrong labels keep the loss up there are no bursts.", SOURCE, float(data.floor), 0.0
+        ),
+    ]  # fmt: skip
+    return [
+        Claim.exceeds(
+            "periods/law", "Intervals grow as lr wd falls, nearer to its inverse than to its inverse root.", SOURCE,
+            float((0.25 - slope.value) / slope.se), sigmas=4,
+        ),
+        *claims,
+    ]  # fmt: skip
 
 
 def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
@@ -120,26 +164,28 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
 
 
 def settings(config: Config) -> list[Setting]:
-    """Every learning rate with every decay; then other logits, and another batch."""
+    """Every learning rate with every decay; another pair with the last product; other logits; another batch."""
     grid = [Setting(lr, wd) for lr in config.period_lrs for wd in config.period_decays]
-    return [*grid, grid[0]._replace(logits=20.0), grid[0]._replace(batch=50)]
+    twin = Setting(grid[-1].lr / 2, 2 * grid[-1].wd)
+    return [*grid, twin, grid[0]._replace(logits=20.0), grid[0]._replace(batch=50)]
 
 
 def bursts(record: xr.Dataset, model: int) -> Bursts:
-    """The bursts of one net."""
-    loss, norm = record.batch_loss.values[:, model], record.weight_norm.values[:, model].astype(float)
-    armed, starts, quiet = False, [], []
-    last = 0
-    for i, value in enumerate(loss):
-        if value < LOW:
-            armed, last = True, i
-        elif armed and not value <= HIGH:
-            armed = False
-            starts.append(i)
-            quiet.append(last)
-    ends = [*starts[1:], len(loss)]
-    after = [norm[a:b].max() for a, b in zip(starts, ends, strict=True)]
-    return Bursts(record.step.values[starts].astype(float), norm[quiet], np.array(after))
+    """The bursts of one net: turning points of its norm, rises and falls by less than `RISE` being passed over."""
+    log_norm = np.log(record.weight_norm.values[:, model].astype(float))
+    turns, rising, extreme = [0], True, 0
+    for i, value in enumerate(log_norm):
+        beyond = value >= log_norm[extreme] if rising else value <= log_norm[extreme]
+        if beyond:
+            extreme = i
+        elif abs(value - log_norm[extreme]) > np.log(RISE):
+            turns.append(extreme)
+            rising, extreme = not rising, i
+    # turns: the start, a top, a bottom, a top ...; whole falls lie between a top and the bottom after it.
+    tops, bottoms = np.array(turns[1::2]), np.array(turns[2::2])
+    steps = record.step.values.astype(float)
+    falls = len(bottoms)
+    return Bursts(steps[tops[:falls]], steps[bottoms], np.exp(log_norm[tops[:falls]]), np.exp(log_norm[bottoms]))
 
 
 def _steps(config: Config, setting: Setting, lifetimes: float) -> int:
@@ -156,8 +202,8 @@ def _train(
     params = nets.initial(config, nets.PERIODS, net, list(range(replicates)), logits=setting.logits, device=device)
     record = nn.Record(["weight_norm", BATCH_LOSS, *extra], at=range(0, steps + 1, every))
     params, found = nn.train(
-        net, params, (data.x, data.y), nn.SGD(setting.lr, weight_decay=setting.wd), batch_size=setting.batch, steps=steps,
-        seed=nets.seed(config, nets.PERIODS), record=record, progress=tell,
+        net, params, (data.x, data.y), nn.SGD(setting.lr, weight_decay=setting.wd), batch_size=setting.batch,
+        steps=steps, seed=nets.seed(config, nets.PERIODS), record=record, progress=tell,
     )  # fmt: skip
     return found, params
 
@@ -174,13 +220,41 @@ def _mean_gap(gaps: list[Floats], scale: float = 1.0) -> Estimate:
     return ratio(totals, np.array([len(g) for g in gaps], float))
 
 
+def _sums(gaps: list[Floats]) -> Floats:
+    """Number, sum and sum of squares of the intervals of each net, (net, 3)."""
+    return np.array([[len(g), g.sum(), (g**2).sum()] for g in gaps], float)
+
+
+def _deviation(sums: Floats) -> float:
+    """The standard deviation of intervals over their mean."""
+    number, total, squares = sums
+    return float(np.sqrt(squares * number / total**2 - 1))
+
+
+def _slope(x: Floats, y: Floats, se: Floats) -> Estimate:
+    """The slope of a weighted line through independent points."""
+    weight = se**-2 / (se**-2).sum()
+    centred = x - (weight * x).sum()
+    along = se**-2 * centred / (se**-2 * centred**2).sum()
+    return Estimate(np.asarray((along * y).sum()), np.asarray(((along * se) ** 2).sum() ** 0.5))
+
+
+def _distance(values: xr.DataArray) -> float:
+    """The mean in standard errors, over bursts."""
+    found = mean(values.values)
+    return float(found.value / found.se)
+
+
 def _decay(nets_: list[Bursts], setting: Setting) -> Estimate:
-    """Interval from one burst to the next over ln(norm^2 after the one/norm^2 before the other)/(2 lr wd)."""
-    taken, free = [], []
-    for b in nets_:
-        taken.append(np.diff(b.steps).sum())
-        free.append(theory_of.period(setting.lr, setting.wd, b.after[:-1], b.before[1:]).sum())
-    return ratio(np.array(taken), np.array(free))
+    """Steps from the top of the norm to the next burst over ln(norm^2 there/norm^2 here)/(2 lr wd)."""
+    taken = np.array([(b.bottom - b.top).sum() for b in nets_])
+    free = np.array([theory_of.period(setting.lr, setting.wd, b.largest, b.least).sum() for b in nets_])
+    return ratio(taken, free)
+
+
+def _late(record: xr.Dataset, model: int) -> int:
+    """Bursts in the second half of a run."""
+    return int((bursts(record, model).bottom > record.step.values[-1] / 2).sum())
 
 
 def _edge(config: Config, setting: Setting, device: Device, progress: Progress) -> tuple[xr.Dataset, Floats]:
@@ -193,24 +267,18 @@ def _edge(config: Config, setting: Setting, device: Device, progress: Progress) 
 
 
 def _sharpness(frame: Any) -> Any:
-    index = frame.run.models.tolist()
-    return nn.top_eigenvalues(frame.net, frame.loss, frame.params, *frame.train, steps=LANCZOS, index=index).values[
-        :, 0
-    ]
+    about = (frame.net, frame.loss, frame.params, *frame.train)
+    return nn.top_eigenvalues(*about, steps=LANCZOS, index=frame.run.models.tolist()).values[:, 0]
 
 
 def _crossings(record: xr.Dataset, sharpness: Floats, setting: Setting) -> dict[str, Any]:
-    """Lr lambda_max in the last quiet record before each burst, and at the calmest between two."""
-    loss = record.batch_loss.values
-    before, calm = [], []
-    for m in range(loss.shape[1]):
-        edge = setting.lr * sharpness[:, m]
-        starts = np.searchsorted(record.step.values, bursts(record, m).steps)
-        for a, b in zip([0, *starts[:-1]], starts, strict=True):
-            quiet = np.flatnonzero(loss[a:b, m] < LOW) + a
-            if len(quiet):
-                before.append(edge[max(a, quiet[-1] - 1) : b + 1].max())
-                calm.append(edge[quiet].min())
-    return given("crossed", "burst", np.array(before), "largest lr lambda_max around the start of a burst") | given(
-        "calm", "burst", np.array(calm), "least lr lambda_max in the quiet before"
-    )
+    """Lr lambda_max: the largest within two records of the start of a burst, and the least in the fall before."""
+    crossed, calm = [], []
+    for m in range(sharpness.shape[1]):
+        edge, own = setting.lr * sharpness[:, m], bursts(record, m)
+        for top, bottom in zip(own.top, own.bottom, strict=True):
+            a, b = np.searchsorted(record.step.values, (top, bottom))
+            crossed.append(edge[max(a, b - 2) : b + 3].max())
+            calm.append(edge[a : b + 1].min())
+    found = given("crossed", "burst", np.array(crossed), "largest lr lambda_max at the start of a burst")
+    return found | given("calm", "burst", np.array(calm), "least lr lambda_max in the fall before")

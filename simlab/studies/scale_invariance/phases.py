@@ -24,11 +24,9 @@ from simlab import plot as look
 from simlab.claims import Claim
 from simlab.device import Device
 from simlab.errors import InputError
-from simlab.nn.draws import LANGEVIN, Draw
 from simlab.nn.optimisers import norm
 from simlab.progress import Progress
 from simlab.quantities import given, measured
-from simlab.random import key
 from simlab.statistics import mean
 from simlab.studies.scale_invariance import nets
 from simlab.studies.scale_invariance.config import Config
@@ -38,8 +36,6 @@ Floats = NDArray[np.float64]
 PANELS = 3
 BATCH, LR, DECAY = 100, 0.02, 0.05
 ANNEALING = 300
-RADIUS, DIRECTIONS = 0.3, 4
-"""The width of a minimum: the mean rise of the training loss at this share of the norm away, in random directions."""
 BUMP_STEPS = (20, 200, 2000)
 NONE = 0.01
 """A rise of the test error that would not be worth a name."""
@@ -47,7 +43,7 @@ SOURCE = "talk, Scale invariance of DNNs and Experiment 1; rival: Heckel & Yilma
 MEASURES = {
     "train_error": "share of training data misclassified", "train_loss": "training loss",
     "test_error": "share of test data misclassified", "test_loss": "test loss",
-    "sharpness": f"rise of the training loss at {RADIUS:g} norms away",
+    "sharpness": f"rise of the training loss {nets.DISTANCE:g} norms away",
 }  # fmt: skip
 
 
@@ -216,7 +212,7 @@ def _run(config: Config, variant: Variant, steps: tuple[int, ...], device: Devic
 def _measure(config: Config, net: Any, params: Any, data: nets.Problem, replicates: list[int]) -> dict[str, Any]:
     """What `MEASURES` names, (model,) each, some models at a time."""
     device = Device.of(data.x)
-    columns: dict[str, list[Any]] = {name: [] for name in MEASURES}
+    columns: dict[str, list[Any]] = {name: [] for name in MEASURES if name != "sharpness"}
     for first in range(0, len(replicates), config.phase_replicates):
         part = slice(first, first + config.phase_replicates)
         own, some = nn.select(params, part), data.part(part)
@@ -226,12 +222,5 @@ def _measure(config: Config, net: Any, params: Any, data: nets.Problem, replicat
         columns["train_loss"].append(loss)
         columns["test_error"].append(nn.error(tests, some.test_y))
         columns["test_loss"].append(nn.cross_entropy.value(tests, some.test_y))
-        flat, rises = nn.flatten(own), []
-        for direction in range(DIRECTIONS):
-            draw = Draw(key(config.seed, nets.PHASES), np.array(replicates[part]), direction)
-            z = draw.normals(flat.shape[1], LANGEVIN, flat)
-            step = RADIUS * norm(own)[:, None] * z / (z * z).sum(axis=1, keepdims=True) ** 0.5
-            moved = net.forward(nn.unflatten(own, flat + step), some.x)[0]
-            rises.append(nn.cross_entropy.value(moved, some.y) - loss)
-        columns["sharpness"].append(sum(rises) / DIRECTIONS)
-    return {name: np.concatenate([device.to_host(v) for v in values]) for name, values in columns.items()}
+    found = {name: np.concatenate([device.to_host(v) for v in values]) for name, values in columns.items()}
+    return found | {"sharpness": nets.sharpness(config, nets.PHASES, net, params, data, np.array(replicates))}
