@@ -129,7 +129,7 @@ def _whitened(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def sharpness(config: Config, scene: int, net: Layer, params: Params, data: Problem, replicates: np.ndarray) -> Any:
-    """The mean rise of the training loss `DISTANCE` norms away: scale-invariant, the same directions for a replicate."""
+    """The mean rise of the training loss `DISTANCE` norms away, in the same directions for the same replicate."""
     device, found = Device.of(data.x), []
     for first in range(0, len(replicates), TOGETHER):
         part = slice(first, first + TOGETHER)
