@@ -69,10 +69,14 @@ for _operator, _name in (("add", "fadd"), ("sub", "fsub"), ("mul", "fmul"), ("tr
     _arithmetic(getattr(operator, _operator), _name)
 
 
-def _place(context: Any, builder: Any, array_kind: Any, array: Any, offset: Any, lanes: int) -> Any:
-    """The address of entry `offset` of a contiguous array, as that of a vector."""
-    data = context.make_array(array_kind)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [offset]), ir.VectorType(F32, lanes).as_pointer())
+def _vector_at(builder: Any, data: Any, offset: Any) -> Any:
+    """The address of an entry as that of a vector."""
+    return builder.bitcast(builder.gep(data, [offset]), ir.VectorType(F32, LANES).as_pointer())
+
+
+def _place(context: Any, builder: Any, array_kind: Any, array: Any, offset: Any) -> Any:
+    """The address of a vector in a contiguous array."""
+    return _vector_at(builder, context.make_array(array_kind)(context, builder, array).data, offset)
 
 
 def _load(builder: Any, address: Any) -> Any:
@@ -84,19 +88,9 @@ def load(typing_context: Any, array: Any, offset: Any) -> Any:
     """The 16 entries of a contiguous array from an offset on."""
 
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return _load(builder, _place(context, builder, array, *args, LANES))
+        return _load(builder, _place(context, builder, array, *args))
 
     return Vector(LANES)(array, INT), emit
-
-
-@intrinsic
-def load_like(typing_context: Any, vector: Any, array: Any, offset: Any) -> Any:
-    """As many entries as the vector has lanes."""
-
-    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return _load(builder, _place(context, builder, array, *args[1:], vector.lanes))
-
-    return vector(vector, array, INT), emit
 
 
 @intrinsic
@@ -104,7 +98,7 @@ def store(typing_context: Any, vector: Any, array: Any, offset: Any) -> Any:
     """Write a vector into a contiguous array."""
 
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        builder.store(args[0], _place(context, builder, array, *args[1:], vector.lanes), align=4)
+        builder.store(args[0], _place(context, builder, array, *args[1:]), align=4)
         return context.get_dummy_value()
 
     return types.none(vector, array, INT), emit
@@ -142,25 +136,16 @@ def where_less(typing_context: Any, a: Any, b: Any, yes: Any, no: Any) -> Any:
 
 
 @intrinsic
-def across(typing_context: Any, vector: Any, distance: Any) -> Any:
-    """Lane i takes what lane i xor distance holds; distance is a literal power of two below 16."""
-    if not isinstance(distance, types.IntegerLiteral):
-        return None
-    step = distance.literal_value
+def total(typing_context: Any, vector: Any) -> Any:
+    """The sum of the lanes, in order of halving distance."""
 
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        mask = ir.Constant(ir.VectorType(I32, LANES), [i ^ step for i in range(LANES)])
-        return builder.shuffle_vector(args[0], args[0], mask)
-
-    return vector(vector, distance), emit
-
-
-@intrinsic
-def first(typing_context: Any, vector: Any) -> Any:
-    """The number in lane 0."""
-
-    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return builder.extract_element(args[0], ir.Constant(I32, 0))
+        value, distance = args[0], LANES // 2
+        while distance:
+            mask = ir.Constant(ir.VectorType(I32, LANES), [i ^ distance for i in range(LANES)])
+            value = builder.fadd(value, builder.shuffle_vector(value, value, mask))
+            distance //= 2
+        return builder.extract_element(value, ir.Constant(I32, 0))
 
     return types.float32(vector), emit
 
@@ -201,7 +186,7 @@ def transpose(typing_context: Any, array: Any, source: Any, target: Any) -> Any:
 
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         offsets = [ir.Constant(args[1].type, LANES * i) for i in range(LANES)]
-        at = [[_place(context, builder, array, args[0], builder.add(o, i), LANES) for i in offsets] for o in args[1:]]
+        at = [[_place(context, builder, array, args[0], builder.add(o, i)) for i in offsets] for o in args[1:]]
         rows = [_load(builder, address) for address in at[0]]
         distance = LANES // 2
         # Exchange the off-diagonal quarters, then those of the quarters, and so on.
@@ -221,52 +206,54 @@ def transpose(typing_context: Any, array: Any, source: Any, target: Any) -> Any:
     return types.none(array, INT, INT), emit
 
 
-def tile(rows: int, vectors: int, lanes: int) -> Any:
-    """The product of `rows` rows of A with `vectors` panels of B, all of it in registers.
+def tile(rows: int, panels: int, transposed: bool) -> Any:
+    """The product of some rows of A with some panels of B, all of it in registers.
 
-    The compiled function takes (array, K, A, B, C, finish, env) with A = (a, row, k, run, length), B = (b, panel) and
-    C = (c, panel, index): offsets and strides in entries of the array. A_ik is at
-    a + i row + (k // length) run + (k % length) k, B_kj at b + k lanes + j. It ends with
-    finish(sum, array, where, index, env) for every row and panel: the place and the number of the panel.
+    The compiled function takes (array, K, A, B, C, finish, env), with A, B and C each (place, distance from one panel
+    to the next) in entries of the array, and C the number of its first panel too. A panel holds 16 columns, row by row,
+    so that B_kj is at place + 16 k + j in its panel; A_ik is the entry (i, k) of the first row of panels, transposed:
+    the entry (k, i) of one panel. In the end finish(sum, array, place, panel, env) is called for every row and panel.
     """
-    kind = Vector(lanes)
+    kind = Vector(LANES)
 
     @intrinsic
     def product(typing_context: Any, array: Any, K: Any, A: Any, B: Any, C: Any, finish: Any, env: Any) -> Any:
         ending = typing_context.resolve_function_type(finish, (kind, array, INT, INT, env), {})
 
         def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            K = args[1]
-            a, a_row, a_k, a_run, run = cgutils.unpack_tuple(builder, args[2])
-            b, b_panel = cgutils.unpack_tuple(builder, args[3])
-            c, c_panel, panel = cgutils.unpack_tuple(builder, args[4])
-            whole = K.type
-            vector = ir.VectorType(F32, lanes)
+            whole, vector = args[1].type, ir.VectorType(F32, LANES)
+            (a, a_panel), (b, b_panel), (c, c_panel, index) = (cgutils.unpack_tuple(builder, t) for t in args[2:5])
             data = context.make_array(array)(context, builder, args[0]).data
-            sums = [[cgutils.alloca_once_value(builder, ir.Constant(vector, None)) for _ in range(vectors)]
-                    for _ in range(rows)]  # fmt: skip
-            number = [ir.Constant(whole, i) for i in range(max(rows, vectors, lanes) + 1)]
-            firsts = [builder.gep(data, [builder.add(a, builder.mul(number[r], a_row))]) for r in range(rows)]
-            panels = [builder.gep(data, [builder.add(b, builder.mul(number[v], b_panel))]) for v in range(vectors)]
-            with cgutils.for_range_slice(builder, number[0], K, run, intp=whole) as (start, count):
-                left = builder.sub(K, start)
-                here = builder.select(builder.icmp_signed("<", left, run), left, run)
-                jump = builder.mul(count, a_run)
-                with cgutils.for_range(builder, here, intp=whole) as loop:
-                    at_a = builder.add(jump, builder.mul(loop.index, a_k))
-                    at_b = builder.mul(builder.add(start, loop.index), ir.Constant(whole, lanes))
-                    bs = [_load(builder, builder.bitcast(builder.gep(p, [at_b]), vector.as_pointer())) for p in panels]
+
+            def number(n: int) -> Any:
+                return ir.Constant(whole, n)
+
+            def at(place: Any, panel: Any, number_of_panel: Any, offset: Any) -> Any:
+                return builder.add(builder.add(place, builder.mul(panel, number_of_panel)), offset)
+
+            zero = ir.Constant(vector, None)
+            sums = [[cgutils.alloca_once_value(builder, zero) for _ in range(panels)] for _ in range(rows)]
+            # A long sum runs through the panels of A, 16 terms in each.
+            length = args[1] if transposed else number(LANES)
+            with cgutils.for_range_slice(builder, number(0), args[1], length, intp=whole) as (start, run):
+                left = builder.sub(args[1], start)
+                terms = builder.select(builder.icmp_signed("<", left, length), left, length)
+                with cgutils.for_range(builder, terms, intp=whole) as loop:
+                    k = builder.mul(builder.add(start, loop.index), number(LANES))
+                    ahead = builder.mul(loop.index, number(LANES if transposed else 1))
+                    factors = [_load(builder, _vector_at(builder, data, at(b, b_panel, number(v), k))) for v in range(panels)]
                     for r in range(rows):
-                        x = builder.load(builder.gep(firsts[r], [at_a]))
-                        x = _spread(context, builder, x, types.float32, lanes)
-                        for v in range(vectors):
-                            new = builder.fadd(builder.load(sums[r][v]), builder.fmul(x, bs[v], flags=FUSED), flags=FUSED)
-                            builder.store(new, sums[r][v])
+                        place = builder.gep(data, [at(a, a_panel, run, ahead)])
+                        x = builder.load(builder.gep(place, [number(r if transposed else LANES * r)]))
+                        x = _spread(context, builder, x, types.float32, LANES)
+                        for v in range(panels):
+                            term = builder.fmul(x, factors[v], flags=FUSED)
+                            builder.store(builder.fadd(builder.load(sums[r][v]), term, flags=FUSED), sums[r][v])
             end = context.get_function(finish, ending)
-            for v in range(vectors):
+            for v in range(panels):
                 for r in range(rows):
-                    where = builder.add(c, builder.add(ir.Constant(whole, r * lanes), builder.mul(number[v], c_panel)))
-                    end(builder, [builder.load(sums[r][v]), args[0], where, builder.add(panel, number[v]), args[6]])
+                    place = at(c, c_panel, number(v), number(LANES * r))
+                    end(builder, [builder.load(sums[r][v]), args[0], place, builder.add(index, number(v)), args[6]])
             return context.get_dummy_value()
 
         return types.none(array, K, A, B, C, finish, env), emit
