@@ -62,11 +62,15 @@ class Activation(Layer):
         return NoParams(), slope * dy, rate
 
 
-@cache  # so that two of one leak are equal
 def leaky_relu(leak: float = 0.01) -> Activation:
     """max(x, 0) + leak min(x, 0); the slope at 0 is `leak`. ValueError unless 0 <= leak < 1."""
     if not 0 <= leak < 1:
         raise ValueError(f"leak must be in [0, 1), got {leak}.")
+    return _leaky_relu(leak)
+
+
+@cache  # so that two of one leak are equal
+def _leaky_relu(leak: float) -> Activation:
     return Activation(
         "leaky_relu",
         lambda x: Device.of(x).xp.where(x > 0, x, leak * x),

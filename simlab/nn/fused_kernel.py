@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+from numba import njit, types
 
 from simlab.nn.fused_functions import ACTIVATIONS, OPTIONS, F, exp
 from simlab.nn.order import STREAM, shuffle
@@ -310,7 +310,24 @@ def descend(s: Any, blocks: Any, numbers: Any, n: Any, panel: Any, rates: Any) -
         learn(s, up(b[IN], 8), b[OUT], n, (b[X], panel), (b[D], panel), (b[W], b[W_PANEL]), env)
 
 
-@njit(**OPTIONS, cache=True)
+def _read(number: Any, axes: int = 1, order: str = "C") -> Any:
+    """The type of an array that is only read."""
+    return types.Array(number, axes, order, readonly=True)
+
+
+_f, _i, _matrix = types.float32, types.int64, types.float32[:, ::1]
+_data = types.Tuple([_read(_f), _read(types.int32), _read(_f), _i, _i, _i])
+_rates = types.Tuple([_read(_f, 2, "A"), _read(_f), _read(_f)])
+_net, _scratch = types.Tuple([types.int64[:, ::1], _matrix, _f]), types.Tuple([_f[::1], types.int32[::1]])
+_marks = types.Tuple([_read(types.boolean), types.int64[::1]])
+_how, _keys = types.UniTuple(_i, 9), types.UniTuple(types.uint64, 2)
+
+
+@njit(
+    types.void(_i, _i, _matrix, _matrix, _data, _rates, _net, _scratch, _how, _keys, _read(_i), _marks),
+    **OPTIONS,
+    cache=True,
+)
 def train(
     begin: Any, end: Any, flat: Any, velocity: Any, data: Any, rates: Any, net: Any, scratch: Any, how: Any, keys: Any,
     models: Any, marks: Any,
