@@ -40,12 +40,7 @@ class Device:
             import cupy
         except ImportError as error:
             raise DeviceError(NO_CUPY) from error
-        try:
-            cupy.zeros(1)
-            properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)
-        except cupy.cuda.runtime.CUDARuntimeError as error:
-            raise DeviceError(NO_CARD.format(reason=str(error).split(":")[0])) from error
-        return cls("gpu", cupy, properties["name"].decode())
+        return _card(cupy)
 
     @classmethod
     def of(cls, array: Any) -> Device:
@@ -81,6 +76,10 @@ class Device:
         """The error function of every entry."""
         return self._scipy("special").erf(values)
 
+    def linear_operator(self, shape: tuple[int, int], product: Any, dtype: Any) -> Any:
+        """A symmetric matrix known by its products with vectors, for the sparse eigensolvers of SciPy or CuPy."""
+        return self._scipy("sparse.linalg").LinearOperator(shape, matvec=product, rmatvec=product, dtype=dtype)
+
     def _scipy(self, part: str) -> Any:
         """A module of SciPy, or its twin on the card."""
         return importlib.import_module(f"{'cupyx.' if self.name == 'gpu' else ''}scipy.{part}")
@@ -91,6 +90,17 @@ class Device:
             raise DeviceError("CUDA text compiles on a gpu device only.")
         # --fmad is CUDA's default, said here because the CPU kernels take the same liberty and no other.
         return self.xp.RawKernel(source, entry, options=("--std=c++17", "--fmad=true"))
+
+
+@cache
+def _card(cupy: Any) -> Device:
+    """The card behind CuPy, asked once: a question takes longer than a small kernel."""
+    try:
+        cupy.zeros(1)
+        properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        raise DeviceError(NO_CARD.format(reason=str(error).split(":")[0])) from error
+    return Device("gpu", cupy, properties["name"].decode())
 
 
 @cache

@@ -16,7 +16,8 @@ import xarray as xr
 
 from simlab.claims import Claim
 from simlab.errors import InputError
-from simlab.results import claims_of, load, save, write_atomically
+from simlab.files import write_atomically
+from simlab.results import claims_of, load, save
 from simlab.settings import to_toml
 from simlab.study import BaseConfig, Study, figure
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import datetime
 import importlib.metadata
 import json
-import os
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ import xarray as xr
 from simlab import __version__
 from simlab.claims import Claim
 from simlab.errors import InputError
+from simlab.files import write_atomically
 
 SCHEMA = 1
 """Raised when a name or a meaning in the tree changes."""
@@ -35,6 +34,7 @@ DIMS = {
     "range": "ranges of neighbouring widths", "examples": "sample sizes", "epoch": "steps of gradient descent",
     "members": "numbers of members of an ensemble", "budget": "budgets of parameters", "stage": "stages of training",
     "contest": "budgets of one network against two",
+    "model": "nets of a stack",
     "part": "ranges of widths, of one network and of infinitely many",
 }  # fmt: skip
 """Every dimension name of this laboratory; `name_` is the second axis of a covariance over `name`."""
@@ -110,21 +110,6 @@ def load(path: Path) -> xr.DataTree:
     if (version := result.attrs.get("schema_version", SCHEMA)) != SCHEMA:
         raise InputError(f"{path} has schema {version}, this version of simlab reads {SCHEMA}; run the study again.")
     return result
-
-
-def write_atomically(path: Path, write: Callable[[str], object]) -> None:
-    """Call write(temporary name) beside `path`, flush and rename: nothing half-written ever has the final name."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(name)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def claims_of(result: xr.DataTree) -> list[Claim]:

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from simlab import __version__, quantities, results
+from simlab import __version__, files, quantities, results
 from simlab.claims import Claim
 from simlab.errors import InputError
 from simlab.statistics import Estimate, Joint
@@ -157,14 +157,14 @@ def test_a_writer_that_fails_leaves_what_was_there(
         raise failure
 
     with pytest.raises(failure):
-        results.write_atomically(path, write)
+        files.write_atomically(path, write)
     assert [(p.name, p.read_text("utf-8")) for p in tmp_path.iterdir()] == ([("file.txt", before)] if before else [])
 
 
 def test_a_writer_that_succeeds_replaces_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / "file.txt"
     for content in (b"one", b"two"):
-        results.write_atomically(path, partial(_write, content))
+        files.write_atomically(path, partial(_write, content))
         assert path.read_bytes() == content
     assert list(tmp_path.iterdir()) == [path]
     assert path.stat().st_mode & 0o777 == 0o644

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from simlab.device import Device
+from simlab.nn.kernels import Kernel
 from simlab.nn.layer import Array, Layer, added, moving, require_width
 from simlab.random import Key, normals
 
@@ -47,6 +48,15 @@ def transposed_product(x: Array, dy: Array) -> Array:
     return flipped(x) * dy if x.shape[-2] == 1 else flipped(x) @ dy
 
 
+def outer_products(x: Array, dy: Array) -> Array:
+    """x_i dy_j of every example: (..., n, in), (..., n, out) -> (..., n, in, out)."""
+    if Device.of(dy).name == "gpu":
+        return x[..., :, None] * dy[..., None, :]
+    from simlab.nn import outer  # numba, which few callers need
+
+    return outer.outer_products(x, dy)
+
+
 @dataclass(frozen=True)
 class DenseLayer(Layer):
     """y = scale x W + bias_scale b, with W ~ N(0, std^2) and b = 0 at the start."""
@@ -57,6 +67,7 @@ class DenseLayer(Layer):
     scale: float
     bias_scale: float
     bias: bool
+    scaling: Scaling
 
     def init(self, key: Key, model: Array, dtype: Any) -> Dense:
         W = gaussian(key, model, (self.n_in, self.n_out), self.std, dtype)
@@ -67,6 +78,11 @@ class DenseLayer(Layer):
 
     def vjp(self, params: Dense, cache: Array, dy: Array) -> tuple[Dense, Array]:
         return self.gradient(params, cache, dy), self._scaled(dy @ flipped(params.W))
+
+    def per_example(self, params: Dense, cache: Array, dy: Array) -> tuple[Dense, Array]:
+        scaled = self._scaled(dy)
+        gradient = Dense(outer_products(cache, scaled), self.bias_scale * dy if self.bias else None)
+        return gradient, scaled @ flipped(params.W)
 
     def gradient(self, params: Dense, cache: Array, dy: Array) -> Dense:
         return self._gradient(transposed_product(cache, dy), dy)
@@ -81,6 +97,19 @@ class DenseLayer(Layer):
         W_t = flipped(params.W)
         rate = self.gradient_tangent(params, cache, dparams, trace, dy, dy_dot)
         return rate, self._scaled(dy @ W_t), self._scaled(dy_dot @ W_t + dy @ flipped(dparams.W))
+
+    def kernel(self, kernel: Kernel) -> Kernel:
+        if self.scaling == "mup":
+            raise ValueError('the scaling "mup" learns features, so no kernel describes it; use scaling="ntk".')
+        if self.scaling == "standard" and kernel.ntk is not None:
+            raise ValueError(
+                'the tangent kernel of the scaling "standard" grows with the width; use scaling="ntk", or ntk=False '
+                "for the covariance alone."
+            )
+        gain = (self.std * self.scale) ** 2 * self.n_in
+        nngp = gain * kernel.nngp
+        ntk = None if kernel.ntk is None else nngp + gain * kernel.ntk + (1.0 if self.bias else 0.0)
+        return Kernel(nngp, ntk, gain * kernel.left, gain * kernel.right, True)
 
     def gradient_tangent(
         self, params: Dense, cache: Array, dparams: Dense, trace: Array | None, dy: Array, dy_dot: Array
@@ -134,7 +163,7 @@ def dense(
             scale = 1 / math.sqrt(n_in)
     elif scaling != "standard":
         raise ValueError(f'scaling must be "standard", "ntk" or "mup", got {scaling!r}.')
-    return DenseLayer(n_in, n_out, std, scale, bias_scale, bias)
+    return DenseLayer(n_in, n_out, std, scale, bias_scale, bias, scaling)
 
 
 @dataclass(frozen=True)
@@ -163,6 +192,14 @@ class WeightNormLayer(Layer):
         dW = transposed_product(x, dy)
         db = dy.sum(axis=-2) if self.bias else None
         return WeightNorm(g * inv * _across(u, dW), (u * dW).sum(axis=-2), db), dy @ flipped(g * u)
+
+    def per_example(self, params: WeightNorm, cache: tuple[Array, Array, Array], dy: Array) -> tuple[WeightNorm, Array]:
+        x, u, inv = cache
+        g = params.g[..., None, :]
+        along = (x @ u) * dy  # u . dW of every unit, without the outer products
+        turn, part = (g * inv)[..., None, :, :], u[..., None, :, :]
+        dV = turn * (outer_products(x, dy) - part * along[..., None, :])
+        return WeightNorm(dV, along, dy if self.bias else None), dy @ flipped(g * u)
 
     def push(
         self, params: WeightNorm, cache: tuple[Array, Array, Array], dparams: WeightNorm, dx: Array | None

@@ -16,7 +16,8 @@ from math import prod
 import numpy as np
 
 from simlab.device import Device
-from simlab.nn.layer import Array, Layer, Params, leaves, tree_map
+from simlab.nn.kernels import Kernel
+from simlab.nn.layer import COUPLED, Array, Cache, Layer, Params, leaves, spread, tree_map
 from simlab.nn.losses import Loss
 from simlab.random import key
 
@@ -87,18 +88,13 @@ def gauss_newton_product(net: Layer, loss: Loss, params: Params, x: Array, y: Ar
 def per_example_grads(net: Layer, loss: Loss, params: Params, x: Array, y: Array) -> Params:
     """Each example's share of the gradient, like params with a second axis: (model, n, ...).
 
-    The loss is a mean, so the shares have the factor 1 / n and their sum over n is the gradient. ValueError for a net
-    with batch normalisation, where the loss of one example depends on all others.
+    The loss is a mean, so the shares have the factor 1 / n and their sum over n is the gradient. Most of the
+    cost is that of memory for model * n * parameters numbers. ValueError for a net with batch normalisation, where the
+    loss of one example depends on all others.
     """
-    x = _of_single_examples(net, params, x)
-    n = x.shape[-2]
-    y = Device.of(x).asarray(y)
-    if y.ndim <= loss.target_axes:
-        raise ValueError(f"targets must have an axis of examples, got shape {y.shape}.")
-    spread = tree_map(lambda leaf: leaf[:, None], params)
-    outputs, cache = net.forward(spread, x[..., None, :])
-    dy = loss.grad(outputs, Device.of(x).xp.expand_dims(y, -1 - loss.target_axes)) / n
-    return net.gradient(spread, cache, dy)
+    x = of_single_examples(net, params, x)
+    outputs, cache = net.forward(params, x)
+    return net.per_example(params, cache, loss.grad(outputs, y))[0]
 
 
 def tangent_kernel(net: Layer, params: Params, x: Array, other: Array | None = None) -> Array:
@@ -111,33 +107,64 @@ def tangent_kernel(net: Layer, params: Params, x: Array, other: Array | None = N
     right = left if other is None else leaves(_jacobian(net, params, other))
     total = 0
     for a, b in zip(left, right, strict=True):
-        (model, n, out), m = a.shape[:3], b.shape[1]
-        rows, columns = a.reshape(model, n * out, -1), b.reshape(model, m * out, -1)
-        total = total + (rows @ columns.swapaxes(-1, -2)).reshape(model, n, out, m, out).swapaxes(2, 3)
+        (model, out, n), m = a.shape[:3], b.shape[2]
+        rows, columns = a.reshape(model, out * n, -1), b.reshape(model, out * m, -1)
+        total = total + (rows @ columns.swapaxes(-1, -2)).reshape(model, out, n, out, m).transpose(0, 2, 4, 1, 3)
     return total
 
 
-def flatten(params: Params) -> Array:
-    """All trained numbers of each model in a row: (model, parameter). Population statistics are not among them."""
+def infinite_width(net: Layer, x: Array, other: Array | None = None, *, ntk: bool = True) -> Kernel:
+    """The kernels that the net tends to as all its widths go to infinity, between x (n, in) and other (m, in), or x.
+
+    nngp is the covariance of an output over models at the start, ntk the tangent kernel of one output, in float64;
+    those of different outputs are uncorrelated. At a finite width they are off by 1 / sqrt(width).
+    ntk=False leaves the tangent kernel out. ValueError for a layer without a limit, and for the tangent kernel of dense
+    layers of another scaling than "ntk".
+    Lee et al. 2018; Jacot, Gabriel & Hongler 2018.
+    """
+    home = Device.of(x)
+    x = home.asarray(x, "float64")
+    right = x if other is None else home.asarray(other, "float64")
+    for rows in (x, right):
+        if rows.ndim != 2 or net.n_in not in (None, rows.shape[-1]) or 0 in rows.shape or rows.shape[1] != x.shape[1]:
+            raise ValueError(f"features must have shape (n, {net.n_in or x.shape[-1]}), got {rows.shape}.")
+        if not bool(home.xp.isfinite(rows).all()):
+            raise ValueError("features hold NaN or infinite values; remove or fill them first.")
+    width = x.shape[1]
+    nngp = x @ right.T / width
+    # The diagonal itself where there is one, so that an input and itself are at the angle 0 exactly.
+    left, across = ((r * r).sum(axis=1) / width for r in (x, right))
+    if other is None:
+        left = across = nngp.diagonal()
+    return net.kernel(Kernel(nngp, home.xp.zeros_like(nngp) if ntk else None, left, across, False))
+
+
+def flatten(params: Params, axes: int = 1) -> Array:
+    """All trained numbers of each model in a row: (model, parameter). Population statistics are not among them.
+
+    axes: how many axes stand before those of the parameters; the gradients of examples have 2, and become
+    (model, n, parameter).
+    """
     parts = leaves(params)
-    return Device.of(parts[0]).xp.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
+    rows = [part.reshape(*part.shape[:axes], prod(part.shape[axes:])) for part in parts]
+    return Device.of(parts[0]).xp.concatenate(rows, axis=-1)
 
 
 def unflatten(params_like: Params, flat: Array) -> Params:
     """The inverse of `flatten`, in the shapes of params_like; population statistics are those of params_like.
 
-    flat: (model, parameter), for any number of models where there are no such statistics. ValueError on another number
-    of parameters.
+    flat: (model, parameter), with more axes between the two where `flatten` was told of them; any number of models
+    where there are no such statistics. ValueError on another number of parameters.
     """
     expected = sum(prod(leaf.shape[1:]) for leaf in leaves(params_like))
-    if flat.ndim != 2 or flat.shape[1] != expected:
+    if flat.ndim < 2 or flat.shape[-1] != expected:
         raise ValueError(f"flat must have shape (model, {expected}), got {flat.shape}.")
     start = 0
 
     def cut(leaf: Array) -> Array:
         nonlocal start
         stop = start + prod(leaf.shape[1:])
-        part = flat[:, start:stop].reshape(len(flat), *leaf.shape[1:])
+        part = flat[..., start:stop].reshape(*flat.shape[:-1], *leaf.shape[1:])
         start = stop
         return part
 
@@ -170,19 +197,24 @@ def _with_direction(net: Layer, params: Params, x: Array, v: Params) -> Array:
     return checked(net, params, x)
 
 
-def _of_single_examples(net: Layer, params: Params, x: Array) -> Array:
+def of_single_examples(net: Layer, params: Params, x: Array) -> Array:
     """`checked` x, for a net whose examples do not see each other."""
     if net.couples_examples:
-        raise ValueError("batch normalisation couples the examples; take another norm for derivatives of one example.")
+        raise ValueError(COUPLED)
     return checked(net, params, x)
 
 
 def _jacobian(net: Layer, params: Params, x: Array) -> Params:
-    """The derivative of every output of every example, like params with two more axes: (model, n, out, ...)."""
-    x = _of_single_examples(net, params, x)
+    """The derivative of every output of every example, like params with two more axes: (model, out, n, ...)."""
+    x = of_single_examples(net, params, x)
     xp = Device.of(x).xp
-    spread = tree_map(lambda leaf: leaf[:, None, None], params)
-    outputs, cache = net.forward(spread, x[..., None, None, :])
-    model, n, out = outputs.shape[0], outputs.shape[1], outputs.shape[-1]
-    units = xp.broadcast_to(xp.eye(out, dtype=outputs.dtype)[:, None, :], (model, n, out, 1, out))
-    return net.gradient(spread, cache, units)
+    wide, outputs, cache = wide_forward(net, params, x)
+    model, _, n, out = outputs.shape
+    units = xp.broadcast_to(xp.eye(out, dtype=outputs.dtype)[:, None, :], (model, out, n, out))
+    return net.per_example(wide, cache, units)[0]
+
+
+def wide_forward(net: Layer, params: Params, x: Array) -> tuple[Params, Array, Cache]:
+    """Parameters, outputs (model, 1, n, out) and cache of a forward pass with an axis for tangents or cotangents."""
+    wide = spread(params)
+    return wide, *net.forward(wide, x[:, None] if x.ndim == 3 else x[None, None])

@@ -2,8 +2,8 @@
 
 A layer is a frozen value without arrays; its parameters are a pytree of NamedTuples whose arrays have the model axis
 first. By the gufunc rule only the last axes have a meaning: activations are (..., n, features), and every function of a
-layer broadcasts what stands before them. So x may be (n, in), shared by all models, or (model, n, in), and per-example
-derivatives are the same functions with the examples moved to a leading axis.
+layer broadcasts what stands before them. So x may be (n, in), shared by all models, or (model, n, in), and several
+tangents of one net are one call with an axis for them after the model axis.
 
 The exact Hessian-vector product is Pearlmutter's R-operator (Pearlmutter 1994): push a tangent of the parameters
 through the net, then take the tangent of the backward pass. `push` and `vjp_tangent` are these two halves.
@@ -17,12 +17,16 @@ from numbers import Integral
 from typing import Any, NamedTuple
 
 from simlab.device import Device
+from simlab.nn.kernels import Kernel
 from simlab.random import Key
 
 Array = Any
 Params = Any
 Cache = Any
 Trace = Any
+
+
+COUPLED = "batch normalisation couples the examples; take another norm for derivatives of one example."
 
 
 class NoParams(NamedTuple):
@@ -34,6 +38,22 @@ class Statistics(NamedTuple):
 
     mean: Array
     var: Array
+
+
+class Fixed(NamedTuple):
+    """Parameters of `fixed`: those of its layer, carried with the others and never trained."""
+
+    layer: Params
+
+
+class NoiseState(NamedTuple):
+    """Which noise a layer adds, (model,) each: carried with the parameters, never trained."""
+
+    low: Array  # the key of the layer, two words of 32 bits
+    high: Array
+    model: Array  # the model's own index, wherever it stands in a stack
+    step: Array
+    scale: Array  # of the standard deviation
 
 
 class Layer(ABC):
@@ -61,6 +81,10 @@ class Layer(ABC):
         """Pull dy (..., n, out) back: (gradient like params, dx (..., n, in))."""
 
     @abstractmethod
+    def per_example(self, params: Params, cache: Cache, dy: Array) -> tuple[Params, Array]:
+        """`vjp` with the gradient of every example apart: (like params with an axis n after the model axis, dx)."""
+
+    @abstractmethod
     def push(self, params: Params, cache: Cache, dparams: Params, dx: Array | None) -> tuple[Array, Trace]:
         """Push a tangent (dparams, dx) forward: dy (..., n, out), and what `vjp_tangent` needs of it.
 
@@ -75,6 +99,16 @@ class Layer(ABC):
 
         Returns (rate of the gradient like params, dx, rate of dx); dx is that of `vjp`, for the layer below.
         """
+
+    def kernel(self, kernel: Kernel) -> Kernel:
+        """The kernels after this layer from those before it, as all widths go to infinity.
+
+        ValueError where there is no such limit, or none is known here.
+        """
+        raise ValueError(
+            f"{type(self).__name__} has no kernel of infinite width here; build the net of dense layers, activations, "
+            "residual branches and layer_norm without affine part."
+        )
 
     def gradient(self, params: Params, cache: Cache, dy: Array) -> Params:
         """The gradient of `vjp` alone, for a first layer: nobody asks for the dx of the data."""
@@ -99,9 +133,14 @@ class Layer(ABC):
         return params
 
 
+def is_state(params: Params) -> bool:
+    """Whether these arrays are carried with the parameters and never trained."""
+    return isinstance(params, (Statistics, NoiseState, Fixed))
+
+
 def leaves(params: Params) -> list[Array]:
-    """The trained arrays, in order; None and `Statistics` are passed over."""
-    if params is None or isinstance(params, Statistics):
+    """The trained arrays, in order; None and untrained state are passed over."""
+    if params is None or is_state(params):
         return []
     if isinstance(params, tuple):
         return [leaf for part in params for leaf in leaves(part)]
@@ -109,8 +148,8 @@ def leaves(params: Params) -> list[Array]:
 
 
 def tree_map(function: Callable[..., Array], first: Params, *rest: Params) -> Params:
-    """function(leaf of first, leaf of each rest) for every trained array; `Statistics` are those of `first`."""
-    if first is None or isinstance(first, Statistics):
+    """function(leaf of first, leaf of each rest) for every trained array; untrained state is that of `first`."""
+    if first is None or is_state(first):
         return first
     if isinstance(first, tuple):
         return rebuilt(first, [tree_map(function, *parts) for parts in zip(first, *rest, strict=True)])
@@ -122,6 +161,15 @@ def select(params: Params, models: slice | Array) -> Params:
     if isinstance(params, tuple):
         return rebuilt(params, [select(part, models) for part in params])
     return None if params is None else params[models]
+
+
+def spread(params: Params) -> Params:
+    """The same parameters, fixed ones too, with an axis of length 1 after that of the models."""
+    if isinstance(params, NoiseState):  # all tangents of a model share its noise
+        return params
+    if isinstance(params, tuple):
+        return rebuilt(params, [spread(part) for part in params])
+    return None if params is None else params[:, None]
 
 
 def moving(dx: Array | None, x: Array) -> Array:

@@ -1,12 +1,13 @@
 """Losses of a batch: the value, and its gradient and Hessian product in the outputs.
 
 Outputs are (..., n, out), values (...), the mean over the n examples. Targets are shared by all models or have the
-model axis first. All three functions of a loss check the targets and raise ValueError.
+model axis first. All three functions of a loss check the targets and raise ValueError; a loss with checks=False looks
+at their shapes only, for loops over targets that were checked before.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from simlab.device import Device
@@ -15,9 +16,10 @@ from simlab.nn.layer import Array
 
 
 class Loss(Protocol):
-    """A mean over examples; `target_axes` is the number of axes that one example's target has."""
+    """A mean over examples."""
 
-    target_axes: int
+    def target_axes(self, y: Array) -> int:
+        """The number of axes that one example's target has in y: 0 for labels, 1 for a row of numbers."""
 
     def value(self, outputs: Array, y: Array) -> Array:
         """(..., n, out) -> (...)."""
@@ -33,7 +35,10 @@ class Loss(Protocol):
 class MeanSquaredError:
     """mean (f - y)^2 over examples and outputs; y is (n, out) or (model, n, out)."""
 
-    target_axes = 1
+    checks: bool = field(default=True, repr=False, compare=False)
+
+    def target_axes(self, y: Array) -> int:
+        return 1
 
     def value(self, outputs: Array, y: Array) -> Array:
         error = self._error(outputs, y)
@@ -48,28 +53,33 @@ class MeanSquaredError:
         return 2 / (outputs.shape[-2] * outputs.shape[-1]) * v
 
     def _error(self, outputs: Array, y: Array) -> Array:
-        y = _at_home(outputs, y, outputs.dtype)
+        y = at_home(outputs, y, outputs.dtype)
         if y.ndim < 2 or y.shape[-2:] != outputs.shape[-2:] or not _broadcasts(outputs, y, 2):
             raise ValueError(f"mse needs targets of shape {_shapes(outputs, 2)}, got {y.shape}.")
-        if not bool(Device.of(y).xp.isfinite(y).all()):
+        if self.checks and not bool(Device.of(y).xp.isfinite(y).all()):
             raise ValueError("targets hold NaN or infinite values; remove or fill them first.")
         return outputs - y
 
 
 @dataclass(frozen=True)
 class CrossEntropy:
-    """-sum t log softmax(f), the mean over examples; y holds integer labels, (n) or (model, n), below the output count.
+    """-sum t log softmax(f), the mean over examples; y holds labels or soft targets.
 
-    t = (1 - label_smoothing) one_hot(y) + label_smoothing / out (Szegedy et al. 2016, section 7). Logits are shifted by
-    their maximum, so that no exponential overflows. ValueError unless 0 <= label_smoothing < 1.
+    Labels are integers below the number of outputs, (n) or (model, n), and stand for their one-hot rows p. Soft targets
+    are those rows themselves, probabilities of a float dtype, (n, out) or (model, n, out).
+    t = (1 - label_smoothing) p + label_smoothing / out (Szegedy et al. 2016, section 7). Logits are shifted by their
+    maximum, so that no exponential overflows. ValueError unless 0 <= label_smoothing < 1.
     """
 
     label_smoothing: float = 0.0
-    target_axes = 0
+    checks: bool = field(default=True, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(f"label_smoothing must be in [0, 1), got {self.label_smoothing}.")
+
+    def target_axes(self, y: Array) -> int:
+        return 1 if _soft(y) else 0
 
     def value(self, outputs: Array, y: Array) -> Array:
         targets = self._targets(outputs, y)
@@ -87,10 +97,15 @@ class CrossEntropy:
 
     def _targets(self, outputs: Array, y: Array) -> Array:
         """The probabilities t, (..., n, out), in the dtype of the outputs."""
-        classes = outputs.shape[-1]
-        hit = _labels(outputs, y, classes, "cross_entropy")[..., None] == Device.of(outputs).xp.arange(classes)
-        smooth = self.label_smoothing
-        return (1 - smooth) * hit.astype(outputs.dtype) + smooth / classes
+        classes, smooth = outputs.shape[-1], self.label_smoothing
+        y = at_home(outputs, y)
+        if _soft(y):
+            rows = _probabilities(outputs, y, self.checks)
+        else:
+            labels = _labels(outputs, y, classes, "cross_entropy", self.checks)
+            hit = labels[..., None] == Device.of(outputs).xp.arange(classes)
+            rows = hit.astype(outputs.dtype)
+        return rows if smooth == 0 else (1 - smooth) * rows + smooth / classes
 
 
 @dataclass(frozen=True)
@@ -100,7 +115,10 @@ class Logistic:
     It is the cross-entropy of the two logits (0, f). No exponential overflows.
     """
 
-    target_axes = 0
+    checks: bool = field(default=True, repr=False, compare=False)
+
+    def target_axes(self, y: Array) -> int:
+        return 0
 
     def value(self, outputs: Array, y: Array) -> Array:
         labels = self._labels(outputs, y)
@@ -117,7 +135,7 @@ class Logistic:
         """The labels as numbers, (..., n, 1)."""
         if outputs.shape[-1] != 1:
             raise ValueError(f"logistic needs a net with one output, got {outputs.shape[-1]}; use cross_entropy.")
-        return _labels(outputs, y, 2, "logistic")[..., None].astype(outputs.dtype)
+        return _labels(outputs, y, 2, "logistic", self.checks)[..., None].astype(outputs.dtype)
 
 
 def softmax(logits: Array) -> Array:
@@ -126,24 +144,46 @@ def softmax(logits: Array) -> Array:
     return e / e.sum(axis=-1, keepdims=True)
 
 
+def trusting(loss: Loss) -> Loss:
+    """The same loss without a look at the values of its targets, where it can do without."""
+    return replace(loss, checks=False) if isinstance(loss, (MeanSquaredError, CrossEntropy, Logistic)) else loss
+
+
 mse = MeanSquaredError()
 cross_entropy = CrossEntropy()
 logistic = Logistic()
 
 
-def _labels(outputs: Array, y: Array, classes: int, name: str) -> Array:
+def _soft(y: Array) -> bool:
+    """Whether targets of `cross_entropy` are probabilities: floats with an axis of classes, not float labels."""
+    return bool(y.dtype.kind == "f" and y.ndim > 1)
+
+
+def _probabilities(outputs: Array, y: Array, checks: bool) -> Array:
+    """Rows that are at least 0 and sum to 1, (..., n, out), in the dtype of the outputs; ValueError otherwise."""
+    if y.shape[-2:] != outputs.shape[-2:] or not _broadcasts(outputs, y, 2):
+        raise ValueError(f"cross_entropy needs probabilities of shape {_shapes(outputs, 2)}, got {y.shape}.")
+    # Rounding of a softmax over the classes, in the coarser of the two dtypes; NaN fails both comparisons.
+    xp = Device.of(y).xp
+    slack = 8 * outputs.shape[-1] * max(float(xp.finfo(d).eps) for d in (y.dtype, outputs.dtype))
+    if checks and not bool((y >= 0).all() & (abs(y.sum(axis=-1) - 1) <= slack).all()):
+        raise ValueError("probabilities must be at least 0 and sum to 1 in every row; divide each row by its sum.")
+    return y.astype(outputs.dtype, copy=False)
+
+
+def _labels(outputs: Array, y: Array, classes: int, name: str, checks: bool) -> Array:
     """Integer labels below the number of classes, one for each example; ValueError otherwise."""
-    y = _at_home(outputs, y)
+    y = at_home(outputs, y)
     if y.dtype.kind not in "iu":
         raise ValueError(f"{name} needs integer labels, got {y.dtype}; use labels 0 ... {classes - 1}.")
     if y.ndim < 1 or y.shape[-1] != outputs.shape[-2] or not _broadcasts(outputs, y, 1):
         raise ValueError(f"{name} needs labels of shape {_shapes(outputs, 1)}, got {y.shape}.")
-    if not bool(((y >= 0) & (y < classes)).all()):
+    if checks and not bool(((y >= 0) & (y < classes)).all()):
         raise ValueError(f"labels must be in 0 ... {classes - 1}, got {y.min()} ... {y.max()}; count classes from 0.")
     return y
 
 
-def _at_home(outputs: Array, y: Array, dtype: object = None) -> Array:
+def at_home(outputs: Array, y: Array, dtype: object = None) -> Array:
     """The targets as an array, on the device of the outputs or refused."""
     home = Device.of(outputs)
     if hasattr(y, "dtype") and Device.of(y).name != home.name:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from simlab.device import Device
-from simlab.nn.layer import Array, Layer, Statistics, moving, require_width
+from simlab.nn.kernels import Kernel
+from simlab.nn.layer import COUPLED, Array, Layer, Statistics, moving, require_width
 from simlab.random import Key
 
 
@@ -108,6 +109,21 @@ class LayerNormLayer(NormLayer):
     def init(self, key: Key, model: Array, dtype: Any) -> LayerNorm:
         return LayerNorm(*self._identity(model, dtype))
 
+    def kernel(self, kernel: Kernel) -> Kernel:
+        if not kernel.gaussian:
+            # The mean over features, which is taken away, is 0 after a dense layer only.
+            raise ValueError("layer_norm has a kernel after a dense layer only; put one in front of it.")
+        if self.affine and kernel.ntk is not None:
+            raise ValueError("layer_norm has a tangent kernel without affine part only; use affine=False.")
+        left, right = kernel.left + self.eps, kernel.right + self.eps
+        size = (left[:, None] * right) ** 0.5
+        ntk = None if kernel.ntk is None else kernel.ntk / size
+        return Kernel(kernel.nngp / size, ntk, kernel.left / left, kernel.right / right, True)
+
+    def per_example(self, params: LayerNorm, cache: Cache, dy: Array) -> tuple[LayerNorm, Array]:
+        dx = self.vjp(params, cache, dy)[1]
+        return (LayerNorm(cache[0] * dy, dy) if self.affine else params), dx
+
 
 class BatchNormLayer(NormLayer):
     """The moments of one feature over the examples of the batch; those of the population at prediction."""
@@ -124,6 +140,9 @@ class BatchNormLayer(NormLayer):
         if x.shape[-2] < 2:
             raise ValueError("batch normalisation needs at least 2 examples in a batch, got 1; take a larger batch.")
         return super().forward(params, x)
+
+    def per_example(self, params: BatchNorm, cache: Cache, dy: Array) -> tuple[BatchNorm, Array]:
+        raise ValueError(COUPLED)
 
     def predict(self, params: BatchNorm, x: Array) -> Array:
         mean, var = (a[..., None, :] for a in params.statistics)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from simlab import nn
 from simlab.nn.dense import WeightNorm
 from simlab.nn.layer import Layer, rebuilt, tree_map
+from simlab.nn.losses import softmax
 
 # A large eps keeps the curvature of a batch of two within reach of finite differences; its size is tested apart.
 NORMS: dict[str, Any] = {
@@ -76,10 +77,20 @@ def cases(draw: Any, norms: tuple[str, ...] = tuple(NORMS), activations: tuple[s
     if draw(st.booleans()):
         branch = nn.mlp([widths[-1], 3, widths[-1]], activation, NORMS[norm], scaling)
         net = nn.serial(net, nn.residual(branch), nn.tanh)
+    if draw(st.booleans()):
+        net = nn.serial(net, nn.fixed(nn.dense(widths[-1], widths[-1])))
     # The first layer is where no tangent comes in, so every kind has to stand there.
     width = widths[0]
     before: Layer | None = draw(
-        st.sampled_from([None, nn.softplus, nn.layer_norm(width, eps=0.1), nn.residual(nn.dense(width, width))])
+        st.sampled_from(
+            [
+                None,
+                nn.softplus,
+                nn.layer_norm(width, eps=0.1),
+                nn.residual(nn.dense(width, width)),
+                nn.fixed(nn.dense(width, width)),
+            ]
+        )
     )
     net = net if before is None else nn.serial(before, net)
     models, n = draw(st.integers(1, 3)), draw(st.integers(2, 6))
@@ -96,6 +107,8 @@ def cases(draw: Any, norms: tuple[str, ...] = tuple(NORMS), activations: tuple[s
         loss = nn.cross_entropy
     if loss == nn.mse:
         y = rng.standard_normal((*stack, n, widths[-1]))
+    elif loss != nn.logistic and draw(st.booleans()):
+        y = softmax(rng.standard_normal((*stack, n, widths[-1])))
     else:
         y = rng.integers(0, 2 if loss == nn.logistic else widths[-1], (*stack, n))
     x.flags.writeable = y.flags.writeable = False

@@ -87,7 +87,7 @@ def test_per_example_gradients_sum_to_the_gradient(case: Case) -> None:
 def test_per_example_gradient_is_that_of_the_example_alone(case: Case, i: int) -> None:
     n = case.x.shape[-2]
     i %= n
-    y = case.y[..., i : i + 1] if case.loss.target_axes == 0 else case.y[..., i : i + 1, :]
+    y = case.y[..., i : i + 1] if case.loss.target_axes(case.y) == 0 else case.y[..., i : i + 1, :]
     alone = nn.value_and_grad(case.net, case.loss, case.params, case.x[..., i : i + 1, :], y)[1]
     share = tree_map(lambda leaf: n * leaf[:, i], nn.per_example_grads(*case[:5]))
     assert close(nn.flatten(share), nn.flatten(alone), 1e-11)
@@ -108,25 +108,6 @@ def test_tangent_kernel_is_the_jacobian_times_its_transpose(case: Case) -> None:
     assert close(nn.tangent_kernel(net, params, x, x[..., :1, :]), kernel[:, :, :1], 1e-10)
 
 
-def test_tangent_kernel_of_a_wide_net_is_the_formula() -> None:
-    # Jacot, Gabriel & Hongler 2018 with the arc-cosine kernels of Cho & Saul 2009: products of the two layers, the
-    # weights' and the biases' share. Fluctuations fall as 1 / sqrt(width), here by a factor 4.
-    x = np.random.default_rng(0).standard_normal((4, 3))
-    norm = np.linalg.norm(x, axis=1)
-    angle = np.arccos(np.clip(x @ x.T / np.outer(norm, norm), -1, 1))
-    flat, bent = (np.pi - angle) / np.pi, (np.sin(angle) + (np.pi - angle) * np.cos(angle)) / np.pi
-    expected = x @ x.T / 3 * flat + np.outer(norm, norm) / 3 * bent + flat / 2 + 1
-    spread, models = [], 100
-    for width in (50, 800):
-        net = nn.mlp([3, width, 1], "relu", scaling="ntk")
-        kernels = nn.tangent_kernel(net, nn.init(net, models=models, dtype="float64"), x)[..., 0, 0]
-        spread.append(kernels.std(axis=0))
-        # Five standard errors of the mean, for each of 10 different entries.
-        assert (abs(kernels.mean(axis=0) - expected) < 5 * spread[-1] / np.sqrt(models)).all()
-    # A standard deviation of 100 models is known to 7 %, the ratio of two to 10 %.
-    np.testing.assert_allclose(spread[0] / spread[1], 4, rtol=0.5)
-
-
 @given(cases())
 def test_a_stack_is_its_models_alone(case: Case) -> None:
     net, loss, params, x, y, _ = case
@@ -136,7 +117,7 @@ def test_a_stack_is_its_models_alone(case: Case) -> None:
     for k in range(len(value)):
         one, along = (nn.select(tree, slice(k, k + 1)) for tree in (params, v))
         x_k = x[k] if x.ndim == 3 else x
-        y_k = y[k] if y.ndim == 2 + loss.target_axes else y
+        y_k = y[k] if y.ndim == 2 + loss.target_axes(y) else y
         v_k, g_k = nn.value_and_grad(net, loss, one, x_k, y_k)
         assert close(v_k, value[k : k + 1], 1e-13)
         assert close(nn.flatten(g_k), nn.flatten(gradient)[k : k + 1], 1e-12)

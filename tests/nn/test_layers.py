@@ -176,3 +176,19 @@ def test_names_of_norms_make_the_layers() -> None:
     for name, layer in (("batch", nn.batch_norm), ("layer", nn.layer_norm)):
         assert nn.mlp([2, 3, 1], nn.tanh, name).layers[1] == layer(3)
     assert nn.mlp([2, 3, 1], nn.tanh, partial(nn.batch_norm, eps=0.5)).layers[1] == nn.batch_norm(3, eps=0.5)
+
+
+def test_what_is_fixed_is_drawn_as_ever_and_stays() -> None:
+    plain = nn.serial(nn.dense(4, 6), nn.tanh, nn.dense(6, 3, bias=False))
+    net = nn.serial(nn.dense(4, 6), nn.tanh, nn.fixed(nn.dense(6, 3, bias=False)))
+    full, params = (nn.init(n, models=2, dtype="float64") for n in (plain, net))
+    x, y = np.random.default_rng(0).standard_normal((9, 4)), np.arange(9) % 3
+    np.testing.assert_array_equal(nn.predict(net, params, x), nn.predict(plain, full, x))
+    assert nn.flatten(params).shape == (2, 4 * 6 + 6)
+    gradient = nn.flatten(nn.value_and_grad(net, nn.cross_entropy, params, x, y)[1])
+    whole = nn.flatten(nn.value_and_grad(plain, nn.cross_entropy, full, x, y)[1])
+    np.testing.assert_array_equal(gradient, whole[:, : 4 * 6 + 6])
+    for sgd in (nn.SGD(0.1, momentum=0.9, weight_decay=0.1), nn.Adam(0.1, weight_decay=0.1), nn.SphereSGD(0.1)):
+        end, _ = nn.train(net, params, (x, y), sgd, batch_size=3, steps=5)
+        np.testing.assert_array_equal(end[2].layer.W, params[2].layer.W)
+        assert (nn.flatten(end) != nn.flatten(params)).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 from hypothesis import given
@@ -15,9 +16,8 @@ from simlab.random import key, philox
 
 def reference(seed: int, model: int, epoch: int, n: int) -> list[int]:
     """The shuffle from the array form of Philox, in Python."""
-    words = np.array(
-        philox(tuple(np.array(c, np.uint64) for c in (np.arange(n // 4 + 1), model, epoch, order.STREAM)), key(seed))
-    ).T.ravel()
+    counter: Any = [np.array(c, np.uint64) for c in (np.arange(n // 4 + 1), model, epoch, order.STREAM)]
+    words = np.array(philox(tuple(counter), key(seed))).T.ravel()
     places = list(range(n))
     for i in range(n - 1):
         other = i + (int(words[i]) * (n - i) >> 32)

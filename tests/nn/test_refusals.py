@@ -15,6 +15,7 @@ BATCH = nn.mlp([4, 5, 3], norm="batch")
 PARAMS = nn.init(NET, models=2, dtype="float64")
 X = np.ones((6, 4))
 Y = np.array([0, 1, 2, 0, 1, 2])
+CURVED = (nn.cross_entropy, PARAMS, X, Y)
 NAN = np.where(np.arange(24).reshape(6, 4) == 7, np.nan, 1.0)
 
 
@@ -26,6 +27,11 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: grad(y=Y + 1), "labels must be in 0 ... 2"),
     (lambda: grad(y=Y - 1), "labels must be in 0 ... 2"),
     (lambda: grad(y=Y + 0.5), "integer labels"),
+    (lambda: grad(y=np.full((6, 2), 0.5)), "probabilities of shape"),
+    (lambda: grad(y=np.full((3, 6, 3), 1 / 3)), "probabilities of shape"),
+    (lambda: grad(y=np.full((6, 3), 0.3)), "sum to 1"),
+    (lambda: grad(y=np.tile([1.5, -0.5, 0.0], (6, 1))), "at least 0"),
+    (lambda: grad(y=np.full((6, 3), np.nan)), "probabilities must be"),
     (lambda: grad(y=Y[:-1]), "labels of shape"),
     (lambda: grad(y=np.stack([Y] * 3)), "labels of shape"),
     (lambda: grad(loss=nn.logistic), "a net with one output, got 3"),
@@ -42,7 +48,7 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: grad(net=BATCH, x=X[:1], y=Y[:1]), "at least 2 examples"),
     (lambda: nn.per_example_grads(BATCH, nn.cross_entropy, nn.init(BATCH, models=1), X, Y), "couples the examples"),
     (lambda: nn.tangent_kernel(BATCH, nn.init(BATCH, models=1), X), "couples the examples"),
-    (lambda: nn.per_example_grads(NET, nn.cross_entropy, PARAMS, X, 1), "axis of examples"),
+    (lambda: nn.per_example_grads(NET, nn.cross_entropy, PARAMS, X, 1), "labels of shape"),
     (lambda: nn.hvp(NET, nn.cross_entropy, PARAMS, X, Y, nn.init(NET, models=1)), "shapes of the parameters"),
     (lambda: nn.unflatten(PARAMS, np.zeros((2, 7))), "flat must have shape"),
     (lambda: nn.mlp([4, 0, 3]), r"widths\[1\] must be a positive integer, got 0"),
@@ -62,6 +68,18 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: nn.serial(), "at least one layer"),
     (lambda: nn.serial(nn.dense(2, 3), nn.relu, nn.dense(4, 1)), "layer 2 takes 4 features and gets 3"),
     (lambda: nn.residual(nn.dense(2, 3)), "must keep its 2 features"),
+    (lambda: nn.hessian(NET, *CURVED, which="fisher"), "which must be"),  # type: ignore[arg-type]
+    (lambda: nn.hessian(NET, *CURVED, layer="1"), "layer must be a part of 0.W, 0.b, 2.W, 2.b"),
+    (lambda: nn.hessian_operator(NET, *CURVED, 2), "model must be in 0 ... 1"),
+    (lambda: nn.gradient_noise(BATCH, nn.cross_entropy, nn.init(BATCH, models=1), X, Y), "couples the examples"),
+    (lambda: nn.trace(NET, *CURVED, probes=1), "probes must be at least 2"),
+    (lambda: nn.trace(NET, *CURVED, index=[0]), "for each of the 2 models"),
+    (lambda: nn.spectral_density(NET, *CURVED, probes=1), "probes must be at least 2"),
+    (lambda: nn.spectral_density(NET, *CURVED, steps=0), "steps must be at least 1"),
+    (lambda: nn.spectral_density(NET, *CURVED).smooth(np.zeros(1), 0.0), "width must be positive"),
+    (lambda: nn.top_eigenvalues(NET, *CURVED, 0), "k must be in 1 ... 43"),
+    (lambda: nn.top_eigenvalues(NET, *CURVED, 44), "k must be in 1 ... 43"),
+    (lambda: nn.top_eigenvalues(NET, *CURVED, steps=0), "steps must be at least 1"),
     (lambda: nn.init(NET, models=0), "models must be a positive number"),
     (lambda: nn.init(NET, models=[-1]), "models must be a positive number"),
     (lambda: nn.init(NET, models=1, dtype="float16"), "dtype must be"),

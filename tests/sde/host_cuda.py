@@ -90,16 +90,24 @@ class DeviceArray(np.ndarray):
     ARITHMETIC = frozenset({
         "add", "subtract", "multiply", "divide", "true_divide", "power", "square", "negative", "invert",
         "less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "bitwise_and", "bitwise_or",
-        "logical_or", "logical_and", "bitwise_xor", "right_shift", "left_shift", "matmul",
+        "logical_or", "logical_and", "bitwise_xor", "right_shift", "left_shift", "matmul", "remainder",
     })  # fmt: skip
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
         if method == "__call__" and ufunc.__name__ not in self.ARITHMETIC:
             raise TypeError(f"numpy.{ufunc.__name__} was given an array of the device; ask the device's namespace.")
+        if any(type(a) is np.ndarray for a in inputs):  # CuPy's arithmetic refuses them too
+            raise TypeError("an array of the host meets one of the device; bring it over first.")
         plain = [_plain(a) for a in inputs]
         if "out" in keywords:
             keywords["out"] = tuple(_plain(a) for a in keywords["out"])
         return _wrap(getattr(ufunc, method)(*plain, **keywords))
+
+    def __abs__(self) -> Any:
+        return _wrap(abs(_plain(self)))
+
+    def __pow__(self, exponent: Any) -> Any:  # type: ignore[override]
+        return _wrap(_plain(self) ** _plain(exponent))  # NumPy would call its square root for the power of a half
 
     def __array_function__(self, function: Any, types: Any, arguments: Any, keywords: Any) -> Any:
         raise TypeError(f"numpy.{function.__name__} was given an array of the device; ask the device's namespace.")

@@ -1,0 +1,106 @@
+"""A training run on disk: its state as one .npz file, marked by what the run was."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from simlab.device import Device
+from simlab.files import write_atomically
+from simlab.nn.engine import State
+from simlab.nn.layer import rebuilt
+from simlab.nn.log import Log, Until
+
+FORMAT = 1
+
+
+def mark(log: Log, stop: Until | None, engine: str, params: Any) -> str:
+    """A hash of everything that a state follows from, but the number of steps."""
+    digest = hashlib.sha256()
+    rule = () if stop is None else tuple(stop)
+    names = tuple(q.name for q in log.record.found)
+    for part in (FORMAT, log.run, names, rule, log.test, engine, params):
+        _feed(digest, part)
+    return digest.hexdigest()
+
+
+def save(path: Path, mark: str, state: State, log: Log) -> None:
+    """Write the state, the rows of the record so far and the parameters of the last record."""
+    arrays = {f"state/{i}": a for i, a in enumerate(_arrays((state.params, state.memory)))}
+    arrays |= {f"before/{i}": a for i, a in enumerate(_arrays(log.before))}
+    arrays |= {f"row/{step}/{name}": v for step, row in log.rows.items() for name, v in row.items()}
+    arrays |= {"diverged": state.diverged, "stopped": state.stopped, "step": np.array(state.step)}
+
+    def write(name: str) -> None:
+        with Path(name).open("wb") as file:
+            np.savez(file, mark=np.array(mark), **{k: Device.of(a).to_host(a) for k, a in arrays.items()})
+
+    write_atomically(path, write)
+
+
+def load(path: Path, mark: str, start: State, log: Log, wanted: list[int]) -> State:
+    """The state on disk, with its rows put into the log; ValueError where the file is not of this run."""
+    try:
+        with path.open("rb") as file:
+            found = dict(np.load(file, allow_pickle=False))
+        step = int(found["step"])
+    except Exception as error:  # a broken zip, a pickle, a folder: NumPy raises half a dozen types
+        raise ValueError(f"{path} is not a checkpoint of simlab; name another file or delete it.") from error
+    if str(found["mark"]) != mark:
+        raise ValueError(
+            f"{path} is the checkpoint of another run (net, data, optimiser, record, seed or engine differ); "
+            "name another file or delete it."
+        )
+    for name, values in found.items():
+        if name.startswith("row/"):
+            log.rows.setdefault(int(name.split("/")[1]), {})[name.split("/")[2]] = values
+    lost = [s for s in wanted if s <= step and s not in log.rows]
+    if lost:
+        raise ValueError(f"{path} is at step {step} and has no record of step {lost[0]}; record the same steps.")
+    params, memory = _filled((start.params, start.memory), found, "state")
+    if "before/0" in found:
+        log.before = _filled(start.params, found, "before")
+    return State(step, params, memory, found["diverged"], found["stopped"])
+
+
+def _arrays(tree: Any) -> list[Any]:
+    """Every array of a tree, statistics among them."""
+    if isinstance(tree, tuple):
+        return [a for part in tree for a in _arrays(part)]
+    return [] if tree is None else [tree]
+
+
+def _filled(like: Any, found: dict[str, np.ndarray], group: str) -> Any:
+    """The arrays of a group in the shape of a tree."""
+    numbers = iter(range(len(found)))
+
+    def fill(part: Any) -> Any:
+        if isinstance(part, tuple):
+            return rebuilt(part, [fill(p) for p in part])
+        return None if part is None else Device.of(part).asarray(found[f"{group}/{next(numbers)}"])
+
+    return fill(like)
+
+
+def _feed(digest: Any, value: Any) -> None:
+    """Hash a value by its parts; functions count by their name."""
+    if is_dataclass(value):
+        digest.update(type(value).__name__.encode())
+        for field in fields(value):
+            _feed(digest, getattr(value, field.name))
+    elif isinstance(value, (tuple, list)):
+        digest.update(f"({type(value).__name__} {len(value)}".encode())
+        for part in value:
+            _feed(digest, part)
+    elif hasattr(value, "dtype"):
+        host = np.ascontiguousarray(Device.of(value).to_host(value))
+        digest.update(f"{host.dtype.str}{host.shape}".encode() + host.tobytes())
+    elif isinstance(value, Callable):  # type: ignore[arg-type]
+        digest.update(getattr(value, "__qualname__", type(value).__name__).encode())
+    else:
+        digest.update(f"{type(value).__name__} {value!r};".encode())

@@ -1,0 +1,50 @@
+"""Nets of different shapes side by side: a stack for each shape, one dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from simlab.nn.derivatives import init
+from simlab.nn.layer import Layer, Params
+from simlab.nn.optimisers import Optimiser
+from simlab.nn.train import train
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def train_each(
+    nets: Mapping[Any, Layer],
+    data: tuple[Any, Any],
+    optimiser: Optimiser | Mapping[Any, Optimiser],
+    *,
+    models: int,
+    dim: str = "width",
+    seed: int = 0,
+    dtype: str = "float32",
+    device: str = "cpu",
+    **options: Any,
+) -> tuple[dict[Any, Params], xr.Dataset]:
+    """Train `models` of every net: the parameters of each stack, and the records with dims (dim, step, model).
+
+    nets: {value along dim: net}, such as {8: mlp([64, 8, 10]), 16: mlp([64, 16, 10])}; optimiser: one for all, or one
+    for each net by the same values. Other options are those of `train`. Nets of one shape are one stack; nothing is
+    padded. Model k sees the same minibatches whatever the net, so that differences along dim are paired over models.
+    The coordinate `parameters` counts the trained numbers of a model. ValueError without nets, and as in `train`.
+    """
+    import xarray as xr
+
+    if not nets:
+        raise ValueError("nets must hold at least one net.")
+    if isinstance(optimiser, Mapping) and set(optimiser) != set(nets):
+        raise ValueError(f"optimiser must name the same values as nets, {list(nets)}, got {list(optimiser)}.")
+    ends, records = {}, []
+    for value, net in nets.items():
+        own = optimiser[value] if isinstance(optimiser, Mapping) else optimiser
+        params = init(net, models=models, seed=seed, dtype=dtype, device=device)
+        ends[value], record = train(net, params, data, own, seed=seed, **options)
+        count = record.attrs.pop("parameters")
+        attributes = {"long_name": "trained numbers of a model", "units": "1"}
+        records.append(record.expand_dims({dim: [value]}).assign_coords(parameters=(dim, [count], attributes)))
+    return ends, xr.concat(records, dim=dim, combine_attrs="drop_conflicts")

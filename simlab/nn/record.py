@@ -1,0 +1,199 @@
+"""What is written down while nets train: quantities of each model at chosen steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from simlab.device import Device
+from simlab.nn.calibration import calibrated_nll, temperature
+from simlab.nn.derivatives import predict, value_and_grad
+from simlab.nn.engine import Batches, Run, with_population
+from simlab.nn.layer import Array, Layer, Params, leaves
+from simlab.nn.losses import Loss
+from simlab.nn.optimisers import norm
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A block of models at a recorded step: what quantities are made from. All arrays have the model axis first."""
+
+    run: Run
+    step: int
+    params: Params
+    before: Params  # at the record before, the same at the first
+    lr: Array  # (model,)
+    test: tuple[Array, Array]
+
+    @property
+    def net(self) -> Layer:
+        """The net."""
+        return self.run.net
+
+    @property
+    def loss(self) -> Loss:
+        """The loss it learns from."""
+        return self.run.loss
+
+    @property
+    def train(self) -> tuple[Array, Array]:
+        """The training data (x, y)."""
+        return self.run.x, self.run.y
+
+    @cached_property
+    def batch(self) -> tuple[Array, Array]:
+        """The minibatch of the step that follows, (x, y)."""
+        return Batches(self.run).at(self.step)
+
+    @cached_property
+    def settled(self) -> Params:
+        """The parameters with the population statistics of the training data."""
+        return with_population(self.run, self.params)
+
+    @cached_property
+    def outputs(self) -> Array:
+        """On the training data: (model, n, out)."""
+        return predict(self.net, self.settled, self.train[0])
+
+    @cached_property
+    def test_outputs(self) -> Array:
+        """On the test data: (model, n, out)."""
+        return predict(self.net, self.settled, self.test[0])
+
+    @cached_property
+    def size(self) -> Array:
+        """The norm of the parameters, (model,)."""
+        return norm(self.params)
+
+
+class Quantity(NamedTuple):
+    """A number of each model: measure(frame) -> (model,)."""
+
+    name: str
+    long_name: str
+    units: str
+    measure: Callable[[Frame], Array]
+    needs_test: bool = False
+    needs_before: bool = False
+
+
+def error(outputs: Array, y: Array) -> Array:
+    """The share of examples whose largest output, or for one output whose sign, is not the label's: (model,)."""
+    if outputs.shape[-1] == 1:
+        return ((outputs[..., 0] > 0) != (y > 0)).mean(axis=-1)
+    labels = y.argmax(axis=-1) if y.dtype.kind == "f" else y
+    return (outputs.argmax(axis=-1) != labels).mean(axis=-1)
+
+
+def angle(params: Params, before: Params) -> Array:
+    """The angle between two parameter vectors of each model, in radians: (model,)."""
+    xp = Device.of(leaves(params)[0]).xp
+    sizes = norm(params), norm(before)
+    # From |u - v| and |u + v| of the unit vectors: the cosine alone loses small angles to rounding.
+    minus = plus = 0
+    for a, b in zip(leaves(params), leaves(before), strict=True):
+        u, v = (leaf / size.reshape(-1, *(1,) * (leaf.ndim - 1)) for leaf, size in zip((a, b), sizes, strict=True))
+        minus = minus + ((u - v) ** 2).reshape(len(u), -1).sum(axis=1)
+        plus = plus + ((u + v) ** 2).reshape(len(u), -1).sum(axis=1)
+    return 2 * xp.arctan2(minus**0.5, plus**0.5)
+
+
+def _sharpness(frame: Frame) -> Array:
+    from simlab.nn.spectra import top_eigenvalues
+
+    return top_eigenvalues(frame.net, frame.loss, frame.params, *frame.train, index=frame.run.models.tolist()).values[
+        :, 0
+    ]
+
+
+QUANTITIES = {
+    q.name: q
+    for q in (
+        Quantity("loss", "loss on the training data", "1", lambda f: f.loss.value(f.outputs, f.train[1])),
+        Quantity("error", "share of training data misclassified", "1", lambda f: error(f.outputs, f.train[1])),
+        Quantity("test_loss", "loss on the test data", "1", lambda f: f.loss.value(f.test_outputs, f.test[1]), True),
+        Quantity(
+            "test_error", "share of test data misclassified", "1", lambda f: error(f.test_outputs, f.test[1]), True
+        ),
+        Quantity(
+            "test_calibrated_nll", "test loss at a temperature fitted on the other half of the test data", "nat",
+            lambda f: calibrated_nll(f.test_outputs, f.test[1]), True,
+        ),
+        Quantity(
+            "test_temperature", "temperature of least test loss", "1",
+            lambda f: temperature(f.test_outputs, f.test[1]), True,
+        ),
+        Quantity("weight_norm", "norm of the parameters", "1", lambda f: f.size),
+        Quantity(
+            "gradient_norm", "norm of the gradient of the training loss", "1",
+            lambda f: norm(value_and_grad(f.net, f.loss, f.params, *f.train)[1]),
+        ),
+        Quantity(
+            "batch_gradient_norm", "norm of the gradient of the loss on the minibatch that follows", "1",
+            lambda f: norm(value_and_grad(f.net, f.loss, f.params, *f.batch)[1]),
+        ),
+        Quantity("learning_rate", "learning rate of the step that follows", "1", lambda f: f.lr),
+        Quantity(
+            "effective_lr", "effective learning rate, lr over the squared norm of the parameters", "1",
+            lambda f: f.lr / f.size**2,
+        ),
+        Quantity("angle", "angle between the parameters and those of the record before", "rad",
+                 lambda f: angle(f.params, f.before), needs_before=True),
+        Quantity(
+            "sharpness", "largest eigenvalue of the Hessian of the training loss", "1",
+            lambda f: _sharpness(f),
+        ),
+    )
+}  # fmt: skip
+"""The quantities that go by a name."""
+
+
+def log_steps(steps: int, per_decade: int = 10) -> tuple[int, ...]:
+    """0, 1 and on to `steps`, evenly spaced in the logarithm; the points of a longer run hold those of a shorter."""
+    found = {0, steps}
+    place = 0
+    while (at := round(10 ** (place / per_decade))) < steps:
+        found.add(at)
+        place += 1
+    return tuple(sorted(found))
+
+
+def linear_steps(steps: int, every: int) -> tuple[int, ...]:
+    """0, every, 2 every, ... and `steps`."""
+    return tuple(sorted({*range(0, steps, every), steps}))
+
+
+@dataclass(frozen=True)
+class Record:
+    """Quantities, by name or made by `Quantity`, and the steps after which they are measured.
+
+    at: step 0 is the start, step s what s updates made; the start and the end where it is None. `log_steps` and
+    `linear_steps` make schedules. test: (x, y) for the quantities on test data.
+    ValueError on an unknown name, on a step that is negative, or on a test quantity without test data.
+    """
+
+    quantities: Sequence[str | Quantity] = ("loss",)
+    at: Iterable[int] | None = None
+    test: tuple[Any, Any] | None = None
+    found: tuple[Quantity, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        names = [self.quantities] if isinstance(self.quantities, str) else self.quantities
+        unknown = [name for name in names if isinstance(name, str) and name not in QUANTITIES]
+        if unknown:
+            raise ValueError(f"there is no quantity {unknown[0]!r}; record some of {', '.join(QUANTITIES)}.")
+        found = tuple(QUANTITIES[q] if isinstance(q, str) else q for q in names)
+        if self.test is None and any(q.needs_test for q in found):
+            first = next(q.name for q in found if q.needs_test)
+            raise ValueError(f"{first} is measured on test data; give them, Record(..., test=(x, y)).")
+        if self.at is not None:
+            object.__setattr__(self, "at", tuple(sorted({int(step) for step in self.at})))
+            if self.at and min(self.at) < 0:
+                raise ValueError(f"steps to record at must not be negative, got {min(self.at)}.")
+        object.__setattr__(self, "found", found)
+
+    def steps(self, last: int) -> list[int]:
+        """The recorded steps of a run of `last` steps."""
+        return sorted({0, last} if self.at is None else {step for step in self.at if step <= last})

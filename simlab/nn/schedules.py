@@ -1,0 +1,115 @@
+"""Learning rates as functions of the step. All numbers may have shape (model,): one for each model of the stack."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+PerModel = Any
+"""A number for all models, or an array (model,)."""
+
+
+class Schedule(ABC):
+    """lr at a step, counted from 0: a number, or an array (model,)."""
+
+    @abstractmethod
+    def __call__(self, step: int) -> Any:
+        """The learning rate that the update of this step uses."""
+
+
+@dataclass(frozen=True)
+class StepDecay(Schedule):
+    """lr times factor^(number of whole periods of `every` steps behind)."""
+
+    lr: PerModel
+    every: int
+    factor: PerModel = 0.1
+
+    def __call__(self, step: int) -> Any:
+        return np.asarray(self.lr) * np.asarray(self.factor) ** (step // self.every)
+
+
+@dataclass(frozen=True)
+class Cosine(Schedule):
+    """From lr to `end` over `steps` by half a cosine, `end` from then on (Loshchilov & Hutter 2017, equation 5)."""
+
+    lr: PerModel
+    steps: int
+    end: PerModel = 0.0
+
+    def __call__(self, step: int) -> Any:
+        share = (1 + math.cos(math.pi * min(step / self.steps, 1))) / 2
+        return np.asarray(self.end) + (np.asarray(self.lr) - np.asarray(self.end)) * share
+
+
+@dataclass(frozen=True)
+class Cyclic(Schedule):
+    """Cosines from lr to `end` that start again every `period` steps (Huang et al. 2017, equation 2)."""
+
+    lr: PerModel
+    period: int
+    end: PerModel = 0.0
+
+    def __call__(self, step: int) -> Any:
+        return Cosine(self.lr, self.period, self.end)(step % self.period)
+
+
+@dataclass(frozen=True)
+class WarmUp(Schedule):
+    """Another rate, with (step + 1) / steps of it at the first `steps` steps (Goyal et al. 2017, section 2.2)."""
+
+    lr: Any
+    steps: int
+
+    def __call__(self, step: int) -> Any:
+        return np.asarray(rate(self.lr, step)) * min((step + 1) / self.steps, 1)
+
+
+@dataclass(frozen=True)
+class Piecewise(Schedule):
+    """A table: the rate rates[k] from step starts[k] on; starts must begin with 0 and increase."""
+
+    starts: Sequence[int]
+    rates: Sequence[PerModel]
+
+    def __post_init__(self) -> None:
+        starts = list(self.starts)
+        if len(starts) != len(self.rates) or not starts or starts[0] != 0 or any(np.diff(starts) <= 0):
+            raise ValueError(
+                f"a table of rates needs increasing starts from 0, one for each rate; got {len(self.rates)} rates "
+                f"from steps {starts}."
+            )
+
+    def __call__(self, step: int) -> Any:
+        return self.rates[int(np.searchsorted(self.starts, step, side="right")) - 1]
+
+
+def rate(lr: Any, step: int) -> Any:
+    """A rate that may be a schedule, at this step."""
+    return lr(step) if isinstance(lr, Schedule) else lr
+
+
+def per_model(name: str, value: PerModel, models: int, smallest: float = 0.0, below: float = math.inf) -> np.ndarray:
+    """A hyper-parameter of each model, (model,) in float64 on the host; ValueError outside of [smallest, below)."""
+    try:
+        numbers = np.asarray(value, np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be a number or one number for each model, got {value!r}.") from error
+    if numbers.shape not in ((), (models,)):
+        raise ValueError(f"{name} must be one number or have shape ({models},), got {numbers.shape}.")
+    if not bool(((numbers >= smallest) & (numbers < below)).all()):
+        limit = f"in [{smallest:g}, {below:g})" if below < math.inf else f"at least {smallest:g} and finite"
+        raise ValueError(f"{name} must be {limit}, got {value!r}.")
+    return np.broadcast_to(numbers, (models,)).copy()
+
+
+def table(lr: Any, first: int, last: int, models: int) -> np.ndarray:
+    """The rates of steps first ... last - 1: (step, model) in float64 on the host."""
+    if not isinstance(lr, Schedule):
+        return np.broadcast_to(per_model("lr", lr, models), (last - first, models))
+    return np.stack([per_model("lr", lr(step), models) for step in range(first, last)])

@@ -1,0 +1,103 @@
+"""What is recorded: temperatures, calibrated losses, errors, angles, schedules of records."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.optimize import minimize_scalar
+
+from simlab import nn
+from simlab.nn.calibration import LARGEST, calibrated_nll, nll, temperature
+from simlab.nn.record import angle, error
+
+
+@given(st.integers(0, 2**31), st.integers(2, 6), st.floats(-2, 2))
+def test_the_temperature_is_the_minimiser(seed: int, classes: int, scale: float) -> None:
+    rng = np.random.default_rng(seed)
+    logits, labels = 10**scale * rng.standard_normal((3, 40, classes)), rng.integers(0, classes, (3, 40))
+    found = temperature(logits, labels)
+    for m in range(3):
+        best = minimize_scalar(lambda t, m=m: nll(logits[m], labels[m], np.exp(t)), bounds=(-12, 12), method="bounded",
+                               options={"xatol": 1e-10})  # fmt: skip
+        # Not the place, which is flat to the root of rounding: the value.
+        assert nll(logits[m], labels[m], found[m]) <= best.fun + 1e-12
+
+
+def test_temperature_undoes_a_scale_and_has_ends() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.standard_normal((400, 5))
+    labels = (logits + rng.gumbel(size=logits.shape)).argmax(axis=-1)
+    one = temperature(logits, labels)
+    assert abs(one - 1) < 0.3  # labels drawn from the softmax itself: four standard errors or more
+    np.testing.assert_allclose(temperature(7 * logits, labels), 7 * one, rtol=1e-10)
+    np.testing.assert_allclose(temperature(logits - 1e4, labels), one, rtol=1e-6)  # a shift changes nothing
+    right = np.eye(5)[labels]
+    assert temperature(right, labels) < 1.01 * np.exp(-LARGEST)
+    assert temperature(-right, labels) > 0.99 * np.exp(LARGEST)
+
+
+def test_calibrated_loss_is_the_mean_of_both_halves() -> None:
+    rng = np.random.default_rng(1)
+    logits, labels = 5 * rng.standard_normal((2, 31, 3)), rng.integers(0, 3, 31)
+    first, second = (slice(0, None, 2), slice(1, None, 2))
+    parts = [
+        len(labels[judged]) * nll(logits[:, judged], labels[judged], temperature(logits[:, fitted], labels[fitted]))
+        for judged, fitted in ((first, second), (second, first))
+    ]
+    np.testing.assert_allclose(calibrated_nll(logits, labels), sum(parts) / 31, rtol=1e-12)
+    assert (calibrated_nll(logits, labels) < nll(logits, labels)).all()
+
+
+def test_nll_is_safe_and_is_the_cross_entropy() -> None:
+    logits, labels = np.random.default_rng(2).standard_normal((4, 9, 3)), np.arange(9) % 3
+    np.testing.assert_allclose(nll(logits, labels), nn.cross_entropy.value(logits, labels), rtol=1e-14)
+    huge = np.array([[[1e4, -1e4]]], np.float32)
+    assert nll(huge, np.array([0]))[0] == 0
+    assert nll(huge, np.array([1]))[0] == 2e4
+
+
+def test_errors_are_counted() -> None:
+    outputs = np.array([[[0.1, 0.9], [0.8, 0.2], [0.3, 0.7]]])
+    assert error(outputs, np.array([1, 1, 1])) == 1 / 3
+    assert error(outputs, np.eye(2)[[1, 1, 1]]) == 1 / 3  # soft targets and one-hot rows
+    assert error(outputs[..., :1] - 0.5, np.array([0, 1, 1])) == 1 / 3  # one output: its sign
+
+
+def test_angles_are_exact_where_they_are_small() -> None:
+    net = nn.serial(nn.dense(3, 2))
+    params = nn.unflatten(nn.init(net, models=3, dtype="float64"), np.eye(8)[:3])
+    turned = np.eye(8)[:3].copy()
+    for m, size in enumerate((1e-9, 1.0, np.pi)):
+        turned[m] = np.cos(size) * np.eye(8)[m] + np.sin(size) * np.eye(8)[7]
+    np.testing.assert_allclose(angle(nn.unflatten(params, 5 * turned), params), [1e-9, 1.0, np.pi], rtol=1e-7)
+
+
+def test_steps_of_a_longer_run_hold_those_of_a_shorter() -> None:
+    short, long = nn.log_steps(500, 3), nn.log_steps(9000, 3)
+    assert short == (0, 1, 2, 5, 10, 22, 46, 100, 215, 464, 500)
+    assert set(short) - {500} <= set(long)
+    assert nn.linear_steps(10, 4) == (0, 4, 8, 10)
+    assert nn.log_steps(0) == nn.linear_steps(0, 3) == (0,)
+
+
+def test_the_batch_of_a_frame_is_the_one_that_training_takes() -> None:
+    net, rng = nn.mlp([3, 4, 2], "tanh"), np.random.default_rng(0)
+    x, y = rng.standard_normal((11, 3)), rng.integers(0, 2, 11)
+    params = nn.init(net, models=2, dtype="float64")
+    record = nn.Record(["batch_gradient_norm"], at=range(6))
+    _, found = nn.train(net, params, (x, y), nn.SGD(0.1), batch_size=4, steps=5, record=record)
+    for step in range(5):
+        w, after = (nn.train(net, params, (x, y), nn.SGD(0.1), batch_size=4, steps=s)[0] for s in (step, step + 1))
+        move = np.linalg.norm(nn.flatten(after) - nn.flatten(w), axis=1)
+        np.testing.assert_allclose(found.batch_gradient_norm[step], move / 0.1, rtol=1e-11)
+
+
+def test_own_quantities() -> None:
+    net, x, y = nn.mlp([2, 3, 2]), np.ones((4, 2)), np.array([0, 1, 0, 1])
+    first = nn.Quantity("first", "the first output", "1", lambda frame: frame.outputs[:, 0, 0])
+    params = nn.init(net, models=2)
+    record = nn.Record(["loss", first, "learning_rate"])
+    _, found = nn.train(net, params, (x, y), nn.SGD([0.1, 0.2]), batch_size=2, steps=1, record=record)
+    np.testing.assert_array_equal(found.first[0], nn.predict(net, params, x)[:, 0, 0])
+    np.testing.assert_array_equal(found.learning_rate, [[0.1, 0.2]] * 2)
