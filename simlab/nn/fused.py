@@ -100,25 +100,27 @@ def advance(
 
     flat, velocity: (model, parameter) float32 in the order of `flatten`; velocity is None where no model has momentum.
     x: (n, in) or (model, n, in); y: what the loss takes, shared or with the model axis first. lr: (step, model);
-    momentum, weight_decay: (model), all float32. models: the numbers by which `order` shuffles, int64 (model).
+    momentum, weight_decay: (model). models: the numbers by which `order` shuffles, int64 (model).
     With the gradient g of the loss and the weight decay d, a step is
         v <- momentum v + g + d w,    w <- w - lr v,
     with g + d w + momentum v in place of v under nesterov, and with d w in the second equation if decoupled.
     alive: bool (model), False leaves a model as it is. diverged: int64 (model), -1 until a model has a loss that is
     not finite, then the number of that step, which changes nothing any more; where it is not -1 the model stays.
     The result of a model is the same bit for bit in whatever stack, on however many threads, and with the same steps
-    spread over however many calls.
+    spread over however many calls. ValueError where the shapes, the labels or the batch do not fit the net.
     """
     from simlab import compiled
 
     kernel, at = _kernel(), layout(plan, batch_size)
+    _require_fit(plan, at, flat, velocity, x, y, batch_size)
     n = x.shape[-2]
     classify = isinstance(plan.loss, CrossEntropy)
     x = np.ascontiguousarray(x, np.float32)
     labels = np.ascontiguousarray(y, np.int32) if classify else np.zeros(0, np.int32)
     targets = np.zeros(0, np.float32) if classify else np.ascontiguousarray(y, np.float32)
-    distances = (x[0].size if x.ndim == 3 else 0, n if labels.ndim == 2 else 0, targets[0].size if targets.ndim == 3 else 0)
-    data = (x.reshape(-1), labels.reshape(-1), targets.reshape(-1), *distances)
+    apart = (a.size // len(flat) if a.ndim == core + 1 else 0 for a, core in ((x, 2), (labels, 1), (targets, 2)))
+    data = (x.reshape(-1), labels.reshape(-1), targets.reshape(-1), *apart)
+    rates = (np.asarray(lr, np.float32), *(np.ascontiguousarray(a, np.float32) for a in (momentum, weight_decay)))
     smooth = np.float32(plan.loss.label_smoothing if isinstance(plan.loss, CrossEntropy) else 0)
     flags = (int(velocity is not None), int(nesterov), int(decoupled), int(classify))
     how = (n, batch_size, step, at.panel, at.goal, *flags)
@@ -132,7 +134,7 @@ def advance(
         for start, stop in at.ones:
             s[start:stop] = 1
         scratch = (s, np.empty(n, np.int32))
-        rates, net = (lr, momentum, weight_decay), (at.blocks, at.numbers, smooth)
+        net = (at.blocks, at.numbers, smooth)
         kernel.train(first, last, flat, moving, data, rates, net, scratch, how, keys, models, (alive, diverged))
 
     compiled.spread(run, len(flat))
@@ -147,11 +149,12 @@ class Layout(NamedTuple):
     goal: int
     ones: tuple[tuple[int, int], ...]
     size: int
+    parameters: int
 
 
 @cache
 def layout(plan: Plan, batch_size: int) -> Layout:
-    """The places of everything for batches of this size; `ones` are the scales of a normalisation, where it has none."""
+    """The places of everything for batches of this size; `ones` are scales of normalisations that train none."""
     k = _kernel()
     # A row more than needed: panels of a power of two would all meet in the same few lines of the cache.
     panel = 16 * (_up(batch_size) + 1)
@@ -185,7 +188,28 @@ def layout(plan: Plan, batch_size: int) -> Layout:
             ones.append((int(b[k.ROW]) + width, int(b[k.ROW]) + 2 * width))
         if block.activation is not None:
             b[k.ACTIVATION], c[k.LEAK] = _number(block.activation), block.activation.leak
-    return Layout(blocks, numbers, panel, take(outputs), tuple(ones), size)
+    return Layout(blocks, numbers, panel, take(outputs), tuple(ones), size, flat)
+
+
+def _require_fit(
+    plan: Plan, at: Layout, flat: np.ndarray, velocity: np.ndarray | None, x: np.ndarray, y: np.ndarray, batch_size: int
+) -> None:
+    """ValueError where the kernel would read or write beyond an array, or divide by nothing."""
+    stacks = [flat] if velocity is None else [flat, velocity]
+    for stack in stacks:
+        if stack.dtype != np.float32 or stack.shape != (len(flat), at.parameters) or not stack.flags.c_contiguous:
+            raise ValueError(f"parameters must be contiguous float32 (model, {at.parameters}), got {stack.shape}.")
+    n, n_in, n_out = x.shape[-2], plan.blocks[0].dense.n_in, plan.blocks[-1].dense.n_out
+    if x.shape not in ((n, n_in), (len(flat), n, n_in)):
+        raise ValueError(f"features must have shape (n, {n_in}) or ({len(flat)}, n, {n_in}), got {x.shape}.")
+    core = (n,) if isinstance(plan.loss, CrossEntropy) else (n, n_out)
+    if y.shape not in (core, (len(flat), *core)):
+        raise ValueError(f"targets must have shape {core} or {(len(flat), *core)}, got {y.shape}.")
+    if len(core) == 1 and not (y.dtype.kind in "iu" and y.min() >= 0 and y.max() < n_out):
+        raise ValueError(f"labels must be whole numbers in 0 ... {n_out - 1}; count classes from 0.")
+    fewest = 2 if any(block.norm for block in plan.blocks) else 1
+    if not fewest <= batch_size <= n:
+        raise ValueError(f"batch_size must be from {fewest} to the {n} examples for this net, got {batch_size}.")
 
 
 def _number(layer: Activation) -> int:
@@ -203,8 +227,8 @@ def _up(n: int) -> int:
 def _kernel() -> Any:
     # Imported here: numba takes its time, and nets are built without it.
     from simlab import compiled
-    from simlab.nn import fused_functions, order, simd
+    from simlab.nn import fused_functions, fused_passes, order, simd
     from simlab.random import coefficients, kernels
 
     text = Path(__file__).with_name("fused_kernel.py").read_text(encoding="utf-8")
-    return compiled.load(text, fused_functions, simd, order, kernels, coefficients)
+    return compiled.load(text, fused_passes, fused_functions, simd, order, kernels, coefficients)

@@ -28,13 +28,13 @@ ROOT_HALF, GAUSS, ERF_SLOPE = F(math.sqrt(0.5)), F(1 / math.sqrt(2 * math.pi)), 
 
 @njit(**OPTIONS)
 def polynomial(c: Any, x: Any) -> Any:
-    """c_0 + c_1 x + ... of six numbers."""
+    """Return c_0 + c_1 x + ... of six numbers."""
     return ((((x * c[5] + c[4]) * x + c[3]) * x + c[2]) * x + c[1]) * x + c[0]
 
 
 @njit(**OPTIONS)
 def within(x: Any, bound: Any) -> Any:
-    """x cut at -bound and bound."""
+    """Cut x at -bound and bound."""
     x = where_less(bound, x, bound, x)
     return where_less(x, -bound, -bound, x)
 
@@ -65,17 +65,20 @@ def erf_value(x: Any) -> Any:
 
 @njit(**OPTIONS)
 def relu(x: Any, leak: Any) -> Any:
+    """Return max(x, 0) and its slope."""
     return where_less(x, F(0), F(0), x), where_less(F(0), x, F(1), F(0))
 
 
 @njit(**OPTIONS)
 def leaky_relu(x: Any, leak: Any) -> Any:
+    """Return max(x, 0) + leak min(x, 0) and its slope."""
     slope = where_less(F(0), x, F(1), leak)
     return x * slope, slope
 
 
 @njit(**OPTIONS)
 def tanh(x: Any, leak: Any) -> Any:
+    """Return tanh x and its slope."""
     # By e^2x - 1, which keeps small numbers exact; at 9.1 tanh is 1 to rounding.
     x = within(x, F(9.1))
     rest, power = exp_parts(x + x)
@@ -86,17 +89,20 @@ def tanh(x: Any, leak: Any) -> Any:
 
 @njit(**OPTIONS)
 def erf(x: Any, leak: Any) -> Any:
+    """Return erf x and its slope."""
     return erf_value(x), exp(x * x * F(-1)) * ERF_SLOPE
 
 
 @njit(**OPTIONS)
 def gelu(x: Any, leak: Any) -> Any:
+    """Return x Phi(x), with Phi the normal distribution function, and its slope."""
     below = erf_value(x * ROOT_HALF) * F(0.5) + F(0.5)
     return x * below, x * (exp(x * x * F(-0.5)) * GAUSS) + below
 
 
 @njit(**OPTIONS)
 def softplus(x: Any, leak: Any) -> Any:
+    """Return ln(1 + e^x) and its slope."""
     # max(x, 0) + ln(1 + e), e = e^-|x|, by r = e / (2 + e).
     e = exp(magnitude(x) * F(-1))
     r = e / (e + F(2))

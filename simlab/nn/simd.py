@@ -51,7 +51,7 @@ def _arithmetic(operation: Any, name: str) -> None:
     """Let numba apply a Python operator to vectors, or to a vector and a number."""
 
     @infer_global(operation)
-    class Typed(AbstractTemplate):  # type: ignore[misc]
+    class Typed(AbstractTemplate):
         def generic(self, args: Any, keywords: Any) -> Any:
             vectors = [kind for kind in args if isinstance(kind, Vector)]
             return signature(vectors[0], *args) if vectors and len(args) == 2 else None
@@ -241,7 +241,9 @@ def tile(rows: int, panels: int, transposed: bool) -> Any:
                 with cgutils.for_range(builder, terms, intp=whole) as loop:
                     k = builder.mul(builder.add(start, loop.index), number(LANES))
                     ahead = builder.mul(loop.index, number(LANES if transposed else 1))
-                    factors = [_load(builder, _vector_at(builder, data, at(b, b_panel, number(v), k))) for v in range(panels)]
+                    factors = [
+                        _load(builder, _vector_at(builder, data, at(b, b_panel, number(v), k))) for v in range(panels)
+                    ]
                     for r in range(rows):
                         place = builder.gep(data, [at(a, a_panel, run, ahead)])
                         x = builder.load(builder.gep(place, [number(r if transposed else LANES * r)]))
