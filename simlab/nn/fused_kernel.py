@@ -117,14 +117,21 @@ def gather(s: Any, place: Any, panel: Any, features: Any, source: Any, start: An
 @njit(**OPTIONS)
 def carry(s: Any, place: Any, panel: Any, row: Any, start: Any, rows: Any, columns: Any, back: Any) -> Any:
     """Copy a matrix from `row` to its panels, or back; returns where the next one starts."""
+    whole = columns - columns % 16
     for i in range(rows):
-        for j in range(columns):
-            at = place + j // 16 * panel + i * 16 + j % 16
+        at = place + i * 16
+        for _ in range(0, whole, 16):
             if back:
-                row[start] = s[at]
+                store(load(s, at), row, start)
             else:
-                s[at] = row[start]
-            start += 1
+                store(load(row, start), s, at)
+            at, start = at + panel, start + 16
+        for j in range(columns - whole):
+            if back:
+                row[start + j] = s[at + j]
+            else:
+                s[at + j] = row[start + j]
+        start += columns - whole
     return start
 
 
