@@ -17,12 +17,15 @@ from numba import njit, types
 from simlab.nn.fused_functions import OPTIONS, F
 from simlab.nn.fused_passes import activate, column_sums, cross_entropy, project, squared_error, standardise
 from simlab.nn.order import STREAM, shuffle
-from simlab.nn.simd import load, store, tile, transpose
+from simlab.nn.simd import load, store, tile, total, transpose
 
-# The columns of `blocks`: sizes and kinds of a dense layer with its normalisation and activation; places in `s` of the
-# inputs, outputs, slopes (later gradients), standardised outputs and their factors, weights, velocities and transposed
-# weights, and of the rows bias, scale, shift and their velocities; from one panel of weights to the next.
-(IN, OUT, BIAS, NORM, ACTIVATION, FLAT, X, Y, D, H, INV, W, V, T, ROW, ROW_V, W_PANEL, T_PANEL) = COLUMNS = range(18)
+# The columns of `blocks`: sizes and kinds of a dense layer with its normalisation and activation, and whether it is
+# fixed; where its parameters and those of its normalisation stand in the row of a model; places in `s` of the inputs,
+# outputs, slopes (later gradients), standardised outputs and their factors, weights, velocities and transposed weights,
+# and of the rows bias, scale, shift and their velocities; from one panel of weights to the next.
+COLUMNS = 20
+(IN, OUT, BIAS, NORM, ACTIVATION, FIXED, FLAT, NORM_FLAT) = range(8)
+(X, Y, D, H, INV, W, V, T, ROW, ROW_V, W_PANEL, T_PANEL) = range(8, COLUMNS)
 SCALE, BIAS_SCALE, EPS, LEAK = range(4)  # the columns of `numbers`
 
 
@@ -136,17 +139,65 @@ def carry(s: Any, place: Any, panel: Any, row: Any, start: Any, rows: Any, colum
 
 
 @njit(**OPTIONS)
-def carry_all(s: Any, blocks: Any, row: Any, weights: Any, rows: Any, back: Any) -> None:
-    """Copy the parameters of a model (weights = W, rows = ROW) or their velocities (V, ROW_V) in or back."""
+def carry_all(s: Any, blocks: Any, row: Any, fixed: Any, weights: Any, rows: Any, back: Any) -> None:
+    """Copy parameters of a model (weights = W, rows = ROW) or their velocities (V, ROW_V) in or back.
+
+    fixed: False for the trained ones, True for the others.
+    """
     for k in range(blocks.shape[0]):
-        b = blocks[k]
-        start = carry(s, b[weights], b[W_PANEL], row, b[FLAT], b[IN], b[OUT], back)
+        b, start = blocks[k], np.int64(0)
         width = up(b[OUT], 16)
-        if b[BIAS]:
-            start = carry(s, b[rows], 16, row, start, 1, b[OUT], back)
-        if b[NORM] == 2:
+        if (b[FIXED] == 1) == fixed:
+            start = carry(s, b[weights], b[W_PANEL], row, b[FLAT], b[IN], b[OUT], back)
+            if b[BIAS]:
+                start = carry(s, b[rows], 16, row, start, 1, b[OUT], back)
+        if b[NORM] == 2 and not fixed:
+            start = b[NORM_FLAT]
             start = carry(s, b[rows] + width, 16, row, start, 1, b[OUT], back)
             start = carry(s, b[rows] + 2 * width, 16, row, start, 1, b[OUT], back)
+
+
+@njit(**OPTIONS)
+def squares(s: Any, place: Any, panel: Any, rows: Any, columns: Any) -> Any:
+    """The sum of the squares of a matrix."""
+    whole = columns - columns % 16
+    found = F(0)
+    for i in range(rows):
+        at = place + i * 16
+        for _ in range(0, whole, 16):
+            vector = load(s, at)
+            found += total(vector * vector)
+            at += panel
+        for j in range(columns - whole):
+            found += s[at + j] * s[at + j]
+    return found
+
+
+@njit(**OPTIONS)
+def put_back(s: Any, blocks: Any, radius: Any) -> None:
+    """All trained parameters times what makes their norm the radius."""
+    square = F(0)
+    for k in range(blocks.shape[0]):
+        b = blocks[k]
+        width = up(b[OUT], 16)
+        if not b[FIXED]:
+            square += squares(s, b[W], b[W_PANEL], b[IN], b[OUT])
+            square += squares(s, b[ROW], 16, 1, b[OUT]) if b[BIAS] else F(0)
+        if b[NORM] == 2:
+            square += squares(s, b[ROW] + width, 16, 1, b[OUT]) + squares(s, b[ROW] + 2 * width, 16, 1, b[OUT])
+    share = radius / np.sqrt(square)
+    for k in range(blocks.shape[0]):
+        b = blocks[k]
+        width = up(b[OUT], 16)
+        for j in range(0, width, 16):
+            for i in range(0 if b[FIXED] else b[IN]):
+                at = b[W] + j // 16 * b[W_PANEL] + i * 16
+                store(load(s, at) * share, s, at)
+            # The rows of bias, scale and shift; those that are not trained are fixed, zeros and ones.
+            for part in range(3):
+                if (part == 0 and b[BIAS] and not b[FIXED]) or (part > 0 and b[NORM] == 2):
+                    at = b[ROW] + part * width + j
+                    store(load(s, at) * share, s, at)
 
 
 @njit(**OPTIONS)
@@ -177,7 +228,7 @@ def descend(s: Any, blocks: Any, numbers: Any, n: Any, panel: Any, rates: Any) -
                 if b[NORM] == 2:
                     stepped(pair[0], s, row + width, shift, rates)
                     stepped(pair[1], s, row + 2 * width, shift, rates)
-            if b[BIAS]:
+            if b[BIAS] and not b[FIXED]:
                 stepped(column_sums(s, 16 * n, b[D] + at) * c[BIAS_SCALE], s, row, shift, rates)
         if k > 0:
             for j in range(0, b[OUT], 16):
@@ -187,7 +238,8 @@ def descend(s: Any, blocks: Any, numbers: Any, n: Any, panel: Any, rates: Any) -
             below = (blocks[k - 1, D], panel)
             backward(s, up(n, 8), b[IN], b[OUT], (b[D], panel), (b[T], b[T_PANEL]), below, (c[SCALE],))
         env = (c[SCALE], b[V] - b[W], rates)
-        learn(s, up(b[IN], 8), b[OUT], n, (b[X], panel), (b[D], panel), (b[W], b[W_PANEL]), env)
+        if not b[FIXED]:
+            learn(s, up(b[IN], 8), b[OUT], n, (b[X], panel), (b[D], panel), (b[W], b[W_PANEL]), env)
 
 
 def _read(number: Any, axes: int = 1, order: str = "C") -> Any:
@@ -197,30 +249,31 @@ def _read(number: Any, axes: int = 1, order: str = "C") -> Any:
 
 _f, _i, _matrix = types.float32, types.int64, types.float32[:, ::1]
 _data = types.Tuple([_read(_f), _read(types.int32), _read(_f), _i, _i, _i])
-_rates = types.Tuple([_read(_f, 2, "A"), _read(_f), _read(_f)])
+_rates = types.Tuple([_read(_f, 2, "A"), _read(_f), _read(_f), _read(_f)])
 _net, _scratch = types.Tuple([types.int64[:, ::1], _matrix, _f]), types.Tuple([_f[::1], types.int32[::1]])
 _marks = types.Tuple([_read(types.boolean), types.int64[::1]])
 _how, _keys = types.UniTuple(_i, 9), types.UniTuple(types.uint64, 2)
 
 
 @njit(
-    types.void(_i, _i, _matrix, _matrix, _data, _rates, _net, _scratch, _how, _keys, _read(_i), _marks),
+    types.void(_i, _i, _matrix, _matrix, _matrix, _data, _rates, _net, _scratch, _how, _keys, _read(_i), _marks),
     **OPTIONS,
     cache=True,
 )
 def train(
-    begin: Any, end: Any, flat: Any, velocity: Any, data: Any, rates: Any, net: Any, scratch: Any, how: Any, keys: Any,
-    models: Any, marks: Any,
+    begin: Any, end: Any, flat: Any, velocity: Any, fixed: Any, data: Any, rates: Any, net: Any, scratch: Any, how: Any,
+    keys: Any, models: Any, marks: Any,
 ) -> None:  # fmt: skip
     """Models begin ... end - 1 through all steps of the learning rates, in place.
 
-    data: features, labels, targets, and the three distances from those of one model to the next. rates: lr (step,
-    model), momentum, weight_decay. net: blocks, numbers, label smoothing. scratch: s and an order of n, this thread's
-    own. how: n, batch_size, first step, distance of panels, place of the targets, and whether there is momentum, of
-    Nesterov's kind, decoupled decay, a cross-entropy. marks: alive, diverged.
+    fixed: the parameters that stay, (model, number). data: features, labels, targets, and the three distances from
+    those of one model to the next. rates: lr (step, model), momentum, weight_decay, radius of the sphere or 0. net:
+    blocks, numbers, label smoothing. scratch: s and an order of n, this thread's own. how: n, batch_size, first step,
+    distance of panels, place of the targets, and whether there is momentum, of Nesterov's kind, decoupled decay, a
+    cross-entropy. marks: alive, diverged.
     """
     x, labels, targets, x_model, label_model, target_model = data
-    lr, momentum, weight_decay = rates
+    lr, momentum, weight_decay, radius = rates
     blocks, numbers, smooth = net
     s, order = scratch
     n, batch, step, panel, goal, moving, nesterov, decoupled, classify = how
@@ -229,9 +282,10 @@ def train(
     for m in range(begin, end):
         if not alive[m] or diverged[m] >= 0:
             continue
-        carry_all(s, blocks, flat[m], W, ROW, False)
+        carry_all(s, blocks, flat[m], False, W, ROW, False)
+        carry_all(s, blocks, fixed[m], True, W, ROW, False)
         if moving:
-            carry_all(s, blocks, velocity[m], V, ROW_V, False)
+            carry_all(s, blocks, velocity[m], False, V, ROW_V, False)
         lead, follow = (F(1), momentum[m]) if nesterov else (F(0), F(1))
         coupled, apart = (F(0), weight_decay[m]) if decoupled else (weight_decay[m], F(0))
         epoch = -1
@@ -259,6 +313,8 @@ def train(
                 break
             now = (lr[t, m], momentum[m], coupled, lead, follow, apart, moving)
             descend(s, blocks, numbers, batch, panel, now)
-        carry_all(s, blocks, flat[m], W, ROW, True)
+            if radius[m] > 0:
+                put_back(s, blocks, radius[m])
+        carry_all(s, blocks, flat[m], False, W, ROW, True)
         if moving:
-            carry_all(s, blocks, velocity[m], V, ROW_V, True)
+            carry_all(s, blocks, velocity[m], False, V, ROW_V, True)
