@@ -35,6 +35,9 @@ from simlab.nn.losses import CrossEntropy, Loss, MeanSquaredError
 from simlab.nn.norms import BatchNormLayer
 from simlab.random import Key
 
+SHARES = 4
+"""Into how many shares for each thread the models are cut, so that one whose processor is busy takes fewer."""
+
 
 @dataclass(frozen=True)
 class Block:
@@ -138,17 +141,23 @@ def advance(
     keys = (np.uint64(key.low), np.uint64(key.high))
     moving = np.zeros((1, 1), np.float32) if velocity is None else velocity
 
-    def run(first: int, last: int) -> None:
+    threads = compiled.thread_count()
+    size = -(-len(flat) // (SHARES * threads))
+    # The next of an iterator is taken under the lock of the interpreter: no two threads get the same models.
+    shares = iter([(first, min(first + size, len(flat))) for first in range(0, len(flat), size)])
+
+    def work(first: int, last: int) -> None:
         room = np.zeros(at.size + 16, np.float32)
         # A vector that lies across two lines of the cache costs two loads.
         s = room[-room.ctypes.data // 4 % 16 :][: at.size]
         for start, stop in at.ones:
             s[start:stop] = 1
-        scratch = (s, np.empty(n, np.int32))
-        net = (at.blocks, at.numbers, smooth)
-        kernel.train(first, last, flat, moving, still, data, rates, net, scratch, how, keys, models, (alive, diverged))
+        scratch, net = (s, np.empty(n, np.int32)), (at.blocks, at.numbers, smooth)
+        for share in shares:
+            marks = (alive, diverged)
+            kernel.train(*share, flat, moving, still, data, rates, net, scratch, how, keys, models, marks)
 
-    compiled.spread(run, len(flat))
+    compiled.spread(work, threads)
 
 
 class Layout(NamedTuple):
