@@ -1,13 +1,15 @@
 """A graphics card for machines that have none: the CUDA text built by the host compiler, behind CuPy's own names.
 
 `device()` is a real `Device("gpu", ...)` whose namespace forwards to NumPy, so everything above it runs as on a card:
-the launches of `simlab.sde.gpu`, and whole studies. Its arrays refuse NumPy functions, as CuPy's do.
+the launches of `simlab.sde.gpu` and `simlab.nn.persistent`, and whole studies. Blocks run one after the other; where
+the threads of a block wait for each other, they are threads of the host. Arrays refuse NumPy functions, as CuPy's do.
 """
 
 from __future__ import annotations
 
 import ctypes
 import hashlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -21,14 +23,31 @@ import pytest
 
 from simlab.device import Device
 
+SHARED_MEMORY = 232448
+"""Bytes that a block of threads may have on a card of compute capability 9.0."""
+PROPERTIES = {
+    "multiProcessorCount": 132,
+    "sharedMemPerMultiprocessor": SHARED_MEMORY + 1024,
+    "sharedMemPerBlockOptin": SHARED_MEMORY,
+}
 STUBS = r"""
 #include <cmath>
+#include <cstddef>
 #include <cstring>
+#include <thread>
+#include <utility>
+#include <vector>
+#include <pthread.h>
 #define __device__
 #define __global__
+#define __shared__
+#define __launch_bounds__(threads, blocks)
 #define __forceinline__ inline
 struct Index { unsigned x; };
-static Index blockIdx, blockDim, threadIdx;
+static Index blockDim, gridDim;
+static thread_local Index blockIdx, threadIdx;
+static pthread_barrier_t barrier;
+static void __syncthreads() { if (blockDim.x > 1) pthread_barrier_wait(&barrier); }
 template <typename To, typename From> static To cast(From from)
 { To to; std::memcpy(&to, &from, sizeof to); return to; }
 static int __float_as_int(float x) { return cast<int>(x); }
@@ -37,48 +56,81 @@ static long long __double_as_longlong(double x) { return cast<long long>(x); }
 static double __longlong_as_double(long long x) { return cast<double>(x); }
 using namespace std;
 """
+SHARED = re.compile(r"extern __shared__ (\w+) (\w+)\[\];")
+"""How a kernel declares its dynamic shared memory. Every block finds it full of ones, which are NaN or -1."""
 DRIVER = r"""
-extern "C" void launch(
-    unsigned blocks, unsigned threads, real* state, long long walkers, long long begin, long long end,
-    unsigned low, unsigned high, unsigned stream, const real* constants)
+template <typename... Parameters, size_t... I>
+static void call(void (*kernel)(Parameters...), void** arguments, std::index_sequence<I...>)
+{ kernel(*static_cast<std::remove_reference_t<Parameters>*>(arguments[I])...); }
+template <typename... Parameters>
+static void call(void (*kernel)(Parameters...), void** arguments)
+{ call(kernel, arguments, std::index_sequence_for<Parameters...>()); }
+
+// arguments: a pointer to each, as in a launch by the driver of a card.
+extern "C" void launch(unsigned blocks, unsigned threads, void** arguments)
 {
+    gridDim.x = blocks;
     blockDim.x = threads;
-    for (blockIdx.x = 0; blockIdx.x < blocks; ++blockIdx.x)
-        for (threadIdx.x = 0; threadIdx.x < threads; ++threadIdx.x)
-            advance(state, walkers, begin, end, low, high, stream, constants);
+    auto run = [=](unsigned block, unsigned thread) {
+        blockIdx.x = block;
+        threadIdx.x = thread;
+        call(&::ENTRY, arguments);
+    };
+    if (WAITS) pthread_barrier_init(&barrier, nullptr, threads);
+    for (unsigned block = 0; block < blocks; ++block) {
+        CLEAR
+        if (WAITS && threads > 1) {
+            std::vector<std::thread> all;
+            for (unsigned thread = 0; thread < threads; ++thread) all.emplace_back(run, block, thread);
+            for (auto& one : all) one.join();
+        } else {
+            for (unsigned thread = 0; thread < threads; ++thread) run(block, thread);
+        }
+    }
+    if (WAITS) pthread_barrier_destroy(&barrier);
 }
 """
 # -Bsymbolic: the C library has an old function of the name `advance` too, and would be asked first.
-COMPILER = ["g++", "-std=c++17", "-O1", "-shared", "-fPIC", "-Wl,-Bsymbolic", "-Wall", "-Werror"]
+COMPILER = ["g++", "-std=c++17", "-O1", "-shared", "-fPIC", "-Wl,-Bsymbolic", "-Wall", "-Werror", "-pthread"]
 ALLOWED = ["-Wno-unknown-pragmas", "-Wno-unused-function"]
-C_TYPES = {np.int64: ctypes.c_longlong, np.uint32: ctypes.c_uint}
+C_TYPES: dict[type, Any] = {np.int64: ctypes.c_longlong, np.uint32: ctypes.c_uint, np.int32: ctypes.c_int}
 
 
 class RawKernel:
     """What cupy.RawKernel is to its caller: (text, entry), then kernel(grid, block, arguments)."""
 
-    def __init__(self, text: str, entry: str, options: tuple[str, ...]) -> None:
-        assert entry == "advance"
-        self.launch = build(text).launch
+    max_dynamic_shared_size_bytes = 48 * 1024  # what a card grants without being asked
 
-    def __call__(self, grid: tuple[int], block: tuple[int], arguments: tuple[Any, ...]) -> None:
+    def __init__(self, text: str, entry: str, options: tuple[str, ...]) -> None:
+        self.launch = build(text, entry).launch
+
+    def __call__(self, grid: tuple[int], block: tuple[int], arguments: tuple[Any, ...], *, shared_mem: int = 0) -> None:
+        assert shared_mem <= self.max_dynamic_shared_size_bytes <= SHARED_MEMORY
         words = [C_TYPES[type(a)](a) if type(a) in C_TYPES else a.ctypes.data_as(ctypes.c_void_p) for a in arguments]
-        self.launch(ctypes.c_uint(*grid), ctypes.c_uint(*block), *words)
+        pointers = (ctypes.c_void_p * len(words))(*(ctypes.addressof(word) for word in words))
+        self.launch(ctypes.c_uint(*grid), ctypes.c_uint(*block), pointers)
 
 
 @cache
-def build(text: str) -> ctypes.CDLL:
+def build(text: str, entry: str) -> ctypes.CDLL:
     """Compile a kernel's text as C++; skips the test where there is no compiler."""
     if shutil.which("g++") is None:
         pytest.skip("the CUDA text is tested by building it as C++, and there is no g++ on this machine")
     folder = Path(tempfile.gettempdir()) / "simlab-host-cuda"
     folder.mkdir(exist_ok=True)
-    name = hashlib.sha256((STUBS + text + DRIVER + str(COMPILER)).encode()).hexdigest()[:24]
+    driver = DRIVER.replace("ENTRY", entry).replace("WAITS", str("__syncthreads" in text).lower())
+    memory, clear = "", ""
+    if found := SHARED.search(text):
+        kind, place = found.groups()
+        memory = f"__attribute__((aligned(16))) {kind} {place}[{SHARED_MEMORY} / sizeof({kind})];\n"
+        clear = f"std::memset({place}, 0xFF, sizeof {place});"
+    whole = STUBS + text + memory + driver.replace("CLEAR", clear)
+    name = hashlib.sha256((whole + str(COMPILER)).encode()).hexdigest()[:24]
     library = folder / f"{name}.so"
     if not library.exists():
         with tempfile.TemporaryDirectory(dir=folder) as own:
             source, built = Path(own) / "kernel.cpp", Path(own) / "kernel.so"
-            source.write_text(STUBS + text + DRIVER, encoding="utf-8")
+            source.write_text(whole, encoding="utf-8")
             subprocess.run([*COMPILER, *ALLOWED, str(source), "-o", str(built)], check=True, text=True)
             built.replace(library)
     return ctypes.CDLL(str(library))
@@ -148,7 +200,11 @@ class HostCupy(Forward):
     """NumPy under CuPy's names, on arrays of the device."""
 
     RawKernel = RawKernel
-    cuda = SimpleNamespace(get_current_stream=lambda: SimpleNamespace(synchronize=lambda: None))
+    cuda = SimpleNamespace(
+        get_current_stream=lambda: SimpleNamespace(synchronize=lambda: None),
+        Device=lambda: SimpleNamespace(id=0),
+        runtime=SimpleNamespace(getDeviceProperties=lambda card: PROPERTIES),
+    )
     linalg = Forward(np.linalg)
 
     @staticmethod
