@@ -1,8 +1,9 @@
 """A graphics card for machines that have none: the CUDA text built by the host compiler, behind CuPy's own names.
 
 `device()` is a real `Device("gpu", ...)` whose namespace forwards to NumPy, so everything above it runs as on a card:
-the launches of `simlab.sde.gpu` and `simlab.nn.persistent`, and whole studies. Blocks run one after the other; where
-the threads of a block wait for each other, they are threads of the host. Arrays refuse NumPy functions, as CuPy's do.
+the launches of `simlab.sde.gpu` and `simlab.nn.persistent`, and whole studies. Blocks run one after the other, and so
+do the threads of a block, each from one wait to the next: a wait that is missing changes the result every time. Arrays
+refuse NumPy functions, as CuPy's do.
 """
 
 from __future__ import annotations
@@ -33,21 +34,22 @@ PROPERTIES = {
 STUBS = r"""
 #include <cmath>
 #include <cstddef>
+#include <cstdlib>
 #include <cstring>
-#include <thread>
 #include <utility>
 #include <vector>
-#include <pthread.h>
+#include <ucontext.h>
 #define __device__
 #define __global__
 #define __shared__
 #define __launch_bounds__(threads, blocks)
 #define __forceinline__ inline
 struct Index { unsigned x; };
-static Index blockDim, gridDim;
-static thread_local Index blockIdx, threadIdx;
-static pthread_barrier_t barrier;
-static void __syncthreads() { if (blockDim.x > 1) pthread_barrier_wait(&barrier); }
+static Index blockIdx, blockDim, gridDim, threadIdx;
+struct Thread { ucontext_t place; std::vector<char> stack; bool over; };
+static ucontext_t launcher;
+static std::vector<Thread> all;
+static void __syncthreads() { swapcontext(&all[threadIdx.x].place, &launcher); }
 template <typename To, typename From> static To cast(From from)
 { To to; std::memcpy(&to, &from, sizeof to); return to; }
 static int __float_as_int(float x) { return cast<int>(x); }
@@ -66,32 +68,40 @@ template <typename... Parameters>
 static void call(void (*kernel)(Parameters...), void** arguments)
 { call(kernel, arguments, std::index_sequence_for<Parameters...>()); }
 
+static void** given;
+static void run() { call(&::ENTRY, given); all[threadIdx.x].over = true; }
+
 // arguments: a pointer to each, as in a launch by the driver of a card.
 extern "C" void launch(unsigned blocks, unsigned threads, void** arguments)
 {
     gridDim.x = blocks;
     blockDim.x = threads;
-    auto run = [=](unsigned block, unsigned thread) {
-        blockIdx.x = block;
-        threadIdx.x = thread;
-        call(&::ENTRY, arguments);
-    };
-    if (WAITS) pthread_barrier_init(&barrier, nullptr, threads);
-    for (unsigned block = 0; block < blocks; ++block) {
+    given = arguments;
+    all.resize(threads);
+    for (blockIdx.x = 0; blockIdx.x < blocks; ++blockIdx.x) {
         CLEAR
-        if (WAITS && threads > 1) {
-            std::vector<std::thread> all;
-            for (unsigned thread = 0; thread < threads; ++thread) all.emplace_back(run, block, thread);
-            for (auto& one : all) one.join();
-        } else {
-            for (unsigned thread = 0; thread < threads; ++thread) run(block, thread);
+        for (auto& thread : all) {
+            thread.stack.resize(1 << 16);
+            getcontext(&thread.place);
+            thread.place.uc_stack.ss_sp = thread.stack.data();
+            thread.place.uc_stack.ss_size = thread.stack.size();
+            thread.place.uc_link = &launcher;
+            thread.over = false;
+            makecontext(&thread.place, run, 0);
+        }
+        // Every thread runs until it waits; by turns the first and the last one leads.
+        for (unsigned round = blockIdx.x; !all[0].over; ++round) {
+            for (unsigned i = 0; i < threads; ++i) {
+                threadIdx.x = round % 2 ? threads - 1 - i : i;
+                swapcontext(&launcher, &all[threadIdx.x].place);
+            }
+            for (auto& thread : all) if (thread.over != all[0].over) abort();  // some wait for threads that are gone
         }
     }
-    if (WAITS) pthread_barrier_destroy(&barrier);
 }
 """
 # -Bsymbolic: the C library has an old function of the name `advance` too, and would be asked first.
-COMPILER = ["g++", "-std=c++17", "-O1", "-shared", "-fPIC", "-Wl,-Bsymbolic", "-Wall", "-Werror", "-pthread"]
+COMPILER = ["g++", "-std=c++17", "-O1", "-shared", "-fPIC", "-Wl,-Bsymbolic", "-Wall", "-Werror"]
 ALLOWED = ["-Wno-unknown-pragmas", "-Wno-unused-function"]
 C_TYPES: dict[type, Any] = {np.int64: ctypes.c_longlong, np.uint32: ctypes.c_uint, np.int32: ctypes.c_int}
 
@@ -118,7 +128,7 @@ def build(text: str, entry: str) -> ctypes.CDLL:
         pytest.skip("the CUDA text is tested by building it as C++, and there is no g++ on this machine")
     folder = Path(tempfile.gettempdir()) / "simlab-host-cuda"
     folder.mkdir(exist_ok=True)
-    driver = DRIVER.replace("ENTRY", entry).replace("WAITS", str("__syncthreads" in text).lower())
+    driver = DRIVER.replace("ENTRY", entry)
     memory, clear = "", ""
     if found := SHARED.search(text):
         kind, place = found.groups()
