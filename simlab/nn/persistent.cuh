@@ -9,43 +9,12 @@ template <int N> __device__ __forceinline__ Vector<N> load(const real* from)
     return *reinterpret_cast<const Vector<N>*>(from);
 }
 
-__device__ __forceinline__ int smaller(int a, int b) { return b < a ? b : a; }
-
-// -- activations: y = value(x); the slope comes from y where that is enough. NaN passes through. -----------------------
-
-struct identity {
-    __device__ real value(real x) const { return x; }
-    __device__ real slope(real x, real y) const { return 1; }
-};
-struct relu {
-    __device__ real value(real x) const { return x < 0 ? (real)0 : x; }
-    __device__ real slope(real x, real y) const { return y > 0 ? (real)1 : (real)0; }
-};
-struct leaky_relu {
-    real leak;
-    __device__ real value(real x) const { return x > 0 ? x : leak * x; }
-    __device__ real slope(real x, real y) const { return y > 0 ? (real)1 : leak; }
-};
-struct tanh_ {
-    __device__ real value(real x) const { return tanh(x); }
-    __device__ real slope(real x, real y) const { return 1 - y * y; }
-};
-struct erf_ {
-    __device__ real value(real x) const { return erf(x); }
-    __device__ real slope(real x, real y) const { return (real)1.1283791670955126 * exp(-x * x); }  // 2 / sqrt(pi)
-};
-struct gelu {
-    __device__ real below(real x) const { return (real)0.5 * (1 + erf(x * (real)0.7071067811865476)); }
-    __device__ real value(real x) const { return x * below(x); }
-    __device__ real slope(real x, real y) const
-    {
-        return below(x) + x * exp((real)-0.5 * x * x) * (real)0.3989422804014327;  // 1 / sqrt(2 pi)
-    }
-};
-struct softplus {
-    __device__ real value(real x) const { return (x < 0 ? (real)0 : x) + log1p(exp(x < 0 ? x : -x)); }
-    __device__ real slope(real x, real y) const { return (real)0.5 * (1 + tanh((real)0.5 * x)); }
-};
+// Row i + m STEPS of COUNT, or the last where a tile reaches beyond it.
+template <int COUNT, int STEPS, int TILE> __device__ __forceinline__ int row_of(int i, int m)
+{
+    const int row = i + m * STEPS;
+    return STEPS * TILE == COUNT || row < COUNT ? row : COUNT - 1;
+}
 
 // -- products: a thread sums a tile of TM x TN entries in registers ----------------------------------------------------
 
@@ -60,7 +29,7 @@ __device__ __forceinline__ void product(const real* A, int lda, const real* B, i
 #pragma unroll 2
         for (int k = 0; k < K; k += 4) {
             Vector<4> a[TM];
-            for (int m = 0; m < TM; ++m) a[m] = load<4>(A + smaller(row + m * ROWS, M - 1) * lda + k);
+            for (int m = 0; m < TM; ++m) a[m] = load<4>(A + row_of<M, ROWS, TM>(row, m) * lda + k);
 #pragma unroll
             for (int q = 0; q < 4; ++q) {
                 const Vector<TN> b = load<TN>(B + (k + q) * ldb + column);
@@ -91,10 +60,10 @@ __device__ __forceinline__ void product_transposed(
 #pragma unroll 2
         for (int k = 0; k < K; k += 4) {
             Vector<4> a[TM];
-            for (int m = 0; m < TM; ++m) a[m] = load<4>(A + smaller(row + m * ROWS, M - 1) * lda + k);
+            for (int m = 0; m < TM; ++m) a[m] = load<4>(A + row_of<M, ROWS, TM>(row, m) * lda + k);
 #pragma unroll
             for (int n = 0; n < TN; ++n) {
-                const Vector<4> b = load<4>(B + smaller(column + n * COLUMNS, N - 1) * ldb + k);
+                const Vector<4> b = load<4>(B + row_of<N, COLUMNS, TN>(column, n) * ldb + k);
                 for (int m = 0; m < TM; ++m)
                     for (int q = 0; q < 4; ++q) sum[m][n] += a[m].at[q] * b.at[q];
             }
@@ -223,18 +192,15 @@ __device__ __forceinline__ real cross_entropy(real* Z, const real* labels, real 
     for (int i = threadIdx.x; i < M; i += THREADS) {
         real* z = Z + i * LD;
         const int label = (int)labels[i];
+        auto target_of = [=](int j) { return (1 - smoothing) * (real)(j == label) + smoothing / N; };
         real highest = z[0], sum = 0, linear = 0;
         for (int j = 1; j < N; ++j) highest = z[j] > highest ? z[j] : highest;
         for (int j = 0; j < N; ++j) {
-            const real shifted = z[j] - highest, target = (1 - smoothing) * (real)(j == label) + smoothing / N;
-            linear += target * shifted;
-            z[j] = exp(shifted);
+            linear += target_of(j) * (z[j] - highest);
+            z[j] = exp(z[j] - highest);
             sum += z[j];
         }
-        for (int j = 0; j < N; ++j) {
-            const real target = (1 - smoothing) * (real)(j == label) + smoothing / N;
-            z[j] = (z[j] / sum - target) / M;
-        }
+        for (int j = 0; j < N; ++j) z[j] = (z[j] / sum - target_of(j)) / M;
         value += log(sum) - linear;
     }
     return value;

@@ -79,10 +79,21 @@ def advance(
     x: (n, in) or (model, n, in); y: integer labels (n) or (model, n), or targets beside x. models: their indices, on
     the host. lr: (steps, model); momentum, weight_decay: (model). alive: bool (model), others stand still. diverged:
     int64 (model), gets the first step whose batch loss is not finite, which is not taken; models with one stand still.
+    ValueError where what is written in place, or the targets, are of another kind than the kernel's.
     """
     device, xp = Device.of(flat), Device.of(flat).xp
     plan, batch = chosen.plan, chosen.batch
     integers = isinstance(plan.loss, CrossEntropy)
+    for name, a, dtype in (("flat", flat, chosen.dtype), ("velocity", velocity, chosen.dtype),
+                           ("alive", alive, "bool"), ("diverged", diverged, "int64")):  # fmt: skip
+        if a is not None and (a.dtype != dtype or not a.flags.c_contiguous or len(a) != len(flat)):
+            raise ValueError(
+                f"{name} must be contiguous, {dtype} and have an entry for each of the {len(flat)} models."
+            )
+    if chosen.moving != (velocity is not None):
+        raise ValueError("the kernel and its call do not agree on momentum; give both a velocity or neither.")
+    if integers and y.dtype.kind not in "iu":
+        raise ValueError('the kernel takes integer labels only; train on probabilities with engine="arrays".')
     x = xp.ascontiguousarray(x, chosen.dtype)
     y = xp.ascontiguousarray(y, "int32" if integers else chosen.dtype)
     n, stack = x.shape[-2], len(flat)

@@ -200,7 +200,9 @@ def source(layout: Layout) -> str:
         batch=batch,
         scratch=up(max(layout.threads, width)),
         moving=str(layout.moving).lower(),
-        functions=Path(__file__).with_name("persistent.cuh").read_text(encoding="utf-8"),
+        functions="\n".join(
+            Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("activations.cuh", "persistent.cuh")
+        ),
         parameters=sum(w.parameters for w in writers),
         work=layout.work,
         shared=layout.shared,
