@@ -3,13 +3,13 @@
 A model's numbers stay on the chip from the first step of a launch to the last; global memory gives the minibatches and
 the rates. For a batch of B examples, with s(n) = 4 times the next odd number from n / 4 up, a block takes
 
-    weights   sum of (in + 4 + rows) s(out) for each layer, rows: bias, scale and shift, those it has;
+    weights   the sum over layers of (in, up to a multiple of 4, + rows) s(out); rows: bias, scale and shift, if any;
     gradient  as much again, and so the velocity where there is momentum;
-    values    sum of B s(out); B s(in) for the batch; and B s(out) for a layer whose derivative needs its input
+    values    the sum of B s(out), and again for the layers whose derivative needs their input; B s(in) for the batch;
+    the rest  two for each thread, s(out) for each normalisation, and the targets
 
-numbers of 4 bytes, less padding. What of this does not fit into the shared memory of a block (227 kB on compute
-capability 9.0) lies in global memory, where it stays in the L2 cache: first the velocities, then what the derivatives
-need, the gradients, the batch. A net is refused where its values and all weights but those of one layer do not fit.
+numbers of 4 bytes. What of this does not fit into the shared memory of a block (227 kB on compute capability 9.0) lies
+in global memory, small enough for the L2 cache: the velocities first, then inputs, gradients and the batch. A net is refused where its values and all weights but those of one layer do not fit.
 Blocks reside on a processor as its shared memory, 64 K registers and 2048 threads allow, so a stack wants to have as
 many models as the card has processors, and small nets several times that.
 
