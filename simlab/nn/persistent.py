@@ -9,9 +9,10 @@ the rates. For a batch of B examples, with s(n) = 4 times the next odd number fr
     the rest  two for each thread, s(out) for each normalisation, and the targets
 
 numbers of 4 bytes. What of this does not fit into the shared memory of a block (227 kB on compute capability 9.0) lies
-in global memory, small enough for the L2 cache: the velocities first, then inputs, gradients and the batch. A net is refused where its values and all weights but those of one layer do not fit.
-Blocks reside on a processor as its shared memory, 64 K registers and 2048 threads allow, so a stack wants to have as
-many models as the card has processors, and small nets several times that.
+in global memory, small enough for the L2 cache: the velocities first, then inputs, gradients and the batch. A net is
+refused where its values and all weights but those of one layer do not fit. Blocks reside on a processor as its shared
+memory, 64 K registers and 2048 threads allow, so a stack wants to have as many models as the card has processors, and
+small nets several times that.
 
 Products are sums in registers in single precision (no tensor cores), in an order that depends on the sizes and the
 number of threads only. So a model's result depends neither on the stack around it nor on how steps are cut into calls.
