@@ -48,12 +48,7 @@ class Device:
             import cupy
         except ImportError as error:
             raise DeviceError(NO_CUPY) from error
-        try:
-            cupy.zeros(1)
-            properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)
-        except cupy.cuda.runtime.CUDARuntimeError as error:
-            raise DeviceError(NO_CARD.format(reason=str(error).split(":")[0])) from error
-        return cls("gpu", cupy, properties["name"].decode())
+        return _card(cupy)
 
     @classmethod
     def of(cls, array: Any) -> Device:
@@ -111,6 +106,17 @@ class Device:
             raise DeviceError("CUDA text compiles on a gpu device only.")
         # --fmad is CUDA's default, said here because the CPU kernels take the same liberty and no other.
         return self.xp.RawKernel(source, entry, options=("--std=c++17", "--fmad=true"))
+
+
+@cache
+def _card(cupy: Any) -> Device:
+    """The card behind CuPy, asked once: a question takes longer than a small kernel."""
+    try:
+        cupy.zeros(1)
+        properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        raise DeviceError(NO_CARD.format(reason=str(error).split(":")[0])) from error
+    return Device("gpu", cupy, properties["name"].decode())
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,9 @@ def fake_cupy(failure: str = "") -> Any:
         return np.zeros(n)
 
     runtime = SimpleNamespace(CUDARuntimeError=CudaError, getDeviceProperties=lambda number: {"name": b"Card 9000"})
-    return SimpleNamespace(zeros=zeros, cuda=SimpleNamespace(runtime=runtime, Device=lambda: SimpleNamespace(id=0)))
+    cupy: Any = ModuleType("cupy")
+    cupy.zeros, cupy.cuda = zeros, SimpleNamespace(runtime=runtime, Device=lambda: SimpleNamespace(id=0))
+    return cupy
 
 
 def is_one_sentence(error: pytest.ExceptionInfo[DeviceError]) -> bool:

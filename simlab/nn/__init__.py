@@ -13,6 +13,7 @@ from simlab.nn.derivatives import (
     flatten,
     gauss_newton_product,
     hvp,
+    infinite_width,
     init,
     per_example_grads,
     population,
@@ -23,9 +24,11 @@ from simlab.nn.derivatives import (
 )
 from simlab.nn.fixed import fixed
 from simlab.nn.groups import train_each
+from simlab.nn.kernels import Kernel
 from simlab.nn.layer import select
 from simlab.nn.log import Until
 from simlab.nn.losses import CrossEntropy, Logistic, MeanSquaredError, cross_entropy, logistic, mse
+from simlab.nn.noise import activation_noise, at_step
 from simlab.nn.norms import batch_norm, layer_norm
 from simlab.nn.optimisers import SGD, SGLD, Adam, LabelNoiseSGD, Optimiser, SphereSGD
 from simlab.nn.record import QUANTITIES, Quantity, Record, linear_steps, log_steps
@@ -44,6 +47,7 @@ __all__ = [
     "Cyclic",
     "Density",
     "Eigenpairs",
+    "Kernel",
     "LabelNoiseSGD",
     "Logistic",
     "MeanSquaredError",
@@ -56,6 +60,8 @@ __all__ = [
     "StepDecay",
     "Until",
     "WarmUp",
+    "activation_noise",
+    "at_step",
     "batch_norm",
     "by_layer",
     "columns",
@@ -70,6 +76,7 @@ __all__ = [
     "hessian",
     "hessian_operator",
     "hvp",
+    "infinite_width",
     "init",
     "layer_norm",
     "leaky_relu",

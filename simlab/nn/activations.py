@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from simlab.device import Device
+from simlab.nn.kernels import Expectations, Kernel, activated, arc_cosine, arc_sine, by_quadrature
 from simlab.nn.layer import Array, Layer, NoParams, moving
 
 ROOT_PI = math.sqrt(math.pi)
@@ -20,7 +21,8 @@ class Activation(Layer):
 
     slope and bend are the first and second derivative as functions of (x, y), since y is at hand and often gives them.
     bend is None where the second derivative is 0 almost everywhere. gain is the variance of the weights times their
-    number that the layer before it should start with. leak is the slope of a leaky relu below 0.
+    number that the layer before it should start with. expectations are those of pairs of Gaussians, where a closed
+    form is known; smooth activations have them by quadrature otherwise. leak is the slope of a leaky relu below 0.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Activation(Layer):
     slope: Callable[[Array, Array], Array]
     bend: Callable[[Array, Array], Array] | None
     gain: float = 1.0
+    expectations: Expectations | None = None
     leak: float = 0.0
     n_in: None = None
     n_out: None = None
@@ -35,6 +38,16 @@ class Activation(Layer):
     def forward(self, params: NoParams, x: Array) -> tuple[Array, tuple[Array, Array]]:
         y = self.value(x)
         return y, (x, y)
+
+    def kernel(self, kernel: Kernel) -> Kernel:
+        expectations = self.expectations
+        if expectations is None and self.bend is None:
+            raise ValueError(f"{self.name} has kinks and no closed form; give its expectations to Activation.")
+        return activated(kernel, expectations or by_quadrature(self._value_and_slope), self.name)
+
+    def _value_and_slope(self, x: Array) -> tuple[Array, Array]:
+        y = self.value(x)
+        return y, self.slope(x, y)
 
     def vjp(self, params: NoParams, cache: tuple[Array, Array], dy: Array) -> tuple[NoParams, Array]:
         return NoParams(), self.slope(*cache) * dy
@@ -69,7 +82,7 @@ def leaky_relu(leak: float = 0.01) -> Activation:
     """max(x, 0) + leak min(x, 0); the slope at 0 is `leak`. ValueError unless 0 <= leak < 1."""
     if not 0 <= leak < 1:
         raise ValueError(f"leak must be in [0, 1), got {leak}.")
-    return _leaky_relu(float(leak))
+    return _leaky_relu(leak)
 
 
 @cache  # so that two of one leak are equal
@@ -80,6 +93,7 @@ def _leaky_relu(leak: float) -> Activation:
         lambda x, y: Device.of(x).xp.where(x > 0, x.dtype.type(1), x.dtype.type(leak)),
         None,
         2 / (1 + leak**2),
+        arc_cosine(leak),
         leak,
     )
 
@@ -110,6 +124,7 @@ relu = Activation(
     lambda x, y: (x > 0).astype(x.dtype),  # the slope at 0 is 0
     None,
     2.0,
+    arc_cosine(0.0),
 )
 tanh = Activation(
     "tanh",
@@ -122,6 +137,7 @@ erf = Activation(
     lambda x: Device.of(x).erf(x),
     _erf_slope,
     lambda x, y: -2 * x * _erf_slope(x, y),
+    expectations=arc_sine,
 )
 gelu = Activation(
     "gelu",  # exact, by the normal distribution function (Hendrycks & Gimpel 2016), not its tanh approximation

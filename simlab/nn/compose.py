@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from simlab.nn.activations import ACTIVATIONS, Activation
 from simlab.nn.dense import Role, Scaling, dense, weight_norm
+from simlab.nn.kernels import Kernel
 from simlab.nn.layer import Array, Cache, Layer, Params, Trace, require_width
 from simlab.nn.norms import batch_norm, layer_norm
 from simlab.random import Key, key
@@ -85,6 +86,11 @@ class Serial(Layer):
             rates.append(rate)
         return rates[::-1], dy, dy_dot
 
+    def kernel(self, kernel: Kernel) -> Kernel:
+        for layer in self.layers:
+            kernel = layer.kernel(kernel)
+        return kernel
+
     def predict(self, params: Params, x: Array) -> Array:
         for layer, p in zip(self.layers, params, strict=True):
             x = layer.predict(p, x)
@@ -137,6 +143,15 @@ class ResidualLayer(Layer):
     ) -> tuple[Residual, Array, Array]:
         rate, dx, dx_dot = self.branch.vjp_tangent(params.branch, cache, dparams.branch, trace, dy, dy_dot)
         return Residual(rate), dy + dx, dy_dot + dx_dot
+
+    def kernel(self, kernel: Kernel) -> Kernel:
+        branch = self.branch.kernel(kernel)
+        if not branch.gaussian:
+            # Only fresh weights make the branch independent of what it is added to.
+            raise ValueError("a residual branch has a kernel where it ends in a dense layer; put one last.")
+        ntk = None if kernel.ntk is None or branch.ntk is None else kernel.ntk + branch.ntk
+        left, right = kernel.left + branch.left, kernel.right + branch.right
+        return Kernel(kernel.nngp + branch.nngp, ntk, left, right, kernel.gaussian)
 
     def predict(self, params: Residual, x: Array) -> Array:
         return x + self.branch.predict(params.branch, x)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from simlab.device import Device
+from simlab.nn.kernels import Kernel
 from simlab.nn.layer import Array, Layer, added, moving, require_width
 from simlab.random import Key, normals
 
@@ -66,6 +67,7 @@ class DenseLayer(Layer):
     scale: float
     bias_scale: float
     bias: bool
+    scaling: Scaling
 
     def init(self, key: Key, model: Array, dtype: Any) -> Dense:
         W = gaussian(key, model, (self.n_in, self.n_out), self.std, dtype)
@@ -95,6 +97,19 @@ class DenseLayer(Layer):
         W_t = flipped(params.W)
         rate = self.gradient_tangent(params, cache, dparams, trace, dy, dy_dot)
         return rate, self._scaled(dy @ W_t), self._scaled(dy_dot @ W_t + dy @ flipped(dparams.W))
+
+    def kernel(self, kernel: Kernel) -> Kernel:
+        if self.scaling == "mup":
+            raise ValueError('the scaling "mup" learns features, so no kernel describes it; use scaling="ntk".')
+        if self.scaling == "standard" and kernel.ntk is not None:
+            raise ValueError(
+                'the tangent kernel of the scaling "standard" grows with the width; use scaling="ntk", or ntk=False '
+                "for the covariance alone."
+            )
+        gain = (self.std * self.scale) ** 2 * self.n_in
+        nngp = gain * kernel.nngp
+        ntk = None if kernel.ntk is None else nngp + gain * kernel.ntk + (1.0 if self.bias else 0.0)
+        return Kernel(nngp, ntk, gain * kernel.left, gain * kernel.right, True)
 
     def gradient_tangent(
         self, params: Dense, cache: Array, dparams: Dense, trace: Array | None, dy: Array, dy_dot: Array
@@ -148,7 +163,7 @@ def dense(
             scale = 1 / math.sqrt(n_in)
     elif scaling != "standard":
         raise ValueError(f'scaling must be "standard", "ntk" or "mup", got {scaling!r}.')
-    return DenseLayer(n_in, n_out, std, scale, bias_scale, bias)
+    return DenseLayer(n_in, n_out, std, scale, bias_scale, bias, scaling)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from math import prod
 import numpy as np
 
 from simlab.device import Device
+from simlab.nn.kernels import Kernel
 from simlab.nn.layer import COUPLED, Array, Cache, Layer, Params, leaves, spread, tree_map
 from simlab.nn.losses import Loss
 from simlab.random import key
@@ -87,8 +88,9 @@ def gauss_newton_product(net: Layer, loss: Loss, params: Params, x: Array, y: Ar
 def per_example_grads(net: Layer, loss: Loss, params: Params, x: Array, y: Array) -> Params:
     """Each example's share of the gradient, like params with a second axis: (model, n, ...).
 
-    The loss is a mean, so the shares have the factor 1 / n and their sum over n is the gradient. ValueError for a net
-    with batch normalisation, where the loss of one example depends on all others.
+    The loss is a mean, so the shares have the factor 1 / n and their sum over n is the gradient. Most of the
+    cost is that of memory for model * n * parameters numbers. ValueError for a net with batch normalisation, where the
+    loss of one example depends on all others.
     """
     x = of_single_examples(net, params, x)
     outputs, cache = net.forward(params, x)
@@ -109,6 +111,32 @@ def tangent_kernel(net: Layer, params: Params, x: Array, other: Array | None = N
         rows, columns = a.reshape(model, out * n, -1), b.reshape(model, out * m, -1)
         total = total + (rows @ columns.swapaxes(-1, -2)).reshape(model, out, n, out, m).transpose(0, 2, 4, 1, 3)
     return total
+
+
+def infinite_width(net: Layer, x: Array, other: Array | None = None, *, ntk: bool = True) -> Kernel:
+    """The kernels that the net tends to as all its widths go to infinity, between x (n, in) and other (m, in), or x.
+
+    nngp is the covariance of an output over models at the start, ntk the tangent kernel of one output, in float64;
+    those of different outputs are uncorrelated. At a finite width they are off by 1 / sqrt(width).
+    ntk=False leaves the tangent kernel out. ValueError for a layer without a limit, and for the tangent kernel of dense
+    layers of another scaling than "ntk".
+    Lee et al. 2018; Jacot, Gabriel & Hongler 2018.
+    """
+    home = Device.of(x)
+    x = home.asarray(x, "float64")
+    right = x if other is None else home.asarray(other, "float64")
+    for rows in (x, right):
+        if rows.ndim != 2 or net.n_in not in (None, rows.shape[-1]) or 0 in rows.shape or rows.shape[1] != x.shape[1]:
+            raise ValueError(f"features must have shape (n, {net.n_in or x.shape[-1]}), got {rows.shape}.")
+        if not bool(home.xp.isfinite(rows).all()):
+            raise ValueError("features hold NaN or infinite values; remove or fill them first.")
+    width = x.shape[1]
+    nngp = x @ right.T / width
+    # The diagonal itself where there is one, so that an input and itself are at the angle 0 exactly.
+    left, across = ((r * r).sum(axis=1) / width for r in (x, right))
+    if other is None:
+        left = across = nngp.diagonal()
+    return net.kernel(Kernel(nngp, home.xp.zeros_like(nngp) if ntk else None, left, across, False))
 
 
 def flatten(params: Params, axes: int = 1) -> Array:
@@ -187,9 +215,6 @@ def _jacobian(net: Layer, params: Params, x: Array) -> Params:
 
 
 def wide_forward(net: Layer, params: Params, x: Array) -> tuple[Params, Array, Cache]:
-    """Parameters, outputs (model, 1, n, out) and cache of a forward pass with an axis for tangents or cotangents.
-
-    What is shared by all models has neither that axis nor theirs.
-    """
+    """Parameters, outputs (model, 1, n, out) and cache of a forward pass with an axis for tangents or cotangents."""
     wide = spread(params)
-    return wide, *net.forward(wide, x[:, None] if x.ndim == 3 else x)
+    return wide, *net.forward(wide, x[:, None] if x.ndim == 3 else x[None, None])

@@ -17,6 +17,7 @@ from numbers import Integral
 from typing import Any, NamedTuple
 
 from simlab.device import Device
+from simlab.nn.kernels import Kernel
 from simlab.random import Key
 
 Array = Any
@@ -43,6 +44,16 @@ class Fixed(NamedTuple):
     """Parameters of `fixed`: those of its layer, carried with the others and never trained."""
 
     layer: Params
+
+
+class NoiseState(NamedTuple):
+    """Which noise a layer adds, (model,) each: carried with the parameters, never trained."""
+
+    low: Array  # the key of the layer, two words of 32 bits
+    high: Array
+    model: Array  # the model's own index, wherever it stands in a stack
+    step: Array
+    scale: Array  # of the standard deviation
 
 
 class Layer(ABC):
@@ -89,6 +100,16 @@ class Layer(ABC):
         Returns (rate of the gradient like params, dx, rate of dx); dx is that of `vjp`, for the layer below.
         """
 
+    def kernel(self, kernel: Kernel) -> Kernel:
+        """The kernels after this layer from those before it, as all widths go to infinity.
+
+        ValueError where there is no such limit, or none is known here.
+        """
+        raise ValueError(
+            f"{type(self).__name__} has no kernel of infinite width here; build the net of dense layers, activations, "
+            "residual branches and layer_norm without affine part."
+        )
+
     def gradient(self, params: Params, cache: Cache, dy: Array) -> Params:
         """The gradient of `vjp` alone, for a first layer: nobody asks for the dx of the data."""
         return self.vjp(params, cache, dy)[0]
@@ -114,7 +135,7 @@ class Layer(ABC):
 
 def is_state(params: Params) -> bool:
     """Whether these arrays are carried with the parameters and never trained."""
-    return isinstance(params, (Statistics, Fixed))
+    return isinstance(params, (Statistics, NoiseState, Fixed))
 
 
 def leaves(params: Params) -> list[Array]:
@@ -143,7 +164,9 @@ def select(params: Params, models: slice | Array) -> Params:
 
 
 def spread(params: Params) -> Params:
-    """The same parameters, untrained ones too, with an axis of length 1 after that of the models."""
+    """The same parameters, fixed ones too, with an axis of length 1 after that of the models."""
+    if isinstance(params, NoiseState):  # all tangents of a model share its noise
+        return params
     if isinstance(params, tuple):
         return rebuilt(params, [spread(part) for part in params])
     return None if params is None else params[:, None]

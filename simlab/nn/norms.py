@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from simlab.device import Device
+from simlab.nn.kernels import Kernel
 from simlab.nn.layer import COUPLED, Array, Layer, Statistics, moving, require_width
 from simlab.random import Key
 
@@ -107,6 +108,17 @@ class LayerNormLayer(NormLayer):
 
     def init(self, key: Key, model: Array, dtype: Any) -> LayerNorm:
         return LayerNorm(*self._identity(model, dtype))
+
+    def kernel(self, kernel: Kernel) -> Kernel:
+        if not kernel.gaussian:
+            # The mean over features, which is taken away, is 0 after a dense layer only.
+            raise ValueError("layer_norm has a kernel after a dense layer only; put one in front of it.")
+        if self.affine and kernel.ntk is not None:
+            raise ValueError("layer_norm has a tangent kernel without affine part only; use affine=False.")
+        left, right = kernel.left + self.eps, kernel.right + self.eps
+        size = (left[:, None] * right) ** 0.5
+        ntk = None if kernel.ntk is None else kernel.ntk / size
+        return Kernel(kernel.nngp / size, ntk, kernel.left / left, kernel.right / right, True)
 
     def per_example(self, params: LayerNorm, cache: Cache, dy: Array) -> tuple[LayerNorm, Array]:
         dx = self.vjp(params, cache, dy)[1]

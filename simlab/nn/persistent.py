@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from simlab.device import Device
-from simlab.nn.blocks import Plan
+from simlab.nn.fused import Plan
 from simlab.nn.layer import Array
 from simlab.nn.losses import CrossEntropy
 from simlab.nn.order import STREAM

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
-from simlab.nn.blocks import Block, Plan
+from simlab.nn.fused import Block, Plan
 from simlab.nn.losses import CrossEntropy
 
 REAL = {"float32": ("float", 4), "float64": ("double", 8)}

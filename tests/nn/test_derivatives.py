@@ -108,25 +108,6 @@ def test_tangent_kernel_is_the_jacobian_times_its_transpose(case: Case) -> None:
     assert close(nn.tangent_kernel(net, params, x, x[..., :1, :]), kernel[:, :, :1], 1e-10)
 
 
-def test_tangent_kernel_of_a_wide_net_is_the_formula() -> None:
-    # Jacot, Gabriel & Hongler 2018 with the arc-cosine kernels of Cho & Saul 2009: products of the two layers, the
-    # weights' and the biases' share. Fluctuations fall as 1 / sqrt(width), here by a factor 4.
-    x = np.random.default_rng(0).standard_normal((4, 3))
-    norm = np.linalg.norm(x, axis=1)
-    angle = np.arccos(np.clip(x @ x.T / np.outer(norm, norm), -1, 1))
-    flat, bent = (np.pi - angle) / np.pi, (np.sin(angle) + (np.pi - angle) * np.cos(angle)) / np.pi
-    expected = x @ x.T / 3 * flat + np.outer(norm, norm) / 3 * bent + flat / 2 + 1
-    spread, models = [], 100
-    for width in (50, 800):
-        net = nn.mlp([3, width, 1], "relu", scaling="ntk")
-        kernels = nn.tangent_kernel(net, nn.init(net, models=models, dtype="float64"), x)[..., 0, 0]
-        spread.append(kernels.std(axis=0))
-        # Five standard errors of the mean, for each of 10 different entries.
-        assert (abs(kernels.mean(axis=0) - expected) < 5 * spread[-1] / np.sqrt(models)).all()
-    # A standard deviation of 100 models is known to 7 %, the ratio of two to 10 %.
-    np.testing.assert_allclose(spread[0] / spread[1], 4, rtol=0.5)
-
-
 @given(cases())
 def test_a_stack_is_its_models_alone(case: Case) -> None:
     net, loss, params, x, y, _ = case

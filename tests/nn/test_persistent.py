@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from simlab import nn
 from simlab.device import Device
 from simlab.nn import order, persistent
-from simlab.nn.blocks import Plan, plan
+from simlab.nn.fused import Plan, plan
 from simlab.nn.persistent_layout import Layout, layout, stride
 from simlab.nn.persistent_text import source
 from simlab.random import key
