@@ -80,21 +80,12 @@ def advance(
     x: (n, in) or (model, n, in); y: integer labels (n) or (model, n), or targets beside x. models: their indices, on
     the host. lr: (steps, model); momentum, weight_decay: (model). alive: bool (model), others stand still. diverged:
     int64 (model), gets the first step whose batch loss is not finite, which is not taken; models with one stand still.
-    ValueError where what is written in place, or the targets, are of another kind than the kernel's.
+    ValueError where the kernel would read or write beyond an array; values of labels are not looked at.
     """
     device, xp = Device.of(flat), Device.of(flat).xp
     plan, batch = chosen.plan, chosen.batch
     integers = isinstance(plan.loss, CrossEntropy)
-    for name, a, dtype in (("flat", flat, chosen.dtype), ("velocity", velocity, chosen.dtype),
-                           ("alive", alive, "bool"), ("diverged", diverged, "int64")):  # fmt: skip
-        if a is not None and (a.dtype != dtype or not a.flags.c_contiguous or len(a) != len(flat)):
-            raise ValueError(
-                f"{name} must be contiguous, {dtype} and have an entry for each of the {len(flat)} models."
-            )
-    if chosen.moving != (velocity is not None):
-        raise ValueError("the kernel and its call do not agree on momentum; give both a velocity or neither.")
-    if integers and y.dtype.kind not in "iu":
-        raise ValueError('the kernel takes integer labels only; train on probabilities with engine="arrays".')
+    _require_fit(chosen, flat, velocity, x, y, alive, diverged)
     x = xp.ascontiguousarray(x, chosen.dtype)
     y = xp.ascontiguousarray(y, "int32" if integers else chosen.dtype)
     n, stack = x.shape[-2], len(flat)
@@ -124,6 +115,31 @@ def advance(
             shared_mem=chosen.shared_bytes,
         )
         first = stop
+
+
+def _require_fit(
+    chosen: Layout, flat: Array, velocity: Array | None, x: Array, y: Array, alive: Array, diverged: Array
+) -> None:
+    """ValueError where arrays are not what the kernel takes them for."""
+    stack, parameters, dtype = len(flat), chosen.parameters, chosen.dtype
+    rows = {"flat": (flat, (stack, parameters), dtype), "alive": (alive, (stack,), "bool")}
+    rows |= {"diverged": (diverged, (stack,), "int64")}
+    if velocity is not None:
+        rows["velocity"] = (velocity, (stack, parameters), dtype)
+    for name, (a, shape, kind) in rows.items():
+        if a.shape != shape or a.dtype != kind or not a.flags.c_contiguous:
+            raise ValueError(f"{name} must be contiguous {kind} of shape {shape}, got {a.dtype} {a.shape}.")
+    if chosen.moving != (velocity is not None):
+        raise ValueError("the kernel and its call do not agree on momentum; give both a velocity or neither.")
+    n, blocks = x.shape[-2], chosen.plan.blocks
+    core = (n,) if isinstance(chosen.plan.loss, CrossEntropy) else (n, blocks[-1].dense.n_out)
+    for name, a, own in (("features", x, (n, blocks[0].dense.n_in)), ("targets", y, core)):
+        if a.shape not in (own, (stack, *own)):
+            raise ValueError(f"{name} must have shape {own} or {(stack, *own)}, got {a.shape}.")
+    if len(core) == 1 and y.dtype.kind not in "iu":
+        raise ValueError(f"labels must be integers, got {y.dtype}; count classes from 0.")
+    if chosen.batch > n:
+        raise ValueError(f"the kernel takes batches of {chosen.batch} and there are {n} examples; make it for fewer.")
 
 
 def orders(key: Key, models: Array, n: int, epoch: int, epochs: int, device: Device) -> Array:

@@ -37,6 +37,11 @@ class Layout:
     work: int
 
     @property
+    def parameters(self) -> int:
+        """Trained numbers of a model."""
+        return sum((b.dense.n_in + extra(b)) * b.dense.n_out for b in self.plan.blocks)
+
+    @property
     def shared_bytes(self) -> int:
         """Shared memory of a block."""
         return self.shared * REAL[self.dtype][1]

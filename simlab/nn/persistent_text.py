@@ -203,7 +203,7 @@ def source(layout: Layout) -> str:
         functions="\n".join(
             Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("activations.cuh", "persistent.cuh")
         ),
-        parameters=sum(w.parameters for w in writers),
+        parameters=layout.parameters,
         work=layout.work,
         shared=layout.shared,
         pointers=_indented(pointers, 1),

@@ -298,8 +298,12 @@ def test_arrays_that_do_not_fit_the_kernel_are_refused() -> None:
     c = case(dtype="float32")
     for change, message in (
         ({"moving": False}, "agree on momentum"),
-        ({"params": nn.init(c.net, models=3, dtype="float64")}, "flat must be contiguous, float32"),
-        ({"y": np.ones((19, 3))}, "integer labels only"),
+        ({"params": nn.init(c.net, models=3, dtype="float64")}, r"flat must be contiguous float32 of shape \(3, 66\)"),
+        ({"params": nn.init(nn.mlp([5, 6, 3]), models=3)}, "flat must be contiguous"),
+        ({"x": c.x[:, 1:]}, r"features must have shape \(19, 5\) or \(3, 19, 5\), got \(19, 4\)"),
+        ({"y": np.ones((19, 3))}, r"targets must have shape \(19,\)"),
+        ({"y": np.ones(19)}, "labels must be integers"),
+        ({"x": c.x[:5], "y": c.y[:5]}, "batches of 6 and there are 5 examples"),
     ):
         with pytest.raises(ValueError, match=message) as caught:
             trained(c._replace(**change), c.layout(1))
