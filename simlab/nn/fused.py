@@ -176,7 +176,8 @@ class Layout(NamedTuple):
 @cache
 def layout(plan: Plan, batch_size: int) -> Layout:
     """The places of everything for batches of this size; `ones` are scales of normalisations that train none."""
-    k = _kernel()
+    from simlab.nn import fused_memory as k
+
     # A row more than needed: panels of a power of two would all meet in the same few lines of the cache.
     panel = 16 * (_up(batch_size) + 1)
     size = 0
@@ -252,8 +253,8 @@ def _up(n: int) -> int:
 def _kernel() -> Any:
     # Imported here: numba takes its time, and nets are built without it.
     from simlab import compiled
-    from simlab.nn import fused_functions, fused_passes, order, simd
+    from simlab.nn import fused_functions, fused_memory, fused_passes, order, simd
     from simlab.random import coefficients, kernels
 
     text = Path(__file__).with_name("fused_kernel.py").read_text(encoding="utf-8")
-    return compiled.load(text, fused_passes, fused_functions, simd, order, kernels, coefficients)
+    return compiled.load(text, fused_memory, fused_passes, fused_functions, simd, order, kernels, coefficients)
