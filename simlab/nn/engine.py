@@ -12,14 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from simlab.device import Device
-from simlab.nn import fused
-from simlab.nn.derivatives import flatten, population, unflatten
+from simlab.nn.derivatives import population
 from simlab.nn.draws import Draw
-from simlab.nn.fused import Plan
 from simlab.nn.layer import Array, Layer, Params, leaves, rebuilt, select, tree_map
-from simlab.nn.losses import CrossEntropy, Loss, trusting
+from simlab.nn.losses import Loss, trusting
 from simlab.nn.noise import at_step
-from simlab.nn.optimisers import SGD, Optimiser
+from simlab.nn.optimisers import Optimiser
 from simlab.nn.schedules import rate, table
 from simlab.random import Key
 
@@ -92,7 +90,8 @@ def with_population(run: Run, params: Params) -> Params:
     """The parameters with the population statistics of the training data, where the net has any."""
     if not run.net.couples_examples:
         return params
-    parts = [population(run.net, select(params, part), run.part(part).x) for part in blocks_of(run, params)]
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # of models that diverged
+        parts = [population(run.net, select(params, part), run.part(part).x) for part in blocks_of(run, params)]
     return parts[0] if len(parts) == 1 else joined(parts)
 
 
@@ -195,45 +194,3 @@ def kept(alive: Array, new: Params, old: Params) -> Params:
     if device.name == "cpu" and bool(alive.all()):
         return new
     return tree_map(lambda a, b: device.xp.where(alive.reshape(-1, *(1,) * (a.ndim - 1)), a, b), new, old)
-
-
-class Fused:
-    """Training by compiled code that takes one model at a time through many steps; see `fused`."""
-
-    name = "fused"
-
-    def __init__(self, run: Run, plan: Plan) -> None:
-        self.run, self.plan = run, plan
-        numbers = run.optimiser.numbers(len(run.models))
-        self.numbers = {name: value.astype(np.float32) for name, value in numbers.items()}
-
-    def start(self, state: State) -> State:
-        """The state with parameters and memory as views of two arrays (model, parameter) that steps change in place."""
-        params, memory = state.params, state.memory
-        self.flat = flatten(params)  # a copy: what the caller gave stays as it is
-        self.velocity = flatten(memory[0]) if memory else None
-        moving = (unflatten(memory[0], self.velocity),) if memory else ()
-        return state._replace(params=unflatten(params, self.flat), memory=moving)
-
-    def advance(self, state: State, last: int) -> State:
-        """The state at step `last`."""
-        run, diverged = self.run, state.diverged.copy()
-        sgd: Any = run.optimiser
-        for first in range(state.step, last, RATES):
-            lr = table(sgd.lr, first, min(first + RATES, last), len(run.models)).astype(np.float32)
-            fused.advance(
-                self.plan, self.flat, self.velocity, run.x, run.y, key=run.key, models=run.models,
-                batch_size=run.batch_size, lr=lr, nesterov=sgd.nesterov, decoupled=sgd.decoupled, step=first,
-                alive=state.alive & (diverged < 0), diverged=diverged, **self.numbers,
-            )  # fmt: skip
-        return state._replace(step=last, diverged=diverged)
-
-
-def fits(run: Run) -> Fused | None:
-    """The fused path for this run, or None where it does not apply."""
-    if type(run.optimiser) is not SGD or Device.of(run.x).name != "cpu" or run.x.dtype != np.float32:
-        return None
-    if isinstance(run.loss, CrossEntropy) and run.y.dtype.kind == "f":  # soft targets
-        return None
-    plan = fused.plan(run.net, run.loss)
-    return None if plan is None else Fused(run, plan)

@@ -13,8 +13,8 @@ anew each step, in blocks of 16 x 16. The softmax works on blocks turned the sam
 A thread's array holds, with all counts rounded up to multiples of 16, about
     in n + sum over layers of (2 or 3) in out + (2 or 3) out n
 numbers for batches of n: weights, velocities, and but in the first layer transposed weights; outputs, slopes, and under
-batch normalisation standardised outputs. Up to some 200 thousand (two hidden layers of 64) it stays in a second-level
-cache of 1 MB.
+batch normalisation standardised outputs. Two hidden layers of 128 on batches of 128 are 150 thousand, 600 kB.
+A call begins with the shuffle of the epoch and ends with a copy of the parameters: give it some ten steps or more.
 """
 
 from __future__ import annotations
@@ -29,10 +29,14 @@ import numpy as np
 from simlab.nn.activations import ACTIVATIONS, Activation, leaky_relu
 from simlab.nn.compose import Serial
 from simlab.nn.dense import DenseLayer
+from simlab.nn.fixed import FixedLayer
 from simlab.nn.layer import Layer
 from simlab.nn.losses import CrossEntropy, Loss, MeanSquaredError
 from simlab.nn.norms import BatchNormLayer
 from simlab.random import Key
+
+SHARES = 4
+"""Into how many shares for each thread the models are cut, so that one whose processor is busy takes fewer."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Block:
     dense: DenseLayer
     norm: BatchNormLayer | None = None
     activation: Activation | None = None
+    fixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,8 +60,8 @@ class Plan:
 def plan(net: Layer, loss: Loss) -> Plan | None:
     """How the kernel runs a net under a loss: None where it does not.
 
-    It runs dense layers with, after all but the last, batch normalisation or not and one of the activations or none,
-    under the cross-entropy or the mean squared error.
+    It runs dense layers, fixed ones too, with, after all but the last, batch normalisation or not and one of the
+    activations or none, under the cross-entropy or the mean squared error.
     """
     if type(net) is not Serial or not isinstance(loss, CrossEntropy | MeanSquaredError):
         return None
@@ -65,6 +70,8 @@ def plan(net: Layer, loss: Loss) -> Plan | None:
         last = blocks[-1] if blocks else None
         if type(layer) is DenseLayer:
             blocks.append(Block(layer))
+        elif type(layer) is FixedLayer and type(layer.layer) is DenseLayer:
+            blocks.append(Block(layer.layer, fixed=True))
         elif last is None or last.activation is not None:
             return None
         elif type(layer) is BatchNormLayer and last.norm is None:
@@ -73,7 +80,7 @@ def plan(net: Layer, loss: Loss) -> Plan | None:
             blocks[-1] = replace(last, activation=layer)
         else:
             return None
-    ends_dense = blocks[-1] == Block(blocks[-1].dense)
+    ends_dense = blocks[-1].norm is None and blocks[-1].activation is None
     return Plan(tuple(blocks), loss) if ends_dense else None
 
 
@@ -95,6 +102,8 @@ def advance(
     step: int,
     alive: np.ndarray,
     diverged: np.ndarray,
+    fixed: np.ndarray | None = None,
+    radius: np.ndarray | None = None,
 ) -> None:
     """Train models from `step` on, as many steps as `lr` has rows; flat and velocity change in place.
 
@@ -104,6 +113,8 @@ def advance(
     With the gradient g of the loss and the weight decay d, a step is
         v <- momentum v + g + d w,    w <- w - lr v,
     with g + d w + momentum v in place of v under nesterov, and with d w in the second equation if decoupled.
+    fixed: (model, number), the parameters of fixed layers one after the other, where the net has any. radius: (model),
+    the norm to which all trained parameters are brought back after every step, None for no such sphere.
     alive: bool (model), False leaves a model as it is. diverged: int64 (model), -1 until a model has a loss that is
     not finite, then the number of that step, which changes nothing any more; where it is not -1 the model stays.
     The result of a model is the same bit for bit in whatever stack, on however many threads, and with the same steps
@@ -120,24 +131,33 @@ def advance(
     targets = np.zeros(0, np.float32) if classify else np.ascontiguousarray(y, np.float32)
     apart = (a.size // len(flat) if a.ndim == core + 1 else 0 for a, core in ((x, 2), (labels, 1), (targets, 2)))
     data = (x.reshape(-1), labels.reshape(-1), targets.reshape(-1), *apart)
-    rates = (np.asarray(lr, np.float32), *(np.ascontiguousarray(a, np.float32) for a in (momentum, weight_decay)))
+    sphere = np.zeros(len(flat)) if radius is None else radius
+    numbers = (np.ascontiguousarray(a, np.float32) for a in (momentum, weight_decay, sphere))
+    rates = (np.asarray(lr, np.float32), *numbers)
+    still = np.zeros((len(flat), at.still), np.float32) if fixed is None else np.array(fixed, np.float32, order="C")
     smooth = np.float32(plan.loss.label_smoothing if isinstance(plan.loss, CrossEntropy) else 0)
     flags = (int(velocity is not None), int(nesterov), int(decoupled), int(classify))
     how = (n, batch_size, step, at.panel, at.goal, *flags)
     keys = (np.uint64(key.low), np.uint64(key.high))
     moving = np.zeros((1, 1), np.float32) if velocity is None else velocity
 
-    def run(first: int, last: int) -> None:
+    threads = compiled.thread_count()
+    size = -(-len(flat) // (SHARES * threads))
+    # The next of an iterator is taken under the lock of the interpreter: no two threads get the same models.
+    shares = iter([(first, min(first + size, len(flat))) for first in range(0, len(flat), size)])
+
+    def work(first: int, last: int) -> None:
         room = np.zeros(at.size + 16, np.float32)
         # A vector that lies across two lines of the cache costs two loads.
         s = room[-room.ctypes.data // 4 % 16 :][: at.size]
         for start, stop in at.ones:
             s[start:stop] = 1
-        scratch = (s, np.empty(n, np.int32))
-        net = (at.blocks, at.numbers, smooth)
-        kernel.train(first, last, flat, moving, data, rates, net, scratch, how, keys, models, (alive, diverged))
+        scratch, net = (s, np.empty(n, np.int32)), (at.blocks, at.numbers, smooth)
+        for share in shares:
+            marks = (alive, diverged)
+            kernel.train(*share, flat, moving, still, data, rates, net, scratch, how, keys, models, marks)
 
-    compiled.spread(run, len(flat))
+    compiled.spread(work, threads)
 
 
 class Layout(NamedTuple):
@@ -149,13 +169,15 @@ class Layout(NamedTuple):
     goal: int
     ones: tuple[tuple[int, int], ...]
     size: int
-    parameters: int
+    parameters: int  # trained
+    still: int  # fixed
 
 
 @cache
 def layout(plan: Plan, batch_size: int) -> Layout:
     """The places of everything for batches of this size; `ones` are scales of normalisations that train none."""
-    k = _kernel()
+    from simlab.nn import fused_memory as k
+
     # A row more than needed: panels of a power of two would all meet in the same few lines of the cache.
     panel = 16 * (_up(batch_size) + 1)
     size = 0
@@ -165,30 +187,34 @@ def layout(plan: Plan, batch_size: int) -> Layout:
         start, size = size, size + count
         return start
 
-    blocks = np.zeros((len(plan.blocks), len(k.COLUMNS)), np.int64)
+    blocks = np.zeros((len(plan.blocks), k.COLUMNS), np.int64)
     numbers = np.zeros((len(plan.blocks), 4), np.float32)
-    ones, flat, below = [], 0, take(_up(plan.blocks[0].dense.n_in) // 16 * panel)
+    ones, flat, still, below = [], 0, 0, take(_up(plan.blocks[0].dense.n_in) // 16 * panel)
     for b, c, block in zip(blocks, numbers, plan.blocks, strict=True):
         n_in, n_out, bias = block.dense.n_in, block.dense.n_out, block.dense.bias
         height, width = _up(n_in), _up(n_out)
         outputs = width // 16 * panel
-        b[[k.IN, k.OUT, k.BIAS, k.FLAT, k.X]] = n_in, n_out, bias, flat, below
+        b[[k.IN, k.OUT, k.BIAS, k.FIXED, k.X]] = n_in, n_out, bias, block.fixed, below
+        b[k.FLAT] = still if block.fixed else flat
         b[[k.W_PANEL, k.T_PANEL]] = 16 * (height + 1), 16 * (width + 1)
         b[k.Y] = below = take(outputs)
         b[k.D] = take(outputs)
         b[k.W], b[k.V] = (take(width // 16 * b[k.W_PANEL]) for _ in range(2))
-        b[k.T] = take(height // 16 * b[k.T_PANEL]) if flat else 0  # the first layer sends no gradient on
+        # The first layer sends no gradient on.
+        b[k.T] = 0 if block is plan.blocks[0] else take(height // 16 * b[k.T_PANEL])
         b[k.ROW], b[k.ROW_V] = take(3 * width), take(3 * width)
         c[[k.SCALE, k.BIAS_SCALE]] = block.dense.scale, block.dense.bias_scale
-        flat += n_in * n_out + bias * n_out
+        count = n_in * n_out + bias * n_out
+        still, flat = (still + count, flat) if block.fixed else (still, flat + count)
         if block.norm is not None:
+            b[k.NORM_FLAT] = flat
             b[[k.NORM, k.H, k.INV]] = 2 if block.norm.affine else 1, take(outputs), take(width)
             c[k.EPS] = block.norm.eps
             flat += 2 * n_out if block.norm.affine else 0
             ones.append((int(b[k.ROW]) + width, int(b[k.ROW]) + 2 * width))
         if block.activation is not None:
             b[k.ACTIVATION], c[k.LEAK] = _number(block.activation), block.activation.leak
-    return Layout(blocks, numbers, panel, take(outputs), tuple(ones), size, flat)
+    return Layout(blocks, numbers, panel, take(outputs), tuple(ones), size, flat, still)
 
 
 def _require_fit(
@@ -227,8 +253,8 @@ def _up(n: int) -> int:
 def _kernel() -> Any:
     # Imported here: numba takes its time, and nets are built without it.
     from simlab import compiled
-    from simlab.nn import fused_functions, fused_passes, order, simd
+    from simlab.nn import fused_functions, fused_memory, fused_passes, order, simd
     from simlab.random import coefficients, kernels
 
     text = Path(__file__).with_name("fused_kernel.py").read_text(encoding="utf-8")
-    return compiled.load(text, fused_passes, fused_functions, simd, order, kernels, coefficients)
+    return compiled.load(text, fused_memory, fused_passes, fused_functions, simd, order, kernels, coefficients)

@@ -11,26 +11,40 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numba import njit, types
 
 from simlab.nn.fused_functions import OPTIONS, F
+from simlab.nn.fused_memory import (
+    ACTIVATION,
+    BIAS,
+    BIAS_SCALE,
+    EPS,
+    FIXED,
+    IN,
+    INV,
+    LEAK,
+    NORM,
+    OUT,
+    ROW,
+    ROW_V,
+    SCALE,
+    T_PANEL,
+    W_PANEL,
+    D,
+    H,
+    T,
+    V,
+    W,
+    X,
+    Y,
+    carry_all,
+    gather,
+    put_back,
+    up,
+)  # fmt: skip
 from simlab.nn.fused_passes import activate, column_sums, cross_entropy, project, squared_error, standardise
 from simlab.nn.order import STREAM, shuffle
 from simlab.nn.simd import load, store, tile, transpose
-
-# The columns of `blocks`: sizes and kinds of a dense layer with its normalisation and activation; places in `s` of the
-# inputs, outputs, slopes (later gradients), standardised outputs and their factors, weights, velocities and transposed
-# weights, and of the rows bias, scale, shift and their velocities; from one panel of weights to the next.
-(IN, OUT, BIAS, NORM, ACTIVATION, FLAT, X, Y, D, H, INV, W, V, T, ROW, ROW_V, W_PANEL, T_PANEL) = COLUMNS = range(18)
-SCALE, BIAS_SCALE, EPS, LEAK = range(4)  # the columns of `numbers`
-
-
-@njit(**OPTIONS)
-def up(n: Any, multiple: Any) -> Any:
-    """The next multiple."""
-    return -(-n // multiple) * multiple
-
 
 # -- products
 
@@ -102,47 +116,6 @@ forward, backward, learn = product(affine, False), product(pulled, False), produ
 
 
 @njit(**OPTIONS)
-def gather(s: Any, place: Any, panel: Any, features: Any, source: Any, start: Any, chosen: Any) -> None:
-    """The chosen rows of a matrix that begins at `start` of source, as panels."""
-    whole = features - features % 16
-    for i in range(chosen.shape[0]):
-        row, to = start + np.int64(chosen[i]) * features, place + i * 16
-        for j in range(0, whole, 16):
-            store(load(source, row + j), s, to)
-            to += panel
-        for j in range(features - whole):
-            s[to + j] = source[row + whole + j]
-
-
-@njit(**OPTIONS)
-def carry(s: Any, place: Any, panel: Any, row: Any, start: Any, rows: Any, columns: Any, back: Any) -> Any:
-    """Copy a matrix from `row` to its panels, or back; returns where the next one starts."""
-    for i in range(rows):
-        for j in range(columns):
-            at = place + j // 16 * panel + i * 16 + j % 16
-            if back:
-                row[start] = s[at]
-            else:
-                s[at] = row[start]
-            start += 1
-    return start
-
-
-@njit(**OPTIONS)
-def carry_all(s: Any, blocks: Any, row: Any, weights: Any, rows: Any, back: Any) -> None:
-    """Copy the parameters of a model (weights = W, rows = ROW) or their velocities (V, ROW_V) in or back."""
-    for k in range(blocks.shape[0]):
-        b = blocks[k]
-        start = carry(s, b[weights], b[W_PANEL], row, b[FLAT], b[IN], b[OUT], back)
-        width = up(b[OUT], 16)
-        if b[BIAS]:
-            start = carry(s, b[rows], 16, row, start, 1, b[OUT], back)
-        if b[NORM] == 2:
-            start = carry(s, b[rows] + width, 16, row, start, 1, b[OUT], back)
-            start = carry(s, b[rows] + 2 * width, 16, row, start, 1, b[OUT], back)
-
-
-@njit(**OPTIONS)
 def ascend(s: Any, blocks: Any, numbers: Any, n: Any, panel: Any) -> None:
     """Forward through all blocks."""
     for k in range(blocks.shape[0]):
@@ -170,7 +143,7 @@ def descend(s: Any, blocks: Any, numbers: Any, n: Any, panel: Any, rates: Any) -
                 if b[NORM] == 2:
                     stepped(pair[0], s, row + width, shift, rates)
                     stepped(pair[1], s, row + 2 * width, shift, rates)
-            if b[BIAS]:
+            if b[BIAS] and not b[FIXED]:
                 stepped(column_sums(s, 16 * n, b[D] + at) * c[BIAS_SCALE], s, row, shift, rates)
         if k > 0:
             for j in range(0, b[OUT], 16):
@@ -180,7 +153,8 @@ def descend(s: Any, blocks: Any, numbers: Any, n: Any, panel: Any, rates: Any) -
             below = (blocks[k - 1, D], panel)
             backward(s, up(n, 8), b[IN], b[OUT], (b[D], panel), (b[T], b[T_PANEL]), below, (c[SCALE],))
         env = (c[SCALE], b[V] - b[W], rates)
-        learn(s, up(b[IN], 8), b[OUT], n, (b[X], panel), (b[D], panel), (b[W], b[W_PANEL]), env)
+        if not b[FIXED]:
+            learn(s, up(b[IN], 8), b[OUT], n, (b[X], panel), (b[D], panel), (b[W], b[W_PANEL]), env)
 
 
 def _read(number: Any, axes: int = 1, order: str = "C") -> Any:
@@ -190,30 +164,31 @@ def _read(number: Any, axes: int = 1, order: str = "C") -> Any:
 
 _f, _i, _matrix = types.float32, types.int64, types.float32[:, ::1]
 _data = types.Tuple([_read(_f), _read(types.int32), _read(_f), _i, _i, _i])
-_rates = types.Tuple([_read(_f, 2, "A"), _read(_f), _read(_f)])
+_rates = types.Tuple([_read(_f, 2, "A"), _read(_f), _read(_f), _read(_f)])
 _net, _scratch = types.Tuple([types.int64[:, ::1], _matrix, _f]), types.Tuple([_f[::1], types.int32[::1]])
 _marks = types.Tuple([_read(types.boolean), types.int64[::1]])
 _how, _keys = types.UniTuple(_i, 9), types.UniTuple(types.uint64, 2)
 
 
 @njit(
-    types.void(_i, _i, _matrix, _matrix, _data, _rates, _net, _scratch, _how, _keys, _read(_i), _marks),
+    types.void(_i, _i, _matrix, _matrix, _matrix, _data, _rates, _net, _scratch, _how, _keys, _read(_i), _marks),
     **OPTIONS,
     cache=True,
 )
 def train(
-    begin: Any, end: Any, flat: Any, velocity: Any, data: Any, rates: Any, net: Any, scratch: Any, how: Any, keys: Any,
-    models: Any, marks: Any,
+    begin: Any, end: Any, flat: Any, velocity: Any, fixed: Any, data: Any, rates: Any, net: Any, scratch: Any, how: Any,
+    keys: Any, models: Any, marks: Any,
 ) -> None:  # fmt: skip
     """Models begin ... end - 1 through all steps of the learning rates, in place.
 
-    data: features, labels, targets, and the three distances from those of one model to the next. rates: lr (step,
-    model), momentum, weight_decay. net: blocks, numbers, label smoothing. scratch: s and an order of n, this thread's
-    own. how: n, batch_size, first step, distance of panels, place of the targets, and whether there is momentum, of
-    Nesterov's kind, decoupled decay, a cross-entropy. marks: alive, diverged.
+    fixed: the parameters that stay, (model, number). data: features, labels, targets, and the three distances from
+    those of one model to the next. rates: lr (step, model), momentum, weight_decay, radius of the sphere or 0. net:
+    blocks, numbers, label smoothing. scratch: s and an order of n, this thread's own. how: n, batch_size, first step,
+    distance of panels, place of the targets, and whether there is momentum, of Nesterov's kind, decoupled decay, a
+    cross-entropy. marks: alive, diverged.
     """
     x, labels, targets, x_model, label_model, target_model = data
-    lr, momentum, weight_decay = rates
+    lr, momentum, weight_decay, radius = rates
     blocks, numbers, smooth = net
     s, order = scratch
     n, batch, step, panel, goal, moving, nesterov, decoupled, classify = how
@@ -222,9 +197,10 @@ def train(
     for m in range(begin, end):
         if not alive[m] or diverged[m] >= 0:
             continue
-        carry_all(s, blocks, flat[m], W, ROW, False)
+        carry_all(s, blocks, flat[m], False, W, ROW, False)
+        carry_all(s, blocks, fixed[m], True, W, ROW, False)
         if moving:
-            carry_all(s, blocks, velocity[m], V, ROW_V, False)
+            carry_all(s, blocks, velocity[m], False, V, ROW_V, False)
         lead, follow = (F(1), momentum[m]) if nesterov else (F(0), F(1))
         coupled, apart = (F(0), weight_decay[m]) if decoupled else (weight_decay[m], F(0))
         epoch = -1
@@ -252,6 +228,8 @@ def train(
                 break
             now = (lr[t, m], momentum[m], coupled, lead, follow, apart, moving)
             descend(s, blocks, numbers, batch, panel, now)
-        carry_all(s, blocks, flat[m], W, ROW, True)
+            if radius[m] > 0:
+                put_back(s, blocks, radius[m])
+        carry_all(s, blocks, flat[m], False, W, ROW, True)
         if moving:
-            carry_all(s, blocks, velocity[m], V, ROW_V, True)
+            carry_all(s, blocks, velocity[m], False, V, ROW_V, True)

@@ -1,8 +1,8 @@
 """Vectors of float32 for numba, and a register-blocked product of matrices: plain LLVM vectors, no processor's own.
 
-A `Vector` of 16, 8 or 4 lanes is a value like any other in compiled code: `load` and `store` move it, + - * / work lane
-by lane with numbers spread over the lanes, and products that are added are fused. LLVM takes registers of 512 bits
-where there are any and splits the vectors where there are none.
+A vector of 16 lanes is a value like any other in compiled code: `load` and `store` move it, + - * / work lane by lane
+with numbers spread over the lanes, and products that are added are fused. LLVM takes registers of 512 bits where there
+are any and splits the vectors where there are none.
 """
 
 from __future__ import annotations
@@ -20,31 +20,30 @@ LANES = 16
 ROUND = 1.5 * 2.0**23
 """A float32 of any size below 2^22 plus this is rounded to a whole number, which its last bits hold."""
 F32, I32, INT = ir.FloatType(), ir.IntType(32), types.intp
+FLOATS, WHOLES = ir.VectorType(F32, LANES), ir.VectorType(I32, LANES)
 FUSED = ("contract",)
 
 
 class Vector(types.Type):
-    """So many float32 in one register."""
+    """16 float32 in one register."""
 
-    def __init__(self, lanes: int) -> None:
-        self.lanes = lanes
-        super().__init__(name=f"Vector({lanes})")
+    def __init__(self) -> None:
+        super().__init__(name="Vector")
 
 
 @register_model(Vector)
 class _VectorModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Any) -> None:
-        super().__init__(manager, kind, ir.VectorType(F32, kind.lanes))
+        super().__init__(manager, kind, FLOATS)
 
 
-def _spread(context: Any, builder: Any, value: Any, kind: Any, lanes: int) -> Any:
+def _spread(context: Any, builder: Any, value: Any, kind: Any) -> Any:
     """A vector as it is, or a number in every lane."""
     if isinstance(kind, Vector):
         return value
     number = context.cast(builder, value, kind, types.float32)
-    vector = ir.VectorType(F32, lanes)
-    one = builder.insert_element(ir.Constant(vector, ir.Undefined), number, ir.Constant(I32, 0))
-    return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(I32, lanes), [0] * lanes))
+    one = builder.insert_element(ir.Constant(FLOATS, ir.Undefined), number, ir.Constant(I32, 0))
+    return builder.shuffle_vector(one, one, ir.Constant(WHOLES, [0] * LANES))
 
 
 def _arithmetic(operation: Any, name: str) -> None:
@@ -57,8 +56,7 @@ def _arithmetic(operation: Any, name: str) -> None:
             return signature(vectors[0], *args) if vectors and len(args) == 2 else None
 
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        lanes = sig.return_type.lanes
-        values = (_spread(context, builder, v, kind, lanes) for v, kind in zip(args, sig.args, strict=True))
+        values = (_spread(context, builder, v, kind) for v, kind in zip(args, sig.args, strict=True))
         return getattr(builder, name)(*values, flags=FUSED)
 
     for kinds in ((Vector, Vector), (Vector, types.Number), (types.Number, Vector)):
@@ -71,7 +69,7 @@ for _operator, _name in (("add", "fadd"), ("sub", "fsub"), ("mul", "fmul"), ("tr
 
 def _vector_at(builder: Any, data: Any, offset: Any) -> Any:
     """The address of an entry as that of a vector."""
-    return builder.bitcast(builder.gep(data, [offset]), ir.VectorType(F32, LANES).as_pointer())
+    return builder.bitcast(builder.gep(data, [offset]), FLOATS.as_pointer())
 
 
 def _place(context: Any, builder: Any, array_kind: Any, array: Any, offset: Any) -> Any:
@@ -90,7 +88,7 @@ def load(typing_context: Any, array: Any, offset: Any) -> Any:
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return _load(builder, _place(context, builder, array, *args))
 
-    return Vector(LANES)(array, INT), emit
+    return Vector()(array, INT), emit
 
 
 @intrinsic
@@ -109,9 +107,9 @@ def splat(typing_context: Any, number: Any) -> Any:
     """A number in all 16 lanes."""
 
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return _spread(context, builder, args[0], number, LANES)
+        return _spread(context, builder, args[0], number)
 
-    return Vector(LANES)(number), emit
+    return Vector()(number), emit
 
 
 @intrinsic
@@ -119,9 +117,9 @@ def lane_numbers(typing_context: Any) -> Any:
     """0, 1, ..., 15."""
 
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return ir.Constant(ir.VectorType(F32, LANES), [float(i) for i in range(LANES)])
+        return ir.Constant(FLOATS, [float(i) for i in range(LANES)])
 
-    return Vector(LANES)(), emit
+    return Vector()(), emit
 
 
 @intrinsic
@@ -129,10 +127,10 @@ def where_less(typing_context: Any, a: Any, b: Any, yes: Any, no: Any) -> Any:
     """`yes` in the lanes with a < b, `no` elsewhere, as beside a NaN."""
 
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        values = [_spread(context, builder, v, kind, LANES) for v, kind in zip(args, sig.args, strict=True)]
+        values = [_spread(context, builder, v, kind) for v, kind in zip(args, sig.args, strict=True)]
         return builder.select(builder.fcmp_ordered("<", values[0], values[1]), values[2], values[3])
 
-    return Vector(LANES)(a, b, yes, no), emit
+    return Vector()(a, b, yes, no), emit
 
 
 @intrinsic
@@ -142,7 +140,7 @@ def total(typing_context: Any, vector: Any) -> Any:
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         value, distance = args[0], LANES // 2
         while distance:
-            mask = ir.Constant(ir.VectorType(I32, LANES), [i ^ distance for i in range(LANES)])
+            mask = ir.Constant(WHOLES, [i ^ distance for i in range(LANES)])
             value = builder.fadd(value, builder.shuffle_vector(value, value, mask))
             distance //= 2
         return builder.extract_element(value, ir.Constant(I32, 0))
@@ -157,7 +155,7 @@ def _function(name: str) -> Any:
     def function(typing_context: Any, vector: Any) -> Any:
         def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
             kind = ir.FunctionType(args[0].type, [args[0].type])
-            called = cgutils.get_or_insert_function(builder.module, kind, f"{name}.v{vector.lanes}f32")
+            called = cgutils.get_or_insert_function(builder.module, kind, f"{name}.v{LANES}f32")
             return builder.call(called, args)
 
         return vector(vector), emit
@@ -173,9 +171,8 @@ def power_of_two(typing_context: Any, vector: Any) -> Any:
     """2^n of n + ROUND, a whole number n from -126 to 127: its bits moved to where an exponent stands."""
 
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        whole = ir.VectorType(I32, vector.lanes)
-        one, place = (ir.Constant(whole, [c] * vector.lanes) for c in (127 << 23, 23))
-        return builder.bitcast(builder.add(builder.shl(builder.bitcast(args[0], whole), place), one), args[0].type)
+        one, place = (ir.Constant(WHOLES, [c] * LANES) for c in (127 << 23, 23))
+        return builder.bitcast(builder.add(builder.shl(builder.bitcast(args[0], WHOLES), place), one), FLOATS)
 
     return vector(vector), emit
 
@@ -193,7 +190,7 @@ def transpose(typing_context: Any, array: Any, source: Any, target: Any) -> Any:
         while distance:
             masks = [[i if not i & distance else i + LANES - distance for i in range(LANES)],
                      [i + distance if not i & distance else i + LANES for i in range(LANES)]]  # fmt: skip
-            low, high = (ir.Constant(ir.VectorType(I32, LANES), mask) for mask in masks)
+            low, high = (ir.Constant(WHOLES, mask) for mask in masks)
             for i in range(LANES):
                 if not i & distance:
                     a, b = rows[i], rows[i + distance]
@@ -214,14 +211,14 @@ def tile(rows: int, panels: int, transposed: bool) -> Any:
     so that B_kj is at place + 16 k + j in its panel; A_ik is the entry (i, k) of the first row of panels, transposed:
     the entry (k, i) of one panel. In the end finish(sum, array, place, panel, env) is called for every row and panel.
     """
-    kind = Vector(LANES)
+    kind = Vector()
 
     @intrinsic
     def product(typing_context: Any, array: Any, K: Any, A: Any, B: Any, C: Any, finish: Any, env: Any) -> Any:
         ending = typing_context.resolve_function_type(finish, (kind, array, INT, INT, env), {})
 
         def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            whole, vector = args[1].type, ir.VectorType(F32, LANES)
+            whole = args[1].type
             (a, a_panel), (b, b_panel), (c, c_panel, index) = (cgutils.unpack_tuple(builder, t) for t in args[2:5])
             data = context.make_array(array)(context, builder, args[0]).data
 
@@ -231,7 +228,7 @@ def tile(rows: int, panels: int, transposed: bool) -> Any:
             def at(place: Any, panel: Any, number_of_panel: Any, offset: Any) -> Any:
                 return builder.add(builder.add(place, builder.mul(panel, number_of_panel)), offset)
 
-            zero = ir.Constant(vector, None)
+            zero = ir.Constant(FLOATS, None)
             sums = [[cgutils.alloca_once_value(builder, zero) for _ in range(panels)] for _ in range(rows)]
             # A long sum runs through the panels of A, 16 terms in each.
             length = args[1] if transposed else number(LANES)
@@ -247,7 +244,7 @@ def tile(rows: int, panels: int, transposed: bool) -> Any:
                     for r in range(rows):
                         place = builder.gep(data, [at(a, a_panel, run, ahead)])
                         x = builder.load(builder.gep(place, [number(r if transposed else LANES * r)]))
-                        x = _spread(context, builder, x, types.float32, LANES)
+                        x = _spread(context, builder, x, types.float32)
                         for v in range(panels):
                             term = builder.fmul(x, factors[v], flags=FUSED)
                             builder.store(builder.fadd(builder.load(sums[r][v]), term, flags=FUSED), sums[r][v])

@@ -12,7 +12,8 @@ import numpy as np
 from simlab.device import Device
 from simlab.nn import checkpoints
 from simlab.nn.derivatives import checked, init
-from simlab.nn.engine import Arrays, Run, State, fits, with_population
+from simlab.nn.engine import Arrays, Run, State, with_population
+from simlab.nn.fast import fits
 from simlab.nn.layer import Array, Layer, Params, leaves
 from simlab.nn.log import Log, Until
 from simlab.nn.losses import Loss, at_home, cross_entropy, logistic, mse
@@ -62,8 +63,9 @@ def train(
 
     checkpoint: a file that holds the state every `checkpoint_every` steps and at the end, written whole or not at all.
     The same call with the same file goes on where it stands and ends with the same bits; `steps` may be larger.
-    engine: "fused" is compiled code that keeps one model at a time in cache, for `mlp` in float32 on the CPU with SGD;
-    "arrays" is everything else; "auto" takes the first that applies. They agree to rounding. progress is called with
+    engine: "fused" is compiled code that takes one model at a time through many steps, for `mlp` in float32 with SGD
+    (on a card, where a model fits in the memory of a processor); "arrays" is everything else; "auto" takes the first
+    that applies. They agree to rounding. progress is called with
     numbers of steps done.
 
     Memory: parameters, the optimiser's memory (one copy for momentum, two for Adam), gradients, and two arrays (model,
@@ -157,7 +159,7 @@ def _engine(run: Run, name: str) -> Any:
         raise ValueError(f'engine must be "auto", "fused" or "arrays", got {name!r}.')
     fused = None if name == "arrays" else fits(run)
     if name == "fused" and fused is None:
-        raise ValueError('the fused path covers mlp nets in float32 on the CPU with SGD; take engine="auto".')
+        raise ValueError('the fused path covers mlp nets in float32 with SGD; take engine="auto".')
     return fused or Arrays(run)
 
 

@@ -143,7 +143,7 @@ def test_a_few_steps_are_those_of_the_layers(case: Case) -> None:
 
 
 @given(cases(), st.data())
-def test_bits_depend_on_neither_calls_nor_stack_nor_threads(case: Case, data: st.DataObject) -> None:
+def test_bits_depend_on_neither_calls_nor_stack(case: Case, data: st.DataObject) -> None:
     steps, models = case.how["lr"].shape
     cut, first = data.draw(st.integers(0, steps)), data.draw(st.integers(0, models - 1))
     whole = case.fused()
@@ -152,7 +152,7 @@ def test_bits_depend_on_neither_calls_nor_stack_nor_threads(case: Case, data: st
     rest = again.fused(lr=case.how["lr"][cut:], step=case.how["step"] + cut)
     for a, b in zip(whole, rest, strict=True):
         np.testing.assert_array_equal(a, b)
-    part = slice(first, first + 1)  # so few models run on one thread
+    part = slice(first, first + 1)
     own = {name: case.how[name][part] for name in ("models", "momentum", "weight_decay", "alive")}
     x = case.x[part] if case.x.ndim == 3 else case.x
     y = case.y[part] if case.y.ndim == 1 + core(case.y) else case.y
@@ -337,25 +337,20 @@ def test_what_does_not_fit_is_refused(change: dict[str, Any], sentence: str) -> 
         )  # fmt: skip
 
 
-def test_the_kernel_runs_on_every_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    parts: list[tuple[int, int]] = []
+@pytest.mark.parametrize("threads", [1, 3, 100])
+def test_no_thread_takes_the_models_of_another(monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
     rng = np.random.default_rng(0)
     net = nn.mlp([4, 6, 3])
-    flat = nn.flatten(nn.init(net, models=7))
+    models = 37
+    flat = nn.flatten(nn.init(net, models=models))
     how = {
-        "models": np.arange(7), "batch_size": 4, "lr": np.full((5, 7), 0.1), "momentum": np.zeros(7), "step": 0,
-        "weight_decay": np.zeros(7), "nesterov": False, "decoupled": False, "alive": np.ones(7, bool),
+        "models": np.arange(models), "batch_size": 4, "lr": np.full((5, models), 0.1), "momentum": np.zeros(models),
+        "weight_decay": np.zeros(models), "nesterov": False, "decoupled": False, "alive": np.ones(models, bool),
+        "step": 0,
     }  # fmt: skip
     x, y = rng.standard_normal((20, 4), np.float32), rng.integers(0, 3, 20)
     case = Case(net, nn.cross_entropy, flat, np.zeros_like(flat), x, y, how)
     whole = case.fused()
-
-    def spread(kernel: Any, items: int, block: int = 1) -> None:
-        for edge in range(0, items, 2):
-            parts.append((edge, min(edge + 2, items)))
-            kernel(*parts[-1])
-
-    monkeypatch.setattr(compiled, "spread", spread)
+    monkeypatch.setattr(compiled, "thread_count", lambda: threads)
     for a, b in zip(whole, case.fused(), strict=True):
         np.testing.assert_array_equal(a, b)
-    assert len(parts) == 4

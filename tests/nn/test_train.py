@@ -375,3 +375,23 @@ def test_the_fused_path_is_taken_where_it_applies_and_agrees() -> None:
         params = nn.init(net, models=3)
         assert trained(net, y, optimiser, params=params, loss=nn.cross_entropy)[1].attrs["engine"] == "arrays"
     assert trained()[1].attrs["engine"] == "arrays"  # float64
+
+
+@pytest.mark.parametrize("norm", [False, True], ids=["bare", "batch norm"])
+def test_a_stand_in_card_takes_the_fast_path(norm: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    net, y = (BATCH, LABELS) if norm else (NET, TARGETS)
+    optimiser = nn.SGD(nn.WarmUp(np.array([0.01, 0.02, 1e20]), 4), momentum=0.5, weight_decay=0.01)
+    params = nn.init(net, models=3)
+    here = trained(net, y, optimiser, params=params, record=nn.Record(["loss"], at=[0, 3, 12]))
+    card = host_cuda.install(monkeypatch)
+    data = card.asarray(X), card.asarray(y)
+    there = nn.train(
+        net, nn.init(net, models=3, device="gpu"), data, optimiser, batch_size=7, steps=12, seed=5,
+        record=nn.Record(["loss"], at=[0, 3, 12]),
+    )  # fmt: skip
+    assert there[1].attrs["engine"] == here[1].attrs["engine"] == "fused"
+    found, wanted = card.to_host(nn.flatten(there[0])), nn.flatten(here[0])
+    # Twelve steps, each rounding sums of at most 40 terms; the third model has diverged.
+    np.testing.assert_allclose(found[:2], wanted[:2], rtol=0, atol=100 * 2.0**-23)
+    assert (there[1].diverged.values[:2] == -1).all()
+    assert there[1].diverged.values[2] == here[1].diverged.values[2] >= 0
