@@ -35,9 +35,8 @@ DIMS = {
     "members": "numbers of members of an ensemble", "budget": "budgets of parameters", "stage": "stages of training",
     "contest": "budgets of one network against two",
     "model": "nets of a stack", "product": "products of learning rate and weight decay", "contrast": "differences",
-    "checkpoint": "steps at which copies are taken", "variant": "ways of training", "burst": "bursts of the loss", "elr": "effective learning rates",
-    "setting": "learning rates, weight decays and what else tells runs apart",
-    "part": "ranges of widths, of one network and of infinitely many",
+    "setting": "learning rates, weight decays and what else tells runs apart", "variant": "ways of training",
+    "checkpoint": "steps at which copies are taken", "burst": "bursts of the loss", "elr": "effective learning rates",
 }  # fmt: skip
 """Every dimension name of this laboratory; `name_` is the second axis of a covariance over `name`."""
 PACKAGES = ("numpy", "scipy", "sympy", "numba", "xarray")

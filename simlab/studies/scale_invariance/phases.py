@@ -151,19 +151,19 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
             _z(data, "lost_test_loss_frozen"), sigmas=4,
         ),
         Claim.exceeds(
-            "phases/frozen-error", "With the norm frozen the test error falls all the same: not all is the norm's doing.",
+            "phases/frozen-error", "With the norm frozen the test error falls all the same: not all is its doing.",
             SOURCE, _z(data.sel(variant="frozen"), "gain_test_error"), sigmas=4,
         ),
         Claim.exceeds(
-            "phases/whitened", "With inputs of one scale in all directions the test error falls in phase 2 all the same: "
-            "it needs no slow features of the data.", SOURCE, _z(data.sel(variant="whitened"), "gain_test_error"), sigmas=5,
+            "phases/whitened", "With inputs of one scale in every direction the test error falls all the same: no slow "
+            "features of the data are needed.", SOURCE, _z(data.sel(variant="whitened"), "gain_test_error"), sigmas=5,
         ),
         Claim.exceeds(
             "phases/no-peak", f"There is no peak: in phase 1 the test error rises by less than {NONE:g}, if at all.",
             SOURCE, (NONE - float(data.early_rise)) / float(data.early_rise_se), sigmas=4,
         ),
         Claim.exceeds(
-            "phases/no-bump", f"Nor in the settings where one was seen: from step {BUMP_STEPS[0]} to {BUMP_STEPS[1]} the "
+            "phases/no-bump", f"Nor where one was once seen: from step {BUMP_STEPS[0]} to {BUMP_STEPS[1]} the "
             f"annealed test error rises by less than {2 * NONE:g}.", SOURCE,
             (2 * NONE - float(data.bump_rise)) / float(data.bump_rise_se), sigmas=4,
         ),

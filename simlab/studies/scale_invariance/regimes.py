@@ -45,7 +45,7 @@ CONTRASTS = {
     "widening_of_sharpness": "ln of the sharpness at a lower rate over that at a higher one, in equilibrium",
 }
 RESOLVED = 0.002
-"""A rate so much closer to the threshold is not told from it: by exp(-4 * RESOLVED * TOY_STEPS) the loss falls there."""
+"""A rate this much below the threshold is the nearest told from it: the loss falls by exp(-4 RESOLVED steps)."""
 
 
 def check(config: Config) -> None:
@@ -99,8 +99,8 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
             float(data.random), float(data.random_theory), float(data.random_se),
         ),
         Claim.exceeds(
-            "regimes/convergence", f"At lr/rho^2 = {float(low.elr):.1e} the loss still falls in the second half.", SOURCE,
-            float(low.fallen / low.fallen_se),
+            "regimes/convergence", f"At lr/rho^2 = {float(low.elr):.1e} the loss still falls in the second half.",
+            SOURCE,             float(low.fallen / low.fallen_se),
         ),
         Claim.equals(
             "regimes/equilibrium", f"At {float(chaotic.elr):.1e} it is where it was half-way.", SOURCE,
