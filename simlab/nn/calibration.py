@@ -27,14 +27,31 @@ def log_softmax(logits: Array) -> Array:
     return shifted - xp.log(xp.exp(shifted).sum(axis=-1, keepdims=True))
 
 
+def labels_of(logits: Array, labels: Array) -> Array:
+    """The label of every row of logits (..., n, classes), (..., n), from labels (n) or (..., n).
+
+    ValueError as in `nll`.
+    """
+    rows, classes = logits.shape[:-1], logits.shape[-1]
+    fits = labels.shape[-1:] == rows[-1:] and labels.ndim <= len(rows)
+    if not fits or any(a not in (1, b) for a, b in zip(labels.shape[::-1], rows[::-1], strict=False)):
+        raise ValueError(f"labels must have shape ({rows[-1]}) or {rows}, got {labels.shape}.")
+    if labels.dtype.kind not in "iu":
+        raise ValueError(f"labels must be integers, got {labels.dtype}; turn probabilities into labels first.")
+    if labels.size and not bool(((labels >= 0) & (labels < classes)).all()):
+        raise ValueError(f"labels must be in 0 ... {classes - 1}, the classes of the logits.")
+    return Device.of(logits).xp.broadcast_to(labels, rows)
+
+
 def nll(logits: Array, labels: Array, tau: Array | float = 1.0) -> Array:
     """-mean log softmax(logits / tau) at the labels, (...).
 
     logits (..., n, classes), labels (n) or (..., n), tau a number or (...).
+    ValueError for labels of another shape, that are no integers, or that are no classes.
     """
     xp = Device.of(logits).xp
     scaled = logits / xp.asarray(tau, dtype=logits.dtype)[..., None, None]
-    taken = xp.take_along_axis(log_softmax(scaled), xp.broadcast_to(labels, logits.shape[:-1])[..., None], axis=-1)
+    taken = xp.take_along_axis(log_softmax(scaled), labels_of(logits, labels)[..., None], axis=-1)
     return -taken[..., 0].mean(axis=-1)
 
 
@@ -48,7 +65,7 @@ def temperature(logits: Array, labels: Array) -> Array:
     """
     device = Device.of(logits)
     xp, lead, (n, classes) = device.xp, logits.shape[:-2], logits.shape[-2:]
-    labels = xp.broadcast_to(labels, logits.shape[:-1]).reshape(-1, n)
+    labels = labels_of(logits, labels).reshape(-1, n)
     logits = logits.reshape(-1, n, classes)
     groups = max(1, BLOCK[device.name] // (n * classes))
     parts = [
@@ -136,7 +153,7 @@ def calibrated_nll(logits: Array, labels: Array) -> Array:
 
     Cross-fitting keeps the temperature from seeing what it is judged on; halves are by place, so shuffle sorted data.
     """
-    labels = Device.of(logits).xp.broadcast_to(labels, logits.shape[:-1])
+    labels = labels_of(logits, labels)
     halves = [(logits[..., i::2, :], labels[..., i::2]) for i in (0, 1)]
     parts = [nll(*judged, temperature(*fitted)) for judged, fitted in (halves, halves[::-1])]
     return sum(part * judged[1].shape[-1] for part, judged in zip(parts, halves, strict=True)) / labels.shape[-1]
