@@ -3,6 +3,7 @@
 >>> tau = temperature(average(validation), validation_labels)  # log_probs (member, example, class) of the members
 >>> loss = nll(average(test), test_labels, tau)
 >>> found = curve(test, test_labels, sizes=[1, 2, 4, 8, 16], validation=(validation, validation_labels))
+>>> fit_power_law(found.n, found.calibrated)
 """
 
 from simlab.ensembles.averaging import Curve, average, curve, ensembles, partition, temperature_before
@@ -16,15 +17,20 @@ from simlab.ensembles.calibration import (
 )
 from simlab.ensembles.errors import bootstrap, crossed
 from simlab.ensembles.metrics import CalibrationError, brier, deep_ensemble_equivalent, ece, error
+from simlab.ensembles.power_law import Comparison, Forecast, PowerLaw, compare_exponent, fit_power_law
 
 __all__ = [
     "CalibrationError",
+    "Comparison",
     "Curve",
+    "Forecast",
+    "PowerLaw",
     "average",
     "bootstrap",
     "brier",
     "calibrate",
     "calibrated_nll",
+    "compare_exponent",
     "cross_validated_nll",
     "crossed",
     "curve",
@@ -32,6 +38,7 @@ __all__ = [
     "ece",
     "ensembles",
     "error",
+    "fit_power_law",
     "nll",
     "partition",
     "temperature",
