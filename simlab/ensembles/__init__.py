@@ -18,6 +18,7 @@ from simlab.ensembles.calibration import (
 from simlab.ensembles.errors import bootstrap, crossed
 from simlab.ensembles.metrics import CalibrationError, brier, deep_ensemble_equivalent, ece, error
 from simlab.ensembles.power_law import Comparison, Forecast, PowerLaw, compare_exponent, fit_power_law
+from simlab.ensembles.split import Prediction, Split, best_split, iso_budget, predict_split, regret
 
 __all__ = [
     "CalibrationError",
@@ -25,7 +26,10 @@ __all__ = [
     "Curve",
     "Forecast",
     "PowerLaw",
+    "Prediction",
+    "Split",
     "average",
+    "best_split",
     "bootstrap",
     "brier",
     "calibrate",
@@ -39,8 +43,11 @@ __all__ = [
     "ensembles",
     "error",
     "fit_power_law",
+    "iso_budget",
     "nll",
     "partition",
+    "predict_split",
+    "regret",
     "temperature",
     "temperature_before",
     "validation_excess",
