@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from simlab.device import Device
+from simlab.ensembles.power_law import host
 from simlab.nn.calibration import labels_of
 from simlab.nn.record import error
 
@@ -67,7 +68,7 @@ def deep_ensemble_equivalent(n: ArrayLike, loss: ArrayLike, value: ArrayLike) ->
     whose loss is down to the value; n[0] for what is worse than that, infinity for what is better than every size.
     ValueError where n does not rise from a positive number, or the shapes of n and loss differ.
     """
-    sizes, losses, values = np.asarray(n, float), np.asarray(loss, float), np.asarray(value, float)
+    sizes, losses, values = host(n), host(loss), host(value)
     if (
         sizes.ndim != 1
         or sizes.shape != losses.shape

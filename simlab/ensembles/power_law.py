@@ -17,12 +17,19 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq, minimize_scalar
 from scipy.special import chdtrc, chdtri, fdtrc, fdtri
 
+from simlab.device import Device
+
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
 RANGE = (0.02, 8.0)
 """Exponents that are looked at. Below, n^-a is a logarithm for any sizes at hand; above, a step after the first."""
 PLACES = 400
 """Exponents of the first look, evenly in ln a, and of the accepted ones that intervals are made from."""
+
+
+def host(values: Any) -> Floats:
+    """Numbers, or an array of either device, as an array of the host in float64."""
+    return np.asarray(Device.of(values).to_host(values), float)
 
 
 class Projected(NamedTuple):
@@ -82,7 +89,7 @@ class PowerLaw(NamedTuple):
 
     def predict(self, n: ArrayLike) -> Forecast:
         """The law at any n, also beyond the data: of the law itself, without the error of a new measurement."""
-        wanted = np.asarray(n, float)
+        wanted = host(n)
         value = self.c + self.b * wanted**-self.a
         ends = np.array([_interval(self, *self.accepted.at(one), below=one == np.inf) for one in wanted.ravel()])
         ends = ends.reshape(*wanted.shape, 2)
@@ -116,7 +123,7 @@ def fit_power_law(
     ValueError where the points are too few (three different n, or two with a fixed a, and one more without errors),
     not finite or not positive in n, where errors are not positive, or where y is the same everywhere.
     """
-    n, y = np.asarray(n, float), np.asarray(y, float)
+    n, y = host(n), host(y)
     whiten = _whitening(n, y, se, covariance, level)
     parameters, known = 2 + (exponent is None), se is not None or covariance is not None
     if len(np.unique(n)) < parameters or len(n) < parameters + (not known):
@@ -197,11 +204,11 @@ def _whitening(n: Floats, y: Floats, se: ArrayLike | None, covariance: ArrayLike
     if se is not None and covariance is not None:
         raise ValueError("give se or covariance, not both.")
     if covariance is not None:
-        matrix = np.asarray(covariance, float)
+        matrix = host(covariance)
         if matrix.shape != (len(n), len(n)) or not np.isfinite(matrix).all() or np.linalg.eigvalsh(matrix)[0] <= 0:
             raise ValueError(f"covariance must be positive definite and of shape {(len(n), len(n))}.")
         return np.linalg.inv(np.linalg.cholesky(matrix))
-    errors = np.ones_like(y) if se is None else np.broadcast_to(np.asarray(se, float), y.shape)
+    errors = np.ones_like(y) if se is None else np.broadcast_to(host(se), y.shape)
     if not (np.isfinite(errors).all() and (errors > 0).all()):
         raise ValueError("se must be positive and finite; leave se out where the errors are unknown.")
     return np.diag(1 / errors)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from simlab.ensembles.power_law import PowerLaw, fit_power_law
+from simlab.ensembles.power_law import PowerLaw, fit_power_law, host
 
 Floats = NDArray[np.float64]
 
@@ -95,7 +95,7 @@ def predict_split(
     parameters, n, loss, budgets = _checked(parameters, n, loss, budgets)
     if loss.ndim != 2:
         raise ValueError(f"loss must have shape (width, size) to predict from, got {loss.shape}.")
-    errors = None if se is None else np.broadcast_to(np.asarray(se, float), loss.shape)
+    errors = None if se is None else np.broadcast_to(host(se), loss.shape)
     needed = 2 + (exponent is None) + (errors is None)
     losses = np.full((len(budgets), len(parameters)), np.inf)
     laws: list[PowerLaw | None] = []
@@ -141,8 +141,8 @@ def _lowest(parameters: Floats, budgets: Floats, losses: Floats) -> Split:
 
 def _checked(parameters: Any, n: Any, loss: Any, budgets: Any) -> tuple[Floats, Floats, Floats, Floats]:
     """The arguments as arrays."""
-    parameters, n, loss = (np.asarray(a, float) for a in (parameters, n, loss))
-    budgets = np.atleast_1d(np.asarray(budgets, float))
+    parameters, n, loss = (host(a) for a in (parameters, n, loss))
+    budgets = np.atleast_1d(host(budgets))
     for name, a in (("parameters", parameters), ("n", n)):
         if a.ndim != 1 or not len(a) or not (a[0] > 0 and (np.diff(a) > 0).all() and np.isfinite(a).all()):
             raise ValueError(f"{name} must be positive and rise, one number after the other.")

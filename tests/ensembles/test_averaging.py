@@ -217,7 +217,10 @@ def test_arrays_of_a_card(monkeypatch: pytest.MonkeyPatch) -> None:
         assert all(type(a) is type(own) for a in found)
         spread = ens.crossed(own[..., 0])
         resampled = ens.bootstrap(own, lambda a: a.mean(axis=(1, 2, 3)), axes=(1, 2), resamples=5)
-        return [*(device.to_host(a) for a in found), *spread, *resampled]
+        loss = ens.curve(own[0], y, [1, 2, 3, 6]).nll
+        law = ens.fit_power_law([1, 2, 3, 6], loss, exponent=1.0)
+        split = ens.best_split([1, 2], [1, 2, 3, 6], ens.curve(own, y, [1, 2, 3, 6]).nll, [2])
+        return [*(device.to_host(a) for a in found), *spread, *resampled, law.b, law.c, split.loss]
 
     from simlab.device import Device
 
