@@ -75,18 +75,26 @@ def law(mean: ArrayLike, variance: ArrayLike, third: ArrayLike = 0.0) -> Law:
     return Law(*(float(np.mean(part)) for part in _COEFFICIENTS(mu, np.sqrt(variance), np.asarray(third, float))))
 
 
-def law_of_members(p: ArrayLike) -> Law:
-    """The law from the members themselves, without a fit: p (member, example), probabilities of the true classes.
+def cumulants(p: ArrayLike) -> tuple[Floats, Floats, Floats]:
+    """Unbiased mean, variance and third cumulant over members: p (member, example) -> (example) each.
 
-    With the unbiased cumulants of M members. -ln of their mean is NLL_M, which is taken back to c; b and d are biased
-    by O(1/M), for they are ratios. ValueError with fewer than three members.
+    ValueError with fewer than three members.
     """
     p = np.asarray(p, float)
     if p.ndim != 2 or len(p) < 3:
         raise ValueError(f"p must have shape (member, example) and at least three members, got {p.shape}.")
     members, mean = len(p), p.mean(axis=0)
     third = members * ((p - mean) ** 3).sum(axis=0) / ((members - 1) * (members - 2))
-    found = law(mean, p.var(axis=0, ddof=1), third)
+    return mean, p.var(axis=0, ddof=1), third
+
+
+def law_of_members(p: ArrayLike) -> Law:
+    """The law from the members themselves, without a fit: p (member, example), probabilities of the true classes.
+
+    With the unbiased cumulants of M members. -ln of their mean is NLL_M, which is taken back to c; b and d are biased
+    by O(1/M), for they are ratios. ValueError with fewer than three members.
+    """
+    members, found = len(np.asarray(p)), law(*cumulants(p))
     return found._replace(c=found.c - found.b / members - found.d / members**2)
 
 

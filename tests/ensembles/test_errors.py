@@ -80,6 +80,19 @@ def test_bootstrap_over_two_axes_sees_both_and_not_too_little() -> None:
     assert alone.mean() < 0.7 * both.mean()
 
 
+def test_axes_are_resampled_each_by_itself() -> None:
+    # Of the unit matrix: with draws of their own the mean is 1/n on average, with shared draws about 2/n.
+    n, found = 30, list[float]()
+
+    def mean_of(table: np.ndarray) -> float:
+        found.append(float(table.mean()))
+        return found[-1]
+
+    ens.bootstrap(np.eye(n), mean_of, axes=(0, 1), resamples=300)
+    assert abs(np.mean(found) * n - 1) < ALARM * np.std(found) * n / np.sqrt(300)
+    assert np.std(found) * n < 0.5  # so that 2/n would be seen
+
+
 def test_blocks_of_members_know_that_points_of_a_curve_hang_together() -> None:
     # Members of 64 worlds, cut into 8 blocks each: errors from blocks against the spread over worlds.
     rng = np.random.default_rng(3)

@@ -63,6 +63,16 @@ def test_a_law_from_members_is_that_of_their_distribution() -> None:
     assert abs(found.d - law.d) < error[2] + 10 * law.d / members
 
 
+def test_cumulants_are_unbiased() -> None:
+    # Every triple of a finite population: its cumulants to rounding.
+    kinds = np.random.default_rng(0).random((4, 5))
+    mean = kinds.mean(axis=0)
+    triples = [en.cumulants(kinds[list(some)]) for some in itertools.product(range(4), repeat=3)]
+    found = np.mean(triples, axis=0)
+    for order, own in zip((2, 3), found[1:], strict=True):
+        np.testing.assert_allclose(own, ((kinds - mean) ** order).mean(axis=0), rtol=1e-10, atol=1e-14)
+
+
 def test_a_curve_is_foretold_without_a_fit() -> None:
     # Worlds of their own: examples that differ in how certain and how right the members are.
     rng, worlds, members, examples = np.random.default_rng(1), 60, 48, 60
