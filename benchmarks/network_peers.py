@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 from functools import cache, partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from network_task import EPS, EXAMPLES, LR, MOMENTUM, WEIGHT_DECAY, Leaves, Task, Trainer
@@ -25,35 +25,38 @@ PROCESSORS = 2
 
 
 class Simlab(Trainer):
-    """Ours: `value_and_grad` and an update, array by array."""
+    """Ours: `train`, as a user calls it, with its own shuffles; `engine` as there."""
 
-    def __init__(self, task: Task, device: str) -> None:
+    def __init__(self, task: Task, device: str, engine: Literal["auto", "arrays"] = "auto") -> None:
         super().__init__(task, device)
-        self.home = Device.open(device)
-        self.x, self.y = map(self.home.asarray, task.data)
-        self.rng = self.home.xp.random.default_rng(0)
+        self.home, self.engine = Device.open(device), engine
+        self.data: Any = tuple(map(self.home.asarray, task.data))
 
     def begin(self) -> Any:
-        params = tree_map(self.home.asarray, self.task.params)
-        return params, tree_map(self.home.xp.zeros_like, params)
+        return tree_map(self.home.asarray, self.task.params)
 
     def shuffle(self) -> Any:
-        order = self.rng.random((self.task.models, EXAMPLES), np.float32).argsort(axis=1)
-        return order.reshape(self.task.models, self.task.steps, self.task.batch).swapaxes(0, 1)
+        raise NotImplementedError("train shuffles by itself")
 
     def put(self, order: np.ndarray) -> Any:
-        return self.home.asarray(order)
+        return order
 
     def epoch(self, state: Any, order: Any) -> Any:
-        params, velocity = state
-        for rows in order:
-            grads = nn.value_and_grad(self.task.net, nn.cross_entropy, params, self.x[rows], self.y[rows])[1]
-            velocity = tree_map(lambda v, g, p: MOMENTUM * v + (g + WEIGHT_DECAY * p), velocity, grads, params)
-            params = tree_map(lambda p, v: p - LR * v, params, velocity)
-        return params, velocity
+        """As many steps from the beginning as the order has; it must be the one that training takes."""
+        return self._train(state, len(order))
+
+    def epochs(self, state: Any, count: int, order: Any) -> Any:
+        return self._train(state, count * self.task.steps)
+
+    def _train(self, params: Any, steps: int) -> Any:
+        sgd = nn.SGD(LR, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY)
+        return nn.train(
+            self.task.net, params, self.data, sgd, batch_size=self.task.batch, steps=steps,
+            record=nn.Record([], at=[]), engine=self.engine,
+        )[0]  # fmt: skip
 
     def host(self, state: Any) -> Leaves:
-        return [self.home.to_host(leaf) for leaf in leaves(state[0])]
+        return [self.home.to_host(leaf) for leaf in leaves(state)]
 
     def wait(self, state: Any) -> None:
         self.home.synchronize()
@@ -290,6 +293,7 @@ class TorchGraph(TorchCompiled):
 
 PEERS = {
     "simlab": Simlab,
+    "simlab, arrays": partial(Simlab, engine="arrays"),
     "JAX": Jax,
     f"JAX, {PROCESSORS} devices": partial(Jax, devices=PROCESSORS),
     "PyTorch": Torch,

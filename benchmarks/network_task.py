@@ -11,6 +11,9 @@ import numpy as np
 
 from simlab import nn
 from simlab.nn.layer import leaves
+from simlab.nn.order import batches
+from simlab.nn.train import TRAINING
+from simlab.random import key
 
 EXAMPLES = 1024
 LR, MOMENTUM, WEIGHT_DECAY, EPS = 0.05, 0.9, 1e-4, 1e-5
@@ -62,11 +65,9 @@ class Task:
         """Steps of one epoch."""
         return EXAMPLES // self.batch
 
-    def order(self, seed: int) -> np.ndarray:
-        """Minibatches of an epoch, (step, model, batch): for every model a shuffle of its own."""
-        rows = np.tile(np.arange(EXAMPLES, dtype=np.int32), (self.models, 1))
-        shuffled = np.random.default_rng(seed).permuted(rows, axis=1)
-        return np.ascontiguousarray(shuffled.reshape(self.models, self.steps, self.batch).swapaxes(0, 1))
+    def order(self, epoch: int) -> np.ndarray:
+        """Minibatches of an epoch, (step, model, batch): for every model a shuffle of its own, that of our training."""
+        return batches(key(0, TRAINING), np.arange(self.models), EXAMPLES, self.batch, epoch * self.steps)
 
 
 class Trainer(ABC):
@@ -94,6 +95,12 @@ class Trainer(ABC):
     def epoch(self, state: Any, order: Any) -> Any:
         """The state after a step on each minibatch; the device may still be at work."""
 
+    def epochs(self, state: Any, count: int, order: Any) -> Any:
+        """The state after so many epochs, of this order or of shuffles of its own where it is None."""
+        for _ in range(count):
+            state = self.epoch(state, self.shuffle() if order is None else order)
+        return state
+
     @abstractmethod
     def host(self, state: Any) -> Leaves:
         """The parameters as NumPy arrays."""
@@ -113,7 +120,5 @@ class Contestant:
 
     def run(self, epochs: int) -> None:
         """Train on for so many epochs."""
-        for _ in range(epochs):
-            order = self.trainer.shuffle() if self.order is None else self.order
-            self.state = self.trainer.epoch(self.state, order)
+        self.state = self.trainer.epochs(self.state, epochs, self.order)
         self.trainer.wait(self.state)

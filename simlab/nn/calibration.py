@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 from simlab.device import Device
 from simlab.nn.layer import Array
 
 LARGEST = 12.0
 """|ln tau| at most: where every example is classified rightly the best temperature is 0, and e^-12 stands for it."""
-ITERATIONS = 60
+PRECISION = 1e-8
+"""The last step in ln tau: Newton's error after it is its square, times a number of order one."""
+ROUNDING = 1e-14
+"""Of numbers up to LARGEST: an interval this short has no middle."""
+FLAT = 1e-200
+"""A curvature below it is no divisor: every softmax is one or nought in double precision."""
+ITERATIONS = 100
+BLOCK = {"cpu": 2**17, "gpu": 2**24}
+"""Logits at a time: on the CPU a block and its exponentials stay in the cache, on a card it fills the card."""
 
 
 def log_softmax(logits: Array) -> Array:
@@ -17,14 +27,31 @@ def log_softmax(logits: Array) -> Array:
     return shifted - xp.log(xp.exp(shifted).sum(axis=-1, keepdims=True))
 
 
+def labels_of(logits: Array, labels: Array) -> Array:
+    """The label of every row of logits (..., n, classes), (..., n), from labels (n) or (..., n).
+
+    ValueError as in `nll`.
+    """
+    rows, classes = logits.shape[:-1], logits.shape[-1]
+    fits = labels.shape[-1:] == rows[-1:] and labels.ndim <= len(rows)
+    if not fits or any(a not in (1, b) for a, b in zip(labels.shape[::-1], rows[::-1], strict=False)):
+        raise ValueError(f"labels must have shape ({rows[-1]}) or {rows}, got {labels.shape}.")
+    if labels.dtype.kind not in "iu":
+        raise ValueError(f"labels must be integers, got {labels.dtype}; turn probabilities into labels first.")
+    if labels.size and not bool(((labels >= 0) & (labels < classes)).all()):
+        raise ValueError(f"labels must be in 0 ... {classes - 1}, the classes of the logits.")
+    return Device.of(logits).xp.broadcast_to(labels, rows)
+
+
 def nll(logits: Array, labels: Array, tau: Array | float = 1.0) -> Array:
     """-mean log softmax(logits / tau) at the labels, (...).
 
     logits (..., n, classes), labels (n) or (..., n), tau a number or (...).
+    ValueError for labels of another shape, that are no integers, or that are no classes.
     """
     xp = Device.of(logits).xp
     scaled = logits / xp.asarray(tau, dtype=logits.dtype)[..., None, None]
-    taken = xp.take_along_axis(log_softmax(scaled), xp.broadcast_to(labels, logits.shape[:-1])[..., None], axis=-1)
+    taken = xp.take_along_axis(log_softmax(scaled), labels_of(logits, labels)[..., None], axis=-1)
     return -taken[..., 0].mean(axis=-1)
 
 
@@ -32,22 +59,93 @@ def temperature(logits: Array, labels: Array) -> Array:
     """The tau (...) at which softmax(logits / tau) is most likely (Guo et al. 2017), for logits and labels as in `nll`.
 
     The likelihood is concave in 1/tau, so that its maximum is where the mean logit under the softmax is that of the
-    labels; bisection in ln tau between -12 and 12 finds it to 1e-14 of the interval, and the end of the interval stands
-    for a maximum beyond. Logits may be log-probabilities: a shift changes nothing. In float64 whatever the input.
+    labels. Newton's method finds it to rounding within ln tau = -12 ... 12; the end of the interval stands for a
+    maximum beyond. Logits may be log-probabilities: a shift changes nothing. In float64 whatever the input, a block of
+    groups at a time: beside its input it needs a few blocks of memory.
     """
-    xp = Device.of(logits).xp
-    logits = logits.astype(xp.float64)
-    labels = xp.broadcast_to(labels, logits.shape[:-1])
-    target = xp.take_along_axis(logits, labels[..., None], axis=-1)[..., 0].mean(axis=-1)
-    low = xp.full(logits.shape[:-2], -LARGEST)
-    high = -low
+    device = Device.of(logits)
+    xp, lead, (n, classes) = device.xp, logits.shape[:-2], logits.shape[-2:]
+    labels = labels_of(logits, labels).reshape(-1, n)
+    logits = logits.reshape(-1, n, classes)
+    groups = max(1, BLOCK[device.name] // (n * classes))
+    parts = [
+        _temperature(logits[start : start + groups], labels[start : start + groups], xp)
+        for start in range(0, len(logits), groups)
+    ]
+    return (xp.concatenate(parts) if parts else xp.zeros(0)).reshape(lead)[()]
+
+
+class _Search(NamedTuple):
+    """Where ln(1/tau) of every group is known to lie, the next place to look, and how far the last step went."""
+
+    low: Array
+    high: Array
+    place: Array
+    step: Array
+    done: Array
+
+
+def _temperature(logits: Array, labels: Array, xp: Any) -> Array:
+    """The temperatures (group) of one block: logits (group, n, classes), labels (group, n)."""
+    # With the classes first, sums over them are sums of long rows. Logits of at most 0 cannot overflow.
+    z = xp.ascontiguousarray(xp.moveaxis(logits, -1, 0).astype(xp.float64))
+    z -= z.max(axis=0)
+    target = xp.take_along_axis(z, labels[None], axis=0)[0].mean(axis=-1)
+    mean = z.mean(axis=0)
+    curvature = ((z * z).mean(axis=0) - mean * mean).mean(axis=-1)
+    # Newton's step from 1/tau = 0 knows the scale of the logits, and falls short rather than beyond.
+    start = (target - mean.mean(axis=-1)) / xp.where(curvature > 0, curvature, 1.0)
+    ends = xp.exp(xp.asarray([-LARGEST, LARGEST]))
+    low = xp.full(len(logits), -xp.inf)  # until an end was looked at, the interval is open
+    search = _Search(
+        low, -low, xp.log(xp.minimum(xp.maximum(start, ends[0]), ends[1])), -low, xp.zeros(len(low), dtype=bool)
+    )
+    work = xp.empty_like(z)
     for _ in range(ITERATIONS):
-        middle = (low + high) / 2
-        p = xp.exp(log_softmax(logits / xp.exp(middle)[..., None, None]))
-        # The mean logit falls as tau grows.
-        above = (p * logits).sum(axis=-1).mean(axis=-1) > target
-        low, high = xp.where(above, middle, low), xp.where(above, high, middle)
-    return xp.exp((low + high) / 2)
+        inverse = xp.exp(search.place)
+        slope, curvature = _slopes(z, inverse, target, work, xp)
+        search = _narrowed(search, slope, curvature, inverse, xp)
+        if bool(search.done.all()):
+            break
+    return xp.exp(-search.place)
+
+
+def _slopes(z: Array, inverse: Array, target: Array, work: Array, xp: Any) -> tuple[Array, Array]:
+    """The first and second derivative of the NLL in 1/tau: mean logit less the labels' own, and mean variance."""
+    xp.multiply(z, inverse[:, None], out=work)
+    xp.exp(work, out=work)
+    total = work.sum(axis=0)
+    work *= z
+    first = work.sum(axis=0) / total
+    work *= z
+    second = work.sum(axis=0) / total
+    return first.mean(axis=-1) - target, (second - first * first).mean(axis=-1)
+
+
+def _narrowed(s: _Search, slope: Array, curvature: Array, inverse: Array, xp: Any) -> _Search:
+    """One step: Newton's in ln(1/tau), or in 1/tau where that one leaves the interval, or half of the interval.
+
+    A step is taken only if it is at most half of the one before, so that the interval or the steps halve in any case.
+    """
+    short = slope <= 0  # 1/tau is too small
+    low, high = xp.where(short, s.place, s.low), xp.where(short, s.high, s.place)
+    beyond = (short & (s.place >= LARGEST)) | (~short & (s.place <= -LARGEST))
+    bent = curvature > FLAT
+    safe = xp.where(bent, curvature, 1.0)
+    by_logarithm = s.place - slope / (safe * inverse)
+    by_inverse = xp.log(xp.maximum(inverse - slope / safe, xp.exp(xp.asarray(-2 * LARGEST))))
+    place = xp.where((by_logarithm > low) & (by_logarithm < high), by_logarithm, by_inverse)
+    bounds = xp.maximum(low, -LARGEST), xp.minimum(high, LARGEST)
+    fine = (place > bounds[0]) & (place < bounds[1]) & bent & (2 * abs(place - s.place) <= s.step)
+    last = bent & (abs(by_logarithm - s.place) <= PRECISION)  # by rounding it may leave the interval
+    middle = (bounds[0] + bounds[1]) / 2
+    # An end that was never looked at comes before any halving: the maximum may lie beyond it.
+    middle = xp.where(short & (high == xp.inf), LARGEST, xp.where(~short & (low == -xp.inf), -LARGEST, middle))
+    place = xp.where(last, by_logarithm, xp.where(fine, place, middle))
+    lost = slope != slope  # NaN in the logits is NaN in the temperature
+    place = xp.where(s.done | beyond | lost, s.place, place)
+    step = xp.where(fine, abs(place - s.place), xp.inf)
+    return _Search(low, high, place, step, s.done | beyond | last | lost | (high - low <= ROUNDING))
 
 
 def calibrated_nll(logits: Array, labels: Array) -> Array:
@@ -55,7 +153,7 @@ def calibrated_nll(logits: Array, labels: Array) -> Array:
 
     Cross-fitting keeps the temperature from seeing what it is judged on; halves are by place, so shuffle sorted data.
     """
-    labels = Device.of(logits).xp.broadcast_to(labels, logits.shape[:-1])
+    labels = labels_of(logits, labels)
     halves = [(logits[..., i::2, :], labels[..., i::2]) for i in (0, 1)]
     parts = [nll(*judged, temperature(*fitted)) for judged, fitted in (halves, halves[::-1])]
     return sum(part * judged[1].shape[-1] for part, judged in zip(parts, halves, strict=True)) / labels.shape[-1]

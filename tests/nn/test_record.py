@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
 from simlab import nn
-from simlab.nn.calibration import LARGEST, calibrated_nll, nll, temperature
+from simlab.nn.calibration import BLOCK, LARGEST, calibrated_nll, log_softmax, nll, temperature
 from simlab.nn.record import angle, error
 
 
@@ -35,6 +36,35 @@ def test_temperature_undoes_a_scale_and_has_ends() -> None:
     right = np.eye(5)[labels]
     assert temperature(right, labels) < 1.01 * np.exp(-LARGEST)
     assert temperature(-right, labels) > 0.99 * np.exp(LARGEST)
+
+
+@given(st.integers(0, 2**31), st.floats(-3, 3), st.floats(0, 4))
+def test_the_temperature_solves_its_equation(seed: int, scale: float, margin: float) -> None:
+    rng = np.random.default_rng(seed)
+    logits, labels = rng.standard_normal((5, 60, 4)), rng.integers(0, 4, 60)
+    logits[:, np.arange(60), labels] += margin
+    tau = temperature(10**scale * logits, labels)
+    p = np.exp(log_softmax(logits * (10**scale / tau)[:, None, None]))
+    slope = ((p * logits).sum(axis=-1) - logits[:, np.arange(60), labels]).mean(axis=-1)
+    inside = (tau < 0.99 * np.exp(LARGEST)) & (tau > 1.01 * np.exp(-LARGEST))
+    np.testing.assert_allclose(slope[inside], 0, atol=1e-13)  # 60 numbers of order one, rounded
+    assert (slope[~inside & (tau > 1)] >= 0).all()
+    assert (slope[~inside & (tau < 1)] <= 0).all()
+
+
+def test_temperatures_of_a_group_do_not_depend_on_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    logits, labels = rng.standard_normal((3, 7, 50, 4)), rng.integers(0, 4, (7, 50))
+    logits += 2 * np.eye(4)[labels]
+    logits[1, 2, 3, 0] = np.nan
+    whole = temperature(logits, labels)
+    assert whole.shape == (3, 7)
+    np.testing.assert_array_equal(np.isnan(whole), np.arange(21).reshape(3, 7) == 9)
+    monkeypatch.setitem(BLOCK, "cpu", 400)
+    np.testing.assert_array_equal(temperature(logits, labels), whole)
+    np.testing.assert_allclose(temperature(logits.astype(np.float32), labels), whole, rtol=1e-5)  # input rounded
+    assert temperature(logits[:0], labels).shape == (0, 7)
+    assert temperature(logits[0, 0], labels[0]).shape == ()
 
 
 def test_calibrated_loss_is_the_mean_of_both_halves() -> None:

@@ -182,7 +182,7 @@ def bursts(record: xr.Dataset, model: int) -> Bursts:
             turns.append(extreme)
             rising, extreme = not rising, i
     # turns: the start, a top, a bottom, a top ...; whole falls lie between a top and the bottom after it.
-    tops, bottoms = np.array(turns[1::2]), np.array(turns[2::2])
+    tops, bottoms = (np.array(turns[i::2], int) for i in (1, 2))
     steps = record.step.values.astype(float)
     falls = len(bottoms)
     return Bursts(steps[tops[:falls]], steps[bottoms], np.exp(log_norm[tops[:falls]]), np.exp(log_norm[bottoms]))

@@ -1,0 +1,67 @@
+"""Temperatures of ensembles, fitted on data of their own or by cross-validation.
+
+`temperature` and `nll` are those of `simlab.nn.calibration`: fit on one set, apply on another with
+`nll(log_probs, labels, temperature(own_log_probs, own_labels))`. Core axes last: log_probs (..., example, class).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simlab import random
+from simlab.device import Device
+from simlab.nn.calibration import calibrated_nll, labels_of, log_softmax, nll, temperature
+
+__all__ = ["calibrate", "calibrated_nll", "cross_validated_nll", "nll", "temperature", "validation_excess"]
+
+Array = Any
+
+
+def calibrate(log_probs: Array, tau: Array | float) -> Array:
+    """The logarithm of softmax(log_probs / tau), (..., example, class), for tau a number or (...)."""
+    xp = Device.of(log_probs).xp
+    return log_softmax(log_probs / xp.asarray(tau, dtype=log_probs.dtype)[..., None, None])
+
+
+def cross_validated_nll(log_probs: Array, labels: Array, repeats: int = 5, folds: int = 2, seed: int = 0) -> Array:
+    """The NLL (...) at temperatures fitted on the other folds, mean over shuffles: test-time cross-validation.
+
+    Labels as in `nll`. 5 x 2 folds are those of Ashukha, Lyzhov, Molchanov & Vetrov 2020. All groups share the
+    shuffles, so that differences between them are paired. The temperature is fitted on the share 1 - 1/folds of the
+    data, and the bias upwards is `validation_excess` for that many examples; where a fold for fitting happens to hold
+    no error, its temperature is 0 and an error in the other fold costs without bound.
+    ValueError for fewer examples than folds, fewer than 2 folds, or no repeat.
+    """
+    xp, n = Device.of(log_probs).xp, log_probs.shape[-2]
+    if not (2 <= folds <= n and repeats >= 1):
+        raise ValueError(f"folds must be in 2 ... {n}, the number of examples, and repeats at least 1.")
+    labels, total = labels_of(log_probs, labels), 0.0
+    for repeat in range(repeats):
+        word, _ = random.words(random.key(seed), xp.arange(n), xp.full(n, repeat))
+        order = xp.argsort(word)
+        for fold in range(folds):
+            inside = xp.arange(n) % folds == fold
+            own, other = order[inside], order[~inside]
+            tau = temperature(log_probs[..., other, :], labels[..., other])
+            total = total + len(own) * nll(log_probs[..., own, :], labels[..., own], tau)
+    return total / (repeats * n)
+
+
+def validation_excess(log_probs: Array, labels: Array, size: int) -> Array:
+    """By how much a temperature fitted on `size` examples raises the NLL (...) of new ones, on average.
+
+    V/(2 size H), the leading order in 1/size for a maximum of likelihood that need not be the truth (Takeuchi 1976):
+    V is the variance over examples of the NLL's derivative in 1/tau and H its mean second derivative, both at the tau
+    that is best on these examples. It is one-sided: every calibrated loss is too high by it.
+    ValueError for a size that is not positive, and as in `nll`.
+    """
+    xp = Device.of(log_probs).xp
+    if size < 1:
+        raise ValueError(f"size must be a positive number of examples, got {size}.")
+    labels, scores = labels_of(log_probs, labels), log_probs.astype(xp.float64)
+    scores = scores - scores.max(axis=-1, keepdims=True)
+    p = xp.exp(calibrate(scores, temperature(scores, labels)))
+    mean = (p * scores).sum(axis=-1)
+    curvature = ((p * scores * scores).sum(axis=-1) - mean * mean).mean(axis=-1)
+    slope = mean - xp.take_along_axis(scores, labels[..., None], axis=-1)[..., 0]
+    return slope.var(axis=-1) / (2 * size * curvature)

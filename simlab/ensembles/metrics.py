@@ -1,0 +1,84 @@
+"""What probabilities are worth beyond their likelihood: Brier score, error, calibration error, members' worth.
+
+Core axes last: log_probs (..., example, class), labels (example) or (..., example), on either device.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from simlab.device import Device
+from simlab.ensembles.power_law import host
+from simlab.nn.calibration import labels_of
+from simlab.nn.record import error
+
+__all__ = ["CalibrationError", "brier", "deep_ensemble_equivalent", "ece", "error"]
+
+Array = Any
+
+
+def brier(log_probs: Array, labels: Array) -> Array:
+    """The mean over examples of sum_k (p_k - [k = label])^2, (...), between 0 and 2 (Brier 1950)."""
+    xp = Device.of(log_probs).xp
+    p = xp.exp(log_probs)
+    own = xp.take_along_axis(p, labels_of(log_probs, labels)[..., None], axis=-1)[..., 0]
+    return ((p * p).sum(axis=-1) - 2 * own + 1).mean(axis=-1)
+
+
+class CalibrationError(NamedTuple):
+    """value: the expected calibration error (...). floor: what it is on average where the calibration is perfect."""
+
+    value: Array
+    floor: Array
+
+
+def ece(log_probs: Array, labels: Array, bins: int = 15) -> CalibrationError:
+    """The mean gap between confidence and accuracy in bins of equal width of the confidence (Naeini et al. 2015).
+
+    sum_b (n_b/n) |mean confidence - share of right answers|. A gap is a positive number even where the truth has none,
+    so the value is biased upwards, the more the fewer examples there are in a bin, and depends on the bins: prefer a
+    likelihood. `floor` is the mean of the value if every confidence were true, with normal gaps of the variance
+    sum p (1 - p)/n_b^2: sum_b sqrt(2/pi) sqrt(sum_{i in b} p_i (1 - p_i))/n. A bin holds its upper end.
+    ValueError for less than one bin.
+    """
+    xp = Device.of(log_probs).xp
+    if bins < 1:
+        raise ValueError(f"bins must be at least 1, got {bins}.")
+    confidence = xp.exp(log_probs.max(axis=-1)).astype(xp.float64)
+    right = (log_probs.argmax(axis=-1) == labels_of(log_probs, labels)).astype(xp.float64)
+    place = xp.clip(xp.ceil(confidence * bins), 1, bins)
+    gap, spread = 0.0, 0.0
+    for b in range(1, bins + 1):
+        inside = place == b
+        gap = gap + abs(((confidence - right) * inside).sum(axis=-1))
+        spread = spread + (xp.maximum(confidence * (1 - confidence), 0) * inside).sum(axis=-1) ** 0.5
+    n = confidence.shape[-1]
+    return CalibrationError(gap / n, math.sqrt(2 / math.pi) * spread / n)
+
+
+def deep_ensemble_equivalent(n: ArrayLike, loss: ArrayLike, value: ArrayLike) -> NDArray[np.float64]:
+    """The size of a deep ensemble that is as good as another method of this loss (Ashukha et al. 2020).
+
+    n (size) rising, loss (size): those of the deep ensembles, best with `curve(...).calibrated`; value: of the other
+    method, any shape. Between sizes the loss is taken linear in 1/n, as it is at a fixed temperature. The first size
+    whose loss is down to the value; n[0] for what is worse than that, infinity for what is better than every size.
+    ValueError where n does not rise from a positive number, or the shapes of n and loss differ.
+    """
+    sizes, losses, values = host(n), host(loss), host(value)
+    if (
+        sizes.ndim != 1
+        or sizes.shape != losses.shape
+        or not (len(sizes) and sizes[0] > 0 and (np.diff(sizes) > 0).all())
+    ):
+        raise ValueError("n must rise from a positive number, and loss must hold one number for each n.")
+    below = losses <= values[..., None]
+    first = below.argmax(axis=-1)
+    before = np.maximum(first - 1, 0)
+    fall = losses[before] - losses[first]
+    share = np.where(fall > 0, (losses[before] - values) / np.where(fall > 0, fall, 1), 1.0)
+    inverse = (1 - share) / sizes[before] + share / sizes[first]
+    return np.where(below.any(axis=-1), np.where(first == 0, sizes[0], 1 / inverse), np.inf)
