@@ -54,7 +54,7 @@ class Config(BaseConfig):
     """phases: training examples, a tenth of them with wrong labels."""
     phase_steps: tuple[int, ...] = Field((10, 100, 300, 1000, 3000), min_length=3, max_length=12)
     """phases: checkpoints, fixed before anything is run; the second one is the peak, the last one the end."""
-    phase_replicates: int = Field(24, ge=4, le=4096)
+    phase_replicates: int = Field(48, ge=4, le=4096)
     """phases: nets of each variant."""
 
     period_lrs: tuple[Rate, ...] = Field((0.5, 0.25), min_length=2, max_length=6)

@@ -33,8 +33,8 @@ The batches of an epoch are without replacement, and the gradient on one depends
 no factor with the usual 20 places all are seen alike."""
 JUMP = 3.0
 """The factor by which the learning rate jumps in the last setting, after half of its run."""
-RADIUS = 20.0
-"""The first norm of the setting before the last: the equilibrium must not depend on it."""
+FIRST, FAR = 8.0, 20.0
+"""The first norm at the first rate, and that of the setting before the last: equilibrium must not depend on it."""
 CLAIMED = (0.25, 1.0, 3.0)
 """Times after the jump, in units of 1/(4 lr wd), at which the relaxation is judged."""
 COMPARED = {"loss": "training loss", "test_error": "share of test data misclassified", "effective_lr": "lr/rho^2"}
@@ -68,7 +68,7 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     found |= given("variation", "setting", spread.mean(axis=1), "relative variance of |g~|^2")
     found |= given("moved", "setting", abs(moved / lost).mean(axis=1), "share of the growth that moves the norm")
     for name, text in COMPARED.items():
-        values = record[name].values.astype(float)[late & (steps % RARELY == 0)].mean(axis=0)[:-1].T
+        values = record[name].values.astype(float)[late & (steps % RARELY == 0)].mean(axis=0)[: len(config.lrs)].T
         joint = joint_mean(np.log(values[:, 1:] / values[:, :1]))
         found |= measured_jointly(f"same_{name}", "contrast", joint, f"{text}: logarithm of the ratio at one lr wd")
     found |= given("step", "step", steps, "steps", "steps")
@@ -90,7 +90,9 @@ def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
     found |= predicted("fourth", "setting", ones, "rho^4 over lr^2 E|g~|^2/(1 - (1 - lr wd)^2)")
     found |= predicted("turn", "setting", 0 * ones, "-2 ln cos(angle of a step) over theory, less 1")
     for name, text in COMPARED.items():
-        found |= predicted(f"same_{name}", "contrast", 0 * ones[1:], f"{text}: logarithm of the ratio at one lr wd")
+        found |= predicted(
+            f"same_{name}", "contrast", np.zeros(len(config.lrs) - 1), f"{text}: logarithm of the ratio at one lr wd"
+        )
     found |= predicted("relaxed", "stage", np.ones(len(CLAIMED)), "norm after the jump over the recursion's")
     found |= predicted("jump", "step", simulation.recursion.values, "norm of the weights, learning rate jumping")
     return xr.Dataset(found)
@@ -146,15 +148,21 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
     jump.set(title=f"The learning rate jumps by {JUMP:g}", xlabel="step", ylabel="norm of the weights")
 
 
-def _settings(config: Config) -> tuple[Floats, Floats, list[float | None]]:
-    """Learning rates, weight decays and first norms: one for each rate, one from far away, and the one that jumps."""
+def _settings(config: Config) -> tuple[Floats, Floats, Floats]:
+    """Learning rates, weight decays, first norms: one for each rate, one from far away, and the one that jumps.
+
+    First norms go as sqrt(lr), so that also the way to equilibrium is the same in the space of functions.
+    """
     lrs = np.array([*config.lrs, config.lrs[0], config.lrs[0]])
-    return lrs, config.product / lrs, [None] * len(config.lrs) + [RADIUS, None]
+    radii = FIRST * np.sqrt(lrs / config.lrs[0])
+    radii[-2] = FAR
+    return lrs, config.product / lrs, radii
 
 
 def _names(config: Config) -> list[str]:
     lrs, decays, radii = (values[:-1] for values in _settings(config))
-    return [f"lr {a:g}, wd {b:.2g}" + (f" from {r:g}" if r else "") for a, b, r in zip(lrs, decays, radii, strict=True)]
+    far = ["" if r != FAR else f" from {FAR:g}" for r in radii]
+    return [f"lr {a:g}, wd {b:.2g}{text}" for a, b, text in zip(lrs, decays, far, strict=True)]
 
 
 def _steps(config: Config) -> int:
@@ -178,9 +186,7 @@ def _train(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     own = nets.problem(config, nets.EQUILIBRIUM, config.replicates, config.examples, config.noise, device)
     own = own.part(device.asarray(np.array(replicates)))
     params = nets.initial(config, nets.EQUILIBRIUM, net, replicates, logits=1.0, device=device)
-    usual = device.to_host((nn.flatten(params) ** 2).sum(axis=1) ** 0.5)
-    wanted = np.repeat([r or 0.0 for r in radii], config.replicates)
-    params = nets.resized(params, np.where(wanted > 0, wanted, usual), device)
+    params = nets.resized(params, np.repeat(radii, config.replicates), device)
     each, decay = (np.repeat(values, config.replicates) for values in (lrs, decays))
     later = each.copy()
     later[-config.replicates :] *= JUMP

@@ -30,7 +30,7 @@ RISE = 1.1
 """A burst is a rise of the norm by this factor at least."""
 EVERY = 10
 """Steps between measurements of loss and norm."""
-EDGE_REPLICATES, EDGE_EVERY, EDGE_LIFETIMES, LANCZOS = 6, 20, 10.0, 20
+EDGE_REPLICATES, EDGE_EVERY, EDGE_LIFETIMES, LANCZOS = 6, 20, 14.0, 12
 """The run whose curvature is measured: nets, steps between measurements, length in 1/(lr wd), steps of Lanczos."""
 SOURCE = "talk, Scale invariance of DNNs; Lobacheva et al. 2021"
 
@@ -259,7 +259,7 @@ def _late(record: xr.Dataset, model: int) -> int:
 
 def _edge(config: Config, setting: Setting, device: Device, progress: Progress) -> tuple[xr.Dataset, Floats]:
     """A run with the largest eigenvalue of the Hessian of the whole training loss."""
-    steps = round(EDGE_LIFETIMES / (setting.lr * setting.wd) / EDGE_EVERY) * EDGE_EVERY
+    steps = round(min(EDGE_LIFETIMES, config.period_lifetimes) / (setting.lr * setting.wd) / EDGE_EVERY) * EDGE_EVERY
     quantity = nn.Quantity("sharpness", "largest eigenvalue of the Hessian", "1", _sharpness)
     with progress.task("periods: curvature", steps) as task:
         found, _ = _train(config, setting, EDGE_REPLICATES, steps, device, task.advance, (quantity,), EDGE_EVERY)
