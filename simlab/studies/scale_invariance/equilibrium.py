@@ -191,7 +191,13 @@ def _train(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     later = each.copy()
     later[-config.replicates :] *= JUMP
     sgd = nn.SGD(nn.Piecewise([0, _jump(config)], [each, later]), weight_decay=decay)
-    quantities = ["weight_norm", "batch_gradient_norm", "effective_lr", _rarely("loss"), _rarely("test_error")]
+    quantities: list[Any] = [
+        "weight_norm",
+        "batch_gradient_norm",
+        "effective_lr",
+        _rarely("loss"),
+        _rarely("test_error"),
+    ]
     record = nn.Record(quantities, at=range(0, _steps(config) + 1, EVERY), test=(own.test_x, own.test_y))
     with progress.task("equilibrium: nets", _steps(config)) as task:
         _, found = nn.train(

@@ -110,7 +110,7 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
     slope = _slope(np.log(grid.rate.values), np.log(grid.scaled.values), relative.values)
     twins = data.isel(setting=slice(count - 1, count + 1))
     difference = float(twins.scaled[1] - twins.scaled[0])
-    shortest, longest = int(grid.rate.argmax()), int(grid.rate.argmin())
+    shortest, longest = int(grid.rate.values.argmax()), int(grid.rate.values.argmin())
     approach = float(grid.decay[shortest] - grid.decay[longest])
     claims = [
         Claim.equals(
@@ -118,23 +118,24 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
             0.0, float((twins.scaled_se**2).sum() ** 0.5), resolution=0.25,
         ),
         Claim.exceeds(
-            "periods/irregular", "Intervals are irregular, no clock.", SOURCE, float(one.irregular / one.irregular_se)
+            "periods/irregular", "Intervals are irregular, no clock.", SOURCE,
+            float(one.irregular / one.irregular_se), sigmas=4,
         ),
         Claim.exceeds(
             "periods/decay", "Falls last longer than free decay: gradients go on feeding the norm.", SOURCE,
-            float((one.decay - 1) / one.decay_se), sigmas=5,
+            float((one.decay - 1) / one.decay_se), sigmas=4,
         ),
         Claim.exceeds(
             "periods/free", "They come nearer to free decay as lr wd becomes small.", SOURCE,
-            approach / float((grid.decay_se[shortest] ** 2 + grid.decay_se[longest] ** 2) ** 0.5), sigmas=5,
+            approach / float((grid.decay_se[shortest] ** 2 + grid.decay_se[longest] ** 2) ** 0.5), sigmas=4,
         ),
         Claim.exceeds(
             "periods/edge", "At the start of a burst lr lambda_max is above 2.", SOURCE,
             _distance(np.log(data.crossed / 2)),
-            sigmas=5,
+            sigmas=4,
         ),
         Claim.exceeds(
-            "periods/calm", "In the fall before it was below 2.", SOURCE, _distance(np.log(2 / data.calm)), sigmas=5
+            "periods/calm", "In the fall before it was below 2.", SOURCE, _distance(np.log(2 / data.calm)), sigmas=4
         ),
         Claim.exact(
             "periods/floor", "Where wrong labels keep the loss up there are no bursts.", SOURCE, float(data.floor), 0.0

@@ -190,7 +190,7 @@ def _thresholds(config: Config, tell: Any) -> Floats:
 
 def _values(config: Config) -> Floats:
     """The mean loss of each start far above the threshold."""
-    state, total, rate = _starts(config), 0.0, FAR * toy.threshold(SCALES)
+    state, total, rate = _starts(config), np.zeros(TOY_STARTS), FAR * toy.threshold(SCALES)
     for step in range(TOY_STEPS):
         state = toy.step(state, SCALES, rate)
         total = total + toy.loss(state, SCALES) * (step >= TOY_STEPS // 10)

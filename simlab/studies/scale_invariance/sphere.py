@@ -255,7 +255,8 @@ def _stationary(
         if step % 100 == 99:
             tell(100)
     last = device.to_host(w[0] / (w * w).sum(axis=0) ** 0.5).astype(float)
-    return Stationary(*(device.to_host(total) for total in sums), last)
+    cosine, square, growth, turn = (device.to_host(total) for total in sums)
+    return Stationary(cosine, square, growth, turn, last)
 
 
 class _Walk(NamedTuple):
