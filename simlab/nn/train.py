@@ -133,6 +133,7 @@ def _run(
     if loss is None:
         classes: Loss = logistic if net.n_out == 1 else cross_entropy
         loss = classes if y.dtype.kind in "iu" else mse
+    y = _as_rows(net, loss, x, y)
     run = Run(net, loss, optimiser, x, y, size, key(seed, TRAINING), index.astype(np.int64), noise)
     rows = 1 if run.shared[1] else stack
     loss.value(Device.of(x).xp.zeros((rows, n, net.n_out or x.shape[-1]), x.dtype), y)  # refuses what does not fit
@@ -148,9 +149,18 @@ def _pair(net: Layer, params: Params, data: Any, name: str) -> tuple[Array, Arra
     return x, y.astype(x.dtype) if y.dtype.kind == "f" else y
 
 
+def _as_rows(net: Layer, loss: Loss, x: Array, y: Array) -> Array:
+    """The targets, as floats where the loss takes a row for each example: integers count as labels elsewhere."""
+    rows = loss.target_axes(y) == 1 and y.shape[-2:] == (x.shape[-2], net.n_out or x.shape[-1])
+    return y.astype(x.dtype) if rows else y
+
+
 def _test(run: Run, params: Params, record: Record) -> tuple[Array, Array]:
     """The test data; the training data stand where no quantity asks for any."""
-    return (run.x, run.y) if record.test is None else _pair(run.net, params, record.test, "test")
+    if record.test is None:
+        return run.x, run.y
+    x, y = _pair(run.net, params, record.test, "test")
+    return x, _as_rows(run.net, run.loss, x, y)
 
 
 def _engine(run: Run, name: str) -> Any:

@@ -242,6 +242,14 @@ def test_losses_go_by_the_targets() -> None:
         assert ((found.error >= 0) & (found.error <= 1)).all()
 
 
+def test_integers_are_rows_where_the_loss_takes_rows() -> None:
+    rows = np.eye(3, dtype=int)[LABELS]
+    record = nn.Record(["test_loss"], test=(X, rows))
+    whole, found = trained(y=rows, loss=nn.mse, record=record)
+    same(whole, trained(y=rows.astype(float), loss=nn.mse)[0])
+    assert found.test_loss.shape == (2, 3)
+
+
 REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: trained(batch_size=41), "batch_size is 41 and there are 40 examples"),
     (lambda: trained(batch_size=0), "batch_size must be a whole number of at least 1"),
