@@ -62,7 +62,8 @@ def train(
     is frozen; `diverged` says at which step (-1: never). `stop` freezes a model at a record; `stopped` says at which.
 
     checkpoint: a file that holds the state every `checkpoint_every` steps and at the end, written whole or not at all.
-    The same call with the same file goes on where it stands and ends with the same bits; `steps` may be larger.
+    The same call with the same file goes on where it stands and ends with the same bits; `steps` may be larger, with
+    steps to record at that hold those of before where `stop` or an angle looks at them.
     engine: "fused" is compiled code that takes one model at a time through many steps, for `mlp` in float32 with SGD
     (on a card, where a model fits in the memory of a processor); "arrays" is everything else; "auto" takes the first
     that applies. They agree to rounding. progress is called with
@@ -85,10 +86,11 @@ def train(
     saves: set[int] = set()
     if checkpoint is not None:
         path = Path(checkpoint)
+        checkpoints.require_folder(path)
         mark = checkpoints.mark(log, stop, mover.name, params)
         saves = {*range(checkpoint_every, steps, checkpoint_every), steps}
         if path.exists():
-            state = checkpoints.load(path, mark, state, log, wanted)
+            state = checkpoints.load(path, mark, state, log, wanted, steps)
     state = mover.start(state)
     for target in sorted({*wanted, *saves, steps}):
         if target < state.step or (target == state.step and target in log.rows):

@@ -159,6 +159,24 @@ def test_broken_checkpoints_are_refused(tmp_path: Path) -> None:
     trained(checkpoint=path, record=nn.Record(at=[12]))
     with pytest.raises(ValueError, match=r"no record of step 3"):
         trained(checkpoint=path, record=nn.Record(at=[3, 12]))
+    with pytest.raises(ValueError, match=r"at step 12, beyond the 11 asked for"):
+        trained(checkpoint=path, record=nn.Record(at=[12]), steps=11)
+    np.savez(path, step=np.array(12))
+    with pytest.raises(ValueError, match=r"is not a checkpoint"):
+        trained(checkpoint=path)
+
+
+@pytest.mark.parametrize("change", [{"record": ["angle"]}, {"stop": nn.Until("loss", 0.1)}], ids=["angle", "stop"])
+def test_a_record_that_a_longer_run_would_not_have_is_refused_where_it_matters(
+    change: dict[str, Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "run.npz"
+    trained(checkpoint=path, **change)
+    with pytest.raises(ValueError, match=r"has a record of step 12 and this run would not"):
+        trained(checkpoint=path, steps=30, **change)
+    path.unlink()
+    trained(checkpoint=path)
+    same(trained(checkpoint=path, steps=30)[0], trained(steps=30)[0])
 
 
 @pytest.mark.parametrize(("dtype", "rate"), [("float64", 1e160), ("float32", 1e20)])
@@ -269,6 +287,7 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: trained(y=LABELS[:-1]), "labels of shape"),
     (lambda: trained(params=nn.init(nn.mlp([4, 7, 3]), models=3)), "shapes of the parameters"),
     (lambda: trained(y=None), "data must be a pair"),
+    (lambda: trained(checkpoint="nowhere/run.npz"), "nowhere is no folder"),
     (lambda: trained(BATCH, batch_size=1), "at least 2 examples"),
     (lambda: trained(models=[0, 1, 2], params=nn.init(NET, models=2)), "index of each of the 2 models"),
     (lambda: trained(engine="fused"), "fused path covers"),
