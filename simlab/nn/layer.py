@@ -188,7 +188,7 @@ def added(one: Array | None, row: Array | None) -> Array:
 
 
 def require_width(width: Any, name: str = "width") -> int:
-    """A feature count as given; ValueError unless it is a positive integer."""
+    """A feature count, or another, as given; ValueError unless it is a positive integer."""
     if isinstance(width, bool) or not isinstance(width, Integral) or int(width) < 1:
         raise ValueError(f"{name} must be a positive integer, got {width!r}.")
     return int(width)
