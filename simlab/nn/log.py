@@ -38,11 +38,16 @@ class Log:
         """Measure all models, and freeze those that meet the rule for stopping."""
         device = Device.of(self.run.x)
         rates = device.asarray(table(self.run.optimiser.lr, state.step, state.step + 1, len(self.run.models))[0])
-        blocks = []
-        for part in blocks_of(self.run, state.params, self.test[0].shape[-2]):
+        blocks, parts = [], blocks_of(self.run, state.params, self.test[0].shape[-2])
+        for part in parts:
             frame = self._frame(state, part, rates)
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # of models that diverged
                 blocks.append([device.to_host(q.measure(frame)) for q in self.record.found])
+        for q, value in zip(self.record.found, blocks[0], strict=True):
+            if np.shape(value) != (parts[0].stop,):
+                raise ValueError(
+                    f"quantity {q.name} must give one number for each model, ({parts[0].stop},), got {np.shape(value)}."
+                )
         row = {q.name: np.concatenate([b[i] for b in blocks]) for i, q in enumerate(self.record.found)}
         self.rows[state.step] = row
         if any(q.needs_before for q in self.record.found):

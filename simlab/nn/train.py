@@ -75,7 +75,9 @@ def train(
     """
     run = _run(net, params, data, optimiser, batch_size, seed, loss, models, noise)
     steps, checkpoint_every = _count("steps", steps, 0), _count("checkpoint_every", checkpoint_every, 1)
-    record = record if isinstance(record, Record) else Record(record or ("loss",))
+    record = record if isinstance(record, Record) else Record(("loss",) if record is None else record)
+    if stop is not None and not isinstance(stop, Until):
+        raise ValueError(f"stop must be a rule such as Until('loss', 0.01), got {stop!r}.")
     if stop is not None and stop.quantity not in [q.name for q in record.found]:
         raise ValueError(f"stop looks at {stop.quantity!r}, which is not recorded; add it to the record.")
     mover = _engine(run, engine)
@@ -117,10 +119,12 @@ def _run(
     noise: Any,
 ) -> Run:
     """What training stands on, checked."""
-    stack = len(leaves(params)[0])
     like = init(net, models=1)
     if [a.shape[1:] for a in leaves(params)] != [a.shape[1:] for a in leaves(like)]:
         raise ValueError("params do not have the shapes of the parameters of this net; make them with init(net, ...).")
+    stack = len(leaves(params)[0])
+    if not isinstance(optimiser, Optimiser):
+        raise ValueError(f"optimiser must be one such as SGD(0.1), got {optimiser!r}.")
     x, y = _pair(net, params, data, "data")
     n = x.shape[-2]
     size = _count("batch_size", batch_size, 1)
@@ -132,9 +136,9 @@ def _run(
     optimiser.numbers(stack)
     table(optimiser.lr, 0, 1, stack)
     per_model("noise", rate(noise, 0), stack)
-    if loss is None:
-        classes: Loss = logistic if net.n_out == 1 else cross_entropy
-        loss = classes if y.dtype.kind in "iu" else mse
+    loss = _default(net, y) if loss is None else loss
+    if not hasattr(loss, "target_axes"):
+        raise ValueError(f"loss must be mse, cross_entropy, logistic or another Loss, got {loss!r}.")
     y = _as_rows(net, loss, x, y)
     run = Run(net, loss, optimiser, x, y, size, key(seed, TRAINING), index.astype(np.int64), noise)
     rows = 1 if run.shared[1] else stack
@@ -151,6 +155,17 @@ def _pair(net: Layer, params: Params, data: Any, name: str) -> tuple[Array, Arra
     return x, y.astype(x.dtype) if y.dtype.kind == "f" else y
 
 
+def _default(net: Layer, y: Array) -> Loss:
+    """The loss that targets of this kind ask for; ValueError where none does."""
+    if y.dtype.kind in "iu":
+        return logistic if net.n_out == 1 else cross_entropy
+    if y.dtype.kind != "f" or y.ndim < 2:
+        raise ValueError(
+            f"y must hold integer labels (n) or float targets (n, out), got {y.dtype} {y.shape}; convert or reshape it."
+        )
+    return mse
+
+
 def _as_rows(net: Layer, loss: Loss, x: Array, y: Array) -> Array:
     """The targets, as floats where the loss takes a row for each example: integers count as labels elsewhere."""
     rows = loss.target_axes(y) == 1 and y.shape[-2:] == (x.shape[-2], net.n_out or x.shape[-1])
@@ -162,6 +177,8 @@ def _test(run: Run, params: Params, record: Record) -> tuple[Array, Array]:
     if record.test is None:
         return run.x, run.y
     x, y = _pair(run.net, params, record.test, "test")
+    if x.shape[-2] not in y.shape:
+        raise ValueError(f"test has {x.shape[-2]} examples and y has shape {y.shape}; give each example a y.")
     return x, _as_rows(run.net, run.loss, x, y)
 
 

@@ -303,8 +303,22 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: trained(stop=nn.Until("error", 0.0)), "which is not recorded"),
     (lambda: nn.Record(["los"]), "there is no quantity 'los'"),
     (lambda: nn.Record(["test_loss"]), "test_loss is measured on test data"),
-    (lambda: nn.Record(at=[-1]), "must not be negative"),
+    (lambda: nn.Record(at=[-1]), "whole numbers from 0, got -1"),
+    (lambda: nn.Record(at=[1.5]), "whole numbers from 0, got 1.5"),  # type: ignore[list-item]
+    (lambda: nn.Record(at=0.5), "whole numbers from 0, got 0.5"),  # type: ignore[arg-type]
+    (lambda: trained(record=5), "quantities must be names"),
+    (lambda: nn.linear_steps(10, 0), "every must be a positive integer"),
+    (lambda: nn.log_steps(10, 0), "per_decade must be a positive integer"),
     (lambda: trained(record=nn.Record(["test_loss"], test=(X[:, :4], LABELS))), "takes 5 features, got 4"),
+    (lambda: trained(record=nn.Record(["test_error"], test=(X, LABELS[:5]))), "test has 40 examples and y has shape"),
+    (lambda: trained(record=nn.Record(["test_calibrated_nll"], test=(X[:1], LABELS[:1]))), "at least 2 examples"),
+    (lambda: trained(record=[nn.Quantity("one", "", "1", lambda frame: 1.0)]), r"for each model, \(3,\), got \(\)"),
+    (lambda: trained(optimiser=0.1), "optimiser must be one such as"),
+    (lambda: trained(loss="mse"), "loss must be mse, cross_entropy"),
+    (lambda: trained(stop=("loss", 0.1)), "stop must be a rule"),
+    (lambda: trained(seed=1.5), "seed must be a non-negative integer, got 1.5"),
+    (lambda: trained(y=LABELS.astype(float)), "y must hold integer labels"),
+    (lambda: trained(y=LABELS.astype(str)), "y must hold integer labels"),
 ]
 
 
