@@ -13,7 +13,7 @@ import numpy as np
 from simlab.device import Device
 from simlab.files import write_atomically
 from simlab.nn.engine import State
-from simlab.nn.layer import rebuilt
+from simlab.nn.layer import every_array, rebuilt
 from simlab.nn.log import Log, Until
 
 FORMAT = 1
@@ -32,8 +32,8 @@ def mark(log: Log, stop: Until | None, engine: str, params: Any) -> str:
 
 def save(path: Path, mark: str, state: State, log: Log) -> None:
     """Write the state, the rows of the record so far and the parameters of the last record."""
-    arrays = {f"state/{i}": a for i, a in enumerate(_arrays((state.params, state.memory)))}
-    arrays |= {f"before/{i}": a for i, a in enumerate(_arrays(log.before))}
+    arrays = {f"state/{i}": a for i, a in enumerate(every_array((state.params, state.memory)))}
+    arrays |= {f"before/{i}": a for i, a in enumerate(every_array(log.before))}
     arrays |= {f"row/{step}/{name}": v for step, row in log.rows.items() for name, v in row.items()}
     arrays |= {"diverged": state.diverged, "stopped": state.stopped, "step": np.array(state.step)}
 
@@ -80,13 +80,6 @@ def load(path: Path, mark: str, start: State, log: Log, wanted: list[int], last:
     if "before/0" in found:
         log.before = _filled(start.params, found, "before")
     return State(step, params, memory, found["diverged"], found["stopped"])
-
-
-def _arrays(tree: Any) -> list[Any]:
-    """Every array of a tree, statistics among them."""
-    if isinstance(tree, tuple):
-        return [a for part in tree for a in _arrays(part)]
-    return [] if tree is None else [tree]
 
 
 def _filled(like: Any, found: dict[str, np.ndarray], group: str) -> Any:

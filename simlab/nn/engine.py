@@ -14,7 +14,7 @@ import numpy as np
 from simlab.device import Device
 from simlab.nn.derivatives import population
 from simlab.nn.draws import Draw
-from simlab.nn.layer import Array, Layer, Params, leaves, rebuilt, select, tree_map
+from simlab.nn.layer import Array, Layer, Params, every_array, leaves, rebuilt, select, tree_map
 from simlab.nn.losses import Loss, trusting
 from simlab.nn.noise import at_step
 from simlab.nn.optimisers import Optimiser
@@ -105,7 +105,7 @@ def joined(parts: list[Any]) -> Any:
 def blocks_of(run: Run, params: Params, examples: int = 0) -> list[slice]:
     """Slices of models whose activations on all data fit in `EVALUATION` bytes."""
     # The last axis of every array of a layer is its width; x, y, slope and cotangent of each make four.
-    widths = sum(leaf.shape[-1] for leaf in leaves(params))
+    widths = sum(array.shape[-1] for array in every_array(params) if array.ndim > 1)
     examples = max(run.examples, examples)
     size = max(1, EVALUATION // (4 * examples * widths * leaves(params)[0].dtype.itemsize))
     return [slice(a, min(a + size, len(run.models))) for a in range(0, len(run.models), size)]

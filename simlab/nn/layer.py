@@ -147,6 +147,13 @@ def leaves(params: Params) -> list[Array]:
     return [params]
 
 
+def every_array(params: Params) -> list[Array]:
+    """All arrays in order, untrained ones too."""
+    if isinstance(params, tuple):
+        return [array for part in params for array in every_array(part)]
+    return [] if params is None else [params]
+
+
 def tree_map(function: Callable[..., Array], first: Params, *rest: Params) -> Params:
     """function(leaf of first, leaf of each rest) for every trained array; untrained state is that of `first`."""
     if first is None or is_state(first):

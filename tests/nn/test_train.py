@@ -231,6 +231,20 @@ def test_measuring_some_models_at_a_time_gives_the_same(net: Any, monkeypatch: p
         np.testing.assert_allclose(part[1][name], whole[1][name], rtol=1e-9, atol=1e-12, err_msg=name)
 
 
+def test_measuring_counts_the_activations_of_fixed_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = nn.serial(nn.fixed(nn.dense(5, 1000)), nn.relu, nn.fixed(nn.dense(1000, 2)), nn.dense(2, 3))
+    params = nn.init(net, models=3, dtype="float64")
+    sizes: list[int] = []
+
+    def measure(frame: Any) -> np.ndarray:
+        sizes.append(len(frame.size))
+        return np.asarray(frame.size)
+
+    monkeypatch.setattr("simlab.nn.engine.EVALUATION", 2 * 4 * 40 * 8 * 2010)  # two arrays of 1000, two of 2, two of 3
+    trained(net, params=params, steps=0, record=[nn.Quantity("size", "norm", "1", measure)])
+    assert sizes == [2, 1]
+
+
 def test_the_record_says_what_it_is() -> None:
     _, found = trained(record=["loss", "weight_norm"])
     assert found.sizes == {"step": 2, "model": 3}
