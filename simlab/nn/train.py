@@ -85,6 +85,8 @@ def train(
     state = State(0, params, optimiser.memory(params), never, never)
     wanted = record.steps(steps)
     log = Log(run, record, _test(run, params, record), stop)
+    if wanted and wanted[0] > 0:
+        log.rehearse(state)
     saves: set[int] = set()
     if checkpoint is not None:
         path = Path(checkpoint)

@@ -245,6 +245,13 @@ def test_measuring_counts_the_activations_of_fixed_layers(monkeypatch: pytest.Mo
     assert sizes == [2, 1]
 
 
+def test_test_data_that_do_not_fit_are_refused_before_training() -> None:
+    done: list[int] = []
+    with pytest.raises(ValueError, match=r"labels must be in 0 ... 2"):
+        trained(record=nn.Record(["test_loss"], at=[12], test=(X, LABELS + 1)), progress=done.append)
+    assert done == []
+
+
 def test_the_record_says_what_it_is() -> None:
     _, found = trained(record=["loss", "weight_norm"])
     assert found.sizes == {"step": 2, "model": 3}
@@ -326,7 +333,10 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: trained(record=nn.Record(["test_loss"], test=(X[:, :4], LABELS))), "takes 5 features, got 4"),
     (lambda: trained(record=nn.Record(["test_error"], test=(X, LABELS[:5]))), "test has 40 examples and y has shape"),
     (lambda: trained(record=nn.Record(["test_calibrated_nll"], test=(X[:1], LABELS[:1]))), "at least 2 examples"),
-    (lambda: trained(record=[nn.Quantity("one", "", "1", lambda frame: 1.0)]), r"for each model, \(3,\), got \(\)"),
+    (
+        lambda: trained(record=[nn.Quantity("one", "", "1", lambda frame: 1.0)]),
+        r"of each model, \(3,\), got shape \(\)",
+    ),
     (lambda: trained(optimiser=0.1), "optimiser must be one such as"),
     (lambda: trained(loss="mse"), "loss must be mse, cross_entropy"),
     (lambda: trained(stop=("loss", 0.1)), "stop must be a rule"),
