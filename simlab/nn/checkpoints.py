@@ -107,6 +107,8 @@ def _feed(digest: Any, value: Any) -> None:
     elif hasattr(value, "dtype"):
         host = np.ascontiguousarray(Device.of(value).to_host(value))
         digest.update(f"{host.dtype.str}{host.shape}".encode() + host.tobytes())
+    elif hasattr(value, "__dict__") and not hasattr(value, "__qualname__"):  # such as a schedule of the user's own
+        _feed(digest, (type(value).__qualname__, *sorted(vars(value).items())))
     elif isinstance(value, Callable):  # type: ignore[arg-type]
         digest.update(getattr(value, "__qualname__", type(value).__name__).encode())
     else:

@@ -17,7 +17,7 @@ PerModel = Any
 
 
 class Schedule(ABC):
-    """lr at a step, counted from 0: a number, or an array (model,)."""
+    """lr at a step, counted from 0: a number, or an array (model,). A record asks for it at the end of the run, too."""
 
     @abstractmethod
     def __call__(self, step: int) -> Any:

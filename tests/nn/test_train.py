@@ -252,6 +252,28 @@ def test_test_data_that_do_not_fit_are_refused_before_training() -> None:
     assert done == []
 
 
+class Table(nn.Schedule):
+    """A schedule that a user wrote, without an end beyond its own."""
+
+    def __init__(self, rates: np.ndarray) -> None:
+        self.rates = rates
+
+    def __call__(self, step: int) -> Any:
+        return self.rates[step]
+
+
+def test_schedules_of_a_users_own(tmp_path: Path) -> None:
+    path, rates = tmp_path / "run.npz", np.linspace(0.1, 0.2, 13)
+    options: dict[str, Any] = {"optimiser": nn.SGD(Table(rates)), "params": nn.init(NET, models=3)}
+    for engine in ("arrays", "fused"):
+        found = trained(engine=engine, record=["learning_rate"], **options)[1]
+        np.testing.assert_array_equal(found.learning_rate, rates[[[0] * 3, [12] * 3]])
+    trained(checkpoint=path, **options)
+    same(trained(checkpoint=path, **options)[0], trained(**options)[0])
+    with pytest.raises(ValueError, match="checkpoint of another run"):
+        trained(checkpoint=path, **options | {"optimiser": nn.SGD(Table(2 * rates))})
+
+
 def test_the_record_says_what_it_is() -> None:
     _, found = trained(record=["loss", "weight_norm"])
     assert found.sizes == {"step": 2, "model": 3}
