@@ -151,7 +151,7 @@ def _run(
 def _pair(net: Layer, params: Params, data: Any, name: str) -> tuple[Array, Array]:
     """(x, y) as arrays beside the parameters."""
     if not (isinstance(data, tuple) and len(data) == 2):
-        raise ValueError(f"{name} must be a pair (x, y), got {type(data).__name__}.")
+        raise ValueError(f"{name} must be a tuple (x, y) of arrays, got {type(data).__name__}.")
     x = checked(net, params, data[0])
     y = at_home(x, data[1])
     return x, y.astype(x.dtype) if y.dtype.kind == "f" else y

@@ -337,7 +337,7 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: trained(y=LABELS + 1), "labels must be in 0 ... 2"),
     (lambda: trained(y=LABELS[:-1]), "labels of shape"),
     (lambda: trained(params=nn.init(nn.mlp([4, 7, 3]), models=3)), "shapes of the parameters"),
-    (lambda: trained(y=None), "data must be a pair"),
+    (lambda: trained(y=None), "data must be a tuple"),
     (lambda: trained(checkpoint="nowhere/run.npz"), "nowhere is no folder"),
     (lambda: trained(BATCH, batch_size=1), "at least 2 examples"),
     (lambda: trained(models=[0, 1, 2], params=nn.init(NET, models=2)), "index of each of the 2 models"),
@@ -403,11 +403,14 @@ def test_a_stand_in_card_gives_the_same(name: str, norm: bool, tmp_path: Path, m
     np.testing.assert_allclose(card.to_host(nn.flatten(there[0])), nn.flatten(here[0]), rtol=1e-12, atol=1e-14)
     for variable in here[1].data_vars:
         np.testing.assert_allclose(there[1][variable], here[1][variable], rtol=1e-7, atol=1e-10, err_msg=str(variable))
+    for curved in (nn.hessian, nn.hessian_operator):
+        with pytest.raises(ValueError, match="targets are on gpu and the net on cpu"):
+            curved(net, nn.cross_entropy, nn.init(net, models=1), X, card.asarray(LABELS))
     with pytest.raises(ValueError, match="features are on gpu and the net on cpu"):
         nn.train(net, nn.init(net, models=3), (card.asarray(X), y), optimiser, batch_size=7, steps=1)
 
 
-def test_nets_of_different_shapes_are_stacks_of_their_own() -> None:
+def test_nets_of_different_shapes_are_stacks_of_their_own(tmp_path: Path) -> None:
     nets = {width: nn.mlp([5, width, 3], "tanh") for width in (2, 9)}
     options: dict[str, Any] = {"batch_size": 7, "steps": 5, "seed": 3}
     rates = {2: nn.SGD(0.1), 9: nn.SGD(0.2)}
@@ -419,6 +422,12 @@ def test_nets_of_different_shapes_are_stacks_of_their_own() -> None:
         alone, record = nn.train(net, params, (X, LABELS), rates[width], **options)
         same(ends[width], alone)
         np.testing.assert_array_equal(found.loss.sel(width=width), record.loss)
+    for _ in range(2):  # the second time from the files
+        kept, _ = nn.train_each(
+            nets, (X, LABELS), rates, models=2, dtype="float64", checkpoint=tmp_path / "run.npz", **options
+        )
+        same(tuple(kept.values()), tuple(ends.values()))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["run-width-2.npz", "run-width-9.npz"]
     with pytest.raises(ValueError, match="at least one net"):
         nn.train_each({}, (X, LABELS), nn.SGD(0.1), models=2, **options)
     with pytest.raises(ValueError, match="same values"):
