@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from numbers import Integral
 from typing import Any, NamedTuple
 
 from simlab.device import Device
 from simlab.nn.calibration import calibrated_nll, temperature
 from simlab.nn.derivatives import predict, value_and_grad
 from simlab.nn.engine import Batches, Run, with_population
-from simlab.nn.layer import Array, Layer, Params, leaves
+from simlab.nn.layer import Array, Layer, Params, leaves, require_width
 from simlab.nn.losses import Loss
 from simlab.nn.optimisers import norm
 
@@ -152,6 +153,7 @@ QUANTITIES = {
 
 def log_steps(steps: int, per_decade: int = 10) -> tuple[int, ...]:
     """0, 1 and on to `steps`, evenly spaced in the logarithm; the points of a longer run hold those of a shorter."""
+    require_width(per_decade, "per_decade")
     found = {0, steps}
     place = 0
     while (at := round(10 ** (place / per_decade))) < steps:
@@ -162,7 +164,7 @@ def log_steps(steps: int, per_decade: int = 10) -> tuple[int, ...]:
 
 def linear_steps(steps: int, every: int) -> tuple[int, ...]:
     """0, every, 2 every, ... and `steps`."""
-    return tuple(sorted({*range(0, steps, every), steps}))
+    return tuple(sorted({*range(0, steps, require_width(every, "every")), steps}))
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,7 @@ class Record:
 
     at: step 0 is the start, step s what s updates made; the start and the end where it is None. `log_steps` and
     `linear_steps` make schedules. test: (x, y) for the quantities on test data.
-    ValueError on an unknown name, on a step that is negative, or on a test quantity without test data.
+    ValueError on an unknown name, on a step that is none, or on a test quantity without test data.
     """
 
     quantities: Sequence[str | Quantity] = ("loss",)
@@ -180,7 +182,9 @@ class Record:
     found: tuple[Quantity, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        names = [self.quantities] if isinstance(self.quantities, str) else self.quantities
+        names: Any = [self.quantities] if isinstance(self.quantities, str) else self.quantities
+        if not isinstance(names, Sequence) or not all(isinstance(q, str | Quantity) for q in names):
+            raise ValueError(f"quantities must be names or Quantity tuples in a sequence, got {names!r}.")
         unknown = [name for name in names if isinstance(name, str) and name not in QUANTITIES]
         if unknown:
             raise ValueError(f"there is no quantity {unknown[0]!r}; record some of {', '.join(QUANTITIES)}.")
@@ -189,9 +193,12 @@ class Record:
             first = next(q.name for q in found if q.needs_test)
             raise ValueError(f"{first} is measured on test data; give them, Record(..., test=(x, y)).")
         if self.at is not None:
-            object.__setattr__(self, "at", tuple(sorted({int(step) for step in self.at})))
-            if self.at and min(self.at) < 0:
-                raise ValueError(f"steps to record at must not be negative, got {min(self.at)}.")
+            at: Any = self.at
+            steps = list(at) if isinstance(at, Iterable) else [at]
+            wrong = [step for step in steps if not isinstance(step, Integral) or step < 0]
+            if wrong:
+                raise ValueError(f"steps to record at must be whole numbers from 0, got {wrong[0]!r}.")
+            object.__setattr__(self, "at", tuple(sorted({int(step) for step in steps})))
         object.__setattr__(self, "found", found)
 
     def steps(self, last: int) -> list[int]:
