@@ -42,7 +42,8 @@ SOURCE = "talk, Scale invariance of DNNs; van Laarhoven 2017; Wan et al. 2021; L
 
 
 def check(config: Config) -> None:
-    """Everything that Config can hold is good input."""
+    """Refuse data that cannot be used."""
+    nets.check(config)
 
 
 def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:

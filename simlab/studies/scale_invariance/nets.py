@@ -16,6 +16,7 @@ import numpy as np
 
 from simlab import nn
 from simlab.device import Device
+from simlab.errors import InputError
 from simlab.nn import data
 from simlab.nn.draws import LANGEVIN, Draw
 from simlab.nn.layer import Fixed, Layer, Params, leaves, rebuilt
@@ -90,6 +91,17 @@ def _of_models(value: Any, params: Params, device: Device) -> Array:
 @cache
 def _source(path: Path | None) -> data.Data:
     return data.digits() if path is None else data.npz(path)
+
+
+def check(config: Config, examples: str = "examples") -> None:
+    """InputError where the data cannot be read, are no classes, or leave too few for tests; `examples` is a field."""
+    source, wanted = _source(config.data), getattr(config, examples)
+    if source.classes is None:
+        raise InputError("data: y must be integer labels, for this study classifies.")
+    if wanted + 50 > len(source):
+        raise InputError(
+            f"{examples} = {wanted}: the data have {len(source)} examples and 50 at least must be left for tests."
+        )
 
 
 def classes(config: Config) -> int:

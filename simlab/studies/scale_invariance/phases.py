@@ -67,7 +67,8 @@ BUMP = Variant("bump", 10.0, 0.2)
 
 
 def check(config: Config) -> None:
-    """Refuse checkpoints that do not follow each other."""
+    """Refuse checkpoints that do not follow each other, and data that cannot be used."""
+    nets.check(config, "phase_examples")
     if list(config.phase_steps) != sorted(set(config.phase_steps)) or config.phase_steps[0] < 1:
         raise InputError("phase_steps must be increasing steps from 1 on.")
 

@@ -51,7 +51,8 @@ RESOLVED = 0.002
 
 
 def check(config: Config) -> None:
-    """Everything that Config can hold is good input."""
+    """Refuse data that cannot be used."""
+    nets.check(config)
 
 
 def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
