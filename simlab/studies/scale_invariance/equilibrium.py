@@ -31,6 +31,8 @@ BATCH, EVERY, RARELY = 50, 7, 98
 
 The batches of an epoch are without replacement, and the gradient on one depends on its place: with a step that shares
 no factor with the usual 20 places all are seen alike."""
+SHOWN = 41
+"""Steps of the curves that are kept."""
 JUMP = 3.0
 """The factor by which the learning rate jumps in the last setting, after half of its run."""
 FIRST, FAR = 8.0, 20.0
@@ -72,15 +74,19 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
         values = record[name].values.astype(float)[late & (steps % RARELY == 0)].mean(axis=0)[: len(config.lrs)].T
         joint = joint_mean(np.log(values[:, 1:] / values[:, :1]))
         found |= measured_jointly(f"same_{name}", "contrast", joint, f"{text}: logarithm of the ratio at one lr wd")
-    found |= given("step", "step", steps, "steps", "steps")
-    found |= measured("norm", ("step", "setting"), mean(rho2[:, :-1].transpose(2, 0, 1) ** 0.5), "norm of the weights")
     curve = _recursion(config, steps, rho2[:, -1], unit[:, -1])
     places = [int(np.abs(steps - step).argmin()) for step in _stages(config)]
     relaxed = rho2[places, -1] ** 0.5 / curve[places]
-    found |= measured("jump", "step", mean(rho2[:, -1].T ** 0.5), "norm of the weights, learning rate jumping")
     found |= given("stage", "stage", steps[places], "steps at which the relaxation is judged")
     found |= measured("relaxed", "stage", mean(relaxed.T), "norm after the jump over the recursion's")
-    found |= given("recursion", "step", curve.mean(axis=1), "recursion with the measured gradients, mean over nets")
+    shown = np.unique(np.linspace(0, len(steps) - 1, SHOWN).astype(int))  # a figure needs no more
+    norms = rho2[shown] ** 0.5
+    found |= given("step", "step", steps[shown], "steps", "steps")
+    found |= measured("norm", ("step", "setting"), mean(norms[:, :-1].transpose(2, 0, 1)), "norm of the weights")
+    found |= measured("jump", "step", mean(norms[:, -1].T), "norm of the weights, learning rate jumping")
+    found |= given(
+        "recursion", "step", curve[shown].mean(axis=1), "recursion with the measured gradients, mean over nets"
+    )
     return xr.Dataset(found)
 
 
@@ -95,7 +101,6 @@ def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
             f"same_{name}", "contrast", np.zeros(len(config.lrs) - 1), f"{text}: logarithm of the ratio at one lr wd"
         )
     found |= predicted("relaxed", "stage", np.ones(len(CLAIMED)), "norm after the jump over the recursion's")
-    found |= predicted("jump", "step", simulation.recursion.values, "norm of the weights, learning rate jumping")
     return xr.Dataset(found)
 
 
@@ -137,15 +142,13 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
     """Norms of every setting in units of sqrt(lr), where they are the same; the relaxation after the jump."""
     norms, jump = axes
     lrs = _settings(config)[0]
-    shown = slice(None, None, max(1, data.sizes["step"] // 40))
     for i, name in enumerate(data["setting"].values):
-        one = data.isel(setting=i, step=shown)
+        one = data.isel(setting=i)
         look.points(norms, one.step, one.norm / lrs[i] ** 0.5, one.norm_se / lrs[i] ** 0.5, str(name), color=i)
     norms.set(title="One equilibrium for one lr wd", xlabel="step", ylabel="norm / sqrt(lr)")
-    part = data.isel(step=shown)
-    look.points(jump, part.step, part.jump, part.jump_se, "nets")
+    look.points(jump, data.step, data.jump, data.jump_se, "nets")
     after = data.step >= _jump(config)
-    look.line(jump, data.step[after], data.jump_theory[after], "exact recursion, measured gradients")
+    look.line(jump, data.step[after], data.recursion[after], "exact recursion, measured gradients")
     jump.set(title=f"The learning rate jumps by {JUMP:g}", xlabel="step", ylabel="norm of the weights")
 
 

@@ -100,8 +100,6 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
 def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
     """The same functions, on spheres whose radii drift apart."""
     found: dict[str, Any] = predicted("growth", (), (1 - LR * DECAY) ** -STEPS, "norm without decay over norm with it")
-    zero = np.zeros(simulation.sizes["step"])
-    found |= predicted("apart", "step", zero, "difference of outputs, weight decay and growing rate")
     return xr.Dataset(found)
 
 

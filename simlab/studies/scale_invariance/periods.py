@@ -28,6 +28,8 @@ Floats = NDArray[np.float64]
 PANELS = 2
 RISE = 1.1
 """A burst is a rise of the norm by this factor at least."""
+SHOWN = 120
+"""Measurements of the first net that are kept for the figure."""
 EVERY = 10
 """Steps between measurements of loss and norm."""
 EDGE_REPLICATES, EDGE_EVERY, EDGE_LIFETIMES, LANCZOS = 6, 20, 14.0, 12
@@ -90,7 +92,7 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     counts = np.array([_late(floor, m) for m in range(config.replicates)])
     found |= given("floor", (), counts.sum(), "bursts where the loss has a floor")
     found |= _crossings(edge, sharpness, grid[0])
-    shown = records[0].isel(model=0)
+    shown = records[0].isel(model=0, step=slice(0, SHOWN))
     found |= given("step", "step", shown.step.values, "steps", "steps")
     found |= given("example_norm", "step", shown.weight_norm.values, "norm of the weights of the first net")
     found |= given("example_loss", "step", shown.batch_loss.values, "loss of the first net on the minibatch")

@@ -41,13 +41,13 @@ NONE = 0.01
 """A rise of the test error that would not be worth a name."""
 SOURCE = "talk, Scale invariance of DNNs and Experiment 1; rival: Heckel & Yilmaz 2021"
 MEASURES = {
-    "train_error": "share of training data misclassified", "train_loss": "training loss",
+    "train_error": "share of training data misclassified",
     "test_error": "share of test data misclassified", "test_loss": "test loss",
     "sharpness": f"rise of the training loss {nets.DISTANCE:g} norms away",
 }  # fmt: skip
 
 
-RUNNING = {"radius": "norm of the weights", "running_error": "share of test data misclassified, without annealing"}
+RUNNING = {"radius": "norm of the weights"}
 
 
 class Variant(NamedTuple):
@@ -92,11 +92,8 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     for name in ("test_error", "test_loss"):
         gains = np.stack([v[name][:, 1] - v[name][:, -1] for v in values], axis=1)
         found |= measured(f"gain_{name}", "variant", mean(gains), f"{MEASURES[name]}: fall in phase 2")
-        for i, v in enumerate(VARIANTS[1:], 1):
-            lost = mean(gains[:, 0] - gains[:, i])
-            found |= measured(
-                f"lost_{name}_{v.name}", (), lost, f"{MEASURES[name]}: fall in phase 2, plain less {v.name}"
-            )
+        lost = mean(gains[:, 0] - gains[:, 1])
+        found |= measured(f"lost_{name}_frozen", (), lost, f"{MEASURES[name]}: fall in phase 2, plain less frozen")
     wider = np.stack([np.log(v["sharpness"][:, 1] / v["sharpness"][:, -1]) for v in values], axis=1)
     found |= measured("widening", "variant", mean(wider), "ln of the sharpness, second checkpoint over last")
     lost = mean(wider[:, 0] - wider[:, 1])
@@ -107,8 +104,6 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     found |= measured("early_rise", (), early, "rise of the test error in phase 1")
     rise = mean(bump["test_error"][:, 1] - bump["test_error"][:, 0])
     found |= measured("bump_rise", (), rise, "bump: rise of the annealed test error")
-    fall = mean(bump["test_error"][:, 1] - bump["test_error"][:, 2])
-    found |= measured("bump_fall", (), fall, "bump: fall of the annealed test error")
     return xr.Dataset(found)
 
 
@@ -191,7 +186,7 @@ def _z(data: xr.Dataset, name: str) -> float:
 
 
 def _run(config: Config, variant: Variant, steps: tuple[int, ...], device: Device, tell: Any) -> dict[str, Floats]:
-    """Measures of the annealed copies, and norm and test error of the nets themselves, (replicate, checkpoint) each."""
+    """Measures of the annealed copies, and the norm of the nets themselves, (replicate, checkpoint) each."""
     count, hidden = config.phase_replicates, config.phase_width
     net = nets.scale_invariant((nets.features(config), hidden, hidden, hidden, nets.classes(config)))
     replicates = list(range(count))
@@ -200,18 +195,16 @@ def _run(config: Config, variant: Variant, steps: tuple[int, ...], device: Devic
     start = nets.resized(start, 1.0, device)
     seed, xp = nets.seed(config, nets.PHASES), device.xp
     flats: list[Array] = []
-    errors: list[Floats] = []
 
     def train(params: Any, sgd: Any, at: list[int], way: int) -> None:
-        """Train to the last of these steps, and keep parameters and test error at each."""
+        """Train to the last of these steps, and keep the parameters at each."""
         kept = nets.Keeper(lambda frame: nn.flatten(frame.params))
-        record = nn.Record([kept.quantity, "test_error"], at=at, test=(data.test_x, data.test_y))
-        _, found = nn.train(
+        record = nn.Record([kept.quantity], at=at)
+        nn.train(
             net, params, (data.x, data.y), sgd, batch_size=BATCH, steps=at[-1], seed=seed + way * 2**40, record=record,
             progress=lambda done: tell(done * count),
         )  # fmt: skip
         flats.extend(kept.at(step) for step in at)
-        errors.extend(found.test_error.values)
 
     plain = nn.SGD(LR, weight_decay=DECAY)
     if variant.frozen:
@@ -233,7 +226,6 @@ def _run(config: Config, variant: Variant, steps: tuple[int, ...], device: Devic
     found = _measure(config, net, annealed, many, replicates * every)
     found["radius"] = device.to_host(norm(copies))
     result = {name: np.asarray(values, float).reshape(every, count).T for name, values in found.items()}
-    result["running_error"] = np.stack(errors, axis=1)
     result["start"] = device.to_host(norm(start)).astype(float)
     return result
 
@@ -246,9 +238,7 @@ def _measure(config: Config, net: Any, params: Any, data: nets.Problem, replicat
         part = slice(first, first + config.phase_replicates)
         own, some = nn.select(params, part), data.part(part)
         outputs, tests = net.forward(own, some.x)[0], nn.predict(net, own, some.test_x)
-        loss = nn.cross_entropy.value(outputs, some.y)
         columns["train_error"].append(nn.error(outputs, some.y))
-        columns["train_loss"].append(loss)
         columns["test_error"].append(nn.error(tests, some.test_y))
         columns["test_loss"].append(nn.cross_entropy.value(tests, some.test_y))
     found = {name: np.concatenate([device.to_host(v) for v in values]) for name, values in columns.items()}

@@ -21,7 +21,7 @@ from simlab.nn.draws import LANGEVIN, Draw
 from simlab.progress import Progress
 from simlab.quantities import given, measured, measured_jointly, predicted
 from simlab.random import key
-from simlab.statistics import Estimate, Joint, chi_square, fit, mean, ratio
+from simlab.statistics import Estimate, Joint, chi_square, fit, mean
 from simlab.studies.scale_invariance.config import Config
 from simlab.theory import scale_invariant as theory_of
 from simlab.theory.von_mises_fisher import VonMisesFisher
@@ -31,7 +31,7 @@ Floats = NDArray[np.float64]
 PANELS = 2
 SCENE = 7
 """The scene's cell in the keys of the seed."""
-BINS, FRAMES, CURVE = 16, 40, 24
+BINS, FRAMES, CURVE = 16, 40, 16
 """Bins of the cosine, frames of a walker that are averaged, recorded steps of the relaxation."""
 LR = 0.05
 CLAIMED = (0.5, 1.5, 4.0)
@@ -46,7 +46,6 @@ class Stationary(NamedTuple):
 
     cosine: Floats
     square: Floats  # rho^2
-    growth: Floats  # lr^2 |g~|^2/rho^2
     turn: Floats  # -2 ln cos of the angle of a step
     last: Floats
 
@@ -68,9 +67,6 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     found: dict[str, Any] = given("size", "size", np.array(config.dimensions), "dimensions of the weights")
     found |= given("product", "product", np.array(config.products), "learning rate times weight decay")
     found |= measured("square", "size", _means(runs[:first], "square"), "mean square of the norm")
-    lost = 1 - (1 - smallest) ** 2
-    balance = Estimate.stack([ratio(lost * r.square, r.growth) for r in runs[:first]])
-    found |= measured("balance", "size", balance, "decay of rho^2 over its growth, a step")
     found |= measured("turn", "size", _means(runs[:first], "turn"), "mean of -2 ln cos(angle of a step)")
     own = runs[config.dimensions.index(d)].last
     edges = _law(config, d, smallest).quantile(np.linspace(0, 1, BINS + 1))
@@ -101,7 +97,6 @@ def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
         float(theory_of.equilibrium_norm(LR, wd, _gradient_square(config, size)) ** 2) for size in config.dimensions
     ]
     found: dict[str, Any] = predicted("square", "size", squares, "mean square of the norm")
-    found |= predicted("balance", "size", np.ones(len(squares)), "decay of rho^2 over its growth, a step")
     turn = np.full(len(squares), -2 * np.log1p(-smallest))
     found |= predicted("turn", "size", turn, "mean of -2 ln cos(angle of a step)")
     law = _law(config, d, smallest)
@@ -241,13 +236,13 @@ def _stationary(
     walk = _Walk(config, device, number, d, lr, wd, config.kappa)
     w = walk.start(rho)
     burn, gap = _burn(lr * wd), _gap(lr * wd)
-    sums = [device.xp.zeros(config.walkers) for _ in range(4)]
+    sums = [device.xp.zeros(config.walkers) for _ in range(3)]
     for step in range(burn + FRAMES * gap):
         if step >= burn and (step - burn) % gap == gap - 1:
             square, cosine, after, growth = walk.look(w, step)
             # The growth is orthogonal to w, so that the tangent of the angle is its length over what decay leaves.
             turn = device.xp.log1p(growth / ((1 - lr * wd) ** 2 * square))
-            for total, value in zip(sums, (cosine, square, growth, turn), strict=True):
+            for total, value in zip(sums, (cosine, square, turn), strict=True):
                 total += value / FRAMES
             w = after
         else:
@@ -255,8 +250,8 @@ def _stationary(
         if step % 100 == 99:
             tell(100)
     last = device.to_host(w[0] / (w * w).sum(axis=0) ** 0.5).astype(float)
-    cosine, square, growth, turn = (device.to_host(total) for total in sums)
-    return Stationary(cosine, square, growth, turn, last)
+    cosine, square, turn = (device.to_host(total) for total in sums)
+    return Stationary(cosine, square, turn, last)
 
 
 class _Walk(NamedTuple):
