@@ -64,6 +64,13 @@ class Frame:
         return predict(self.net, self.settled, self.test[0])
 
     @cached_property
+    def test_logits(self) -> Array:
+        """The same with one for each class: a single output f stands for the two logits (0, f) (`Logistic`)."""
+        found = self.test_outputs
+        xp = Device.of(found).xp
+        return xp.concatenate([xp.zeros_like(found), found], axis=-1) if found.shape[-1] == 1 else found
+
+    @cached_property
     def size(self) -> Array:
         """The norm of the parameters, (model,)."""
         return norm(self.params)
@@ -120,11 +127,11 @@ QUANTITIES = {
         ),
         Quantity(
             "test_calibrated_nll", "test loss at a temperature fitted on the other half of the test data", "nat",
-            lambda f: calibrated_nll(f.test_outputs, f.test[1]), True,
+            lambda f: calibrated_nll(f.test_logits, f.test[1]), True,
         ),
         Quantity(
             "test_temperature", "temperature of least test loss", "1",
-            lambda f: temperature(f.test_outputs, f.test[1]), True,
+            lambda f: temperature(f.test_logits, f.test[1]), True,
         ),
         Quantity("weight_norm", "norm of the parameters", "1", lambda f: f.size),
         Quantity(
