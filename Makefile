@@ -2,13 +2,19 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check derive record bench clean
+.PHONY: run test peers check derive record bench clean
 
 run: .venv/.installed
 	$(BIN)/python -m simlab.studies.langevin_drift
 
 test: .venv/.installed
 	$(BIN)/python -m pytest -n auto
+
+# On Linux pip's PyTorch brings gigabytes for CUDA, which no test here needs. Where pip is set up with an index that has
+# processor builds, name one: make peers TORCH=2.13.0+cpu
+peers: .venv/.installed
+	$(BIN)/python -m pip install --quiet $(if $(TORCH),torch==$(TORCH)) --group peers
+	$(BIN)/python -m pytest tests/nn/test_peers.py
 
 check: .venv/.installed
 	$(BIN)/ruff check .
@@ -28,6 +34,7 @@ bench: .venv/.installed
 	$(BIN)/python -m pip install --quiet -r benchmarks/requirements.txt
 	$(BIN)/python benchmarks/langevin.py
 	$(BIN)/python benchmarks/random_features.py
+	$(BIN)/python benchmarks/networks.py
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache

@@ -6,7 +6,7 @@ import importlib
 import platform
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from simlab.errors import DeviceError
 
@@ -17,6 +17,14 @@ NO_CUPY = (
 NO_CARD = 'device "gpu" needs an NVIDIA card with a working driver ({reason}); mend the driver or use --device cpu.'
 TRIANGLE = 64
 """Rows of a triangular solve at a time on the CPU; the rest of it is matrix products."""
+
+
+class Card(NamedTuple):
+    """A card's processors, and the bytes of memory beside each: of the processor, of one block of threads at most."""
+
+    processors: int
+    shared: int
+    shared_block: int
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,14 @@ class Device:
     def _scipy(self, part: str) -> Any:
         """A module of SciPy, or its twin on the card."""
         return importlib.import_module(f"{'cupyx.' if self.name == 'gpu' else ''}scipy.{part}")
+
+    def card(self) -> Card:
+        """What the card has for a kernel; DeviceError on the CPU."""
+        if self.name != "gpu":
+            raise DeviceError("only a gpu device has a card.")
+        names = ("multiProcessorCount", "sharedMemPerMultiprocessor", "sharedMemPerBlockOptin")
+        properties = self.xp.cuda.runtime.getDeviceProperties(self.xp.cuda.Device().id)
+        return Card(*(int(properties[name]) for name in names))
 
     def compile(self, source: str, entry: str) -> Any:
         """A CUDA C++ text as a CuPy RawKernel; DeviceError on the CPU, whose kernels are numba modules."""

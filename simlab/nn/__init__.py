@@ -28,6 +28,7 @@ from simlab.nn.kernels import Kernel
 from simlab.nn.layer import select
 from simlab.nn.log import Until
 from simlab.nn.losses import CrossEntropy, Logistic, MeanSquaredError, cross_entropy, logistic, mse
+from simlab.nn.noise import activation_noise, at_step
 from simlab.nn.norms import batch_norm, layer_norm
 from simlab.nn.optimisers import SGD, SGLD, Adam, LabelNoiseSGD, Optimiser, SphereSGD
 from simlab.nn.record import QUANTITIES, Quantity, Record, linear_steps, log_steps
@@ -59,6 +60,8 @@ __all__ = [
     "StepDecay",
     "Until",
     "WarmUp",
+    "activation_noise",
+    "at_step",
     "batch_norm",
     "by_layer",
     "columns",

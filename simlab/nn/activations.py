@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 from simlab.device import Device
 from simlab.nn.kernels import Expectations, Kernel, activated, arc_cosine, arc_sine, by_quadrature
@@ -21,7 +22,7 @@ class Activation(Layer):
     slope and bend are the first and second derivative as functions of (x, y), since y is at hand and often gives them.
     bend is None where the second derivative is 0 almost everywhere. gain is the variance of the weights times their
     number that the layer before it should start with. expectations are those of pairs of Gaussians, where a closed
-    form is known; smooth activations have them by quadrature otherwise.
+    form is known; smooth activations have them by quadrature otherwise. leak is the slope of a leaky relu below 0.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Activation(Layer):
     bend: Callable[[Array, Array], Array] | None
     gain: float = 1.0
     expectations: Expectations | None = None
+    leak: float = 0.0
     n_in: None = None
     n_out: None = None
 
@@ -80,6 +82,11 @@ def leaky_relu(leak: float = 0.01) -> Activation:
     """max(x, 0) + leak min(x, 0); the slope at 0 is `leak`. ValueError unless 0 <= leak < 1."""
     if not 0 <= leak < 1:
         raise ValueError(f"leak must be in [0, 1), got {leak}.")
+    return _leaky_relu(leak)
+
+
+@cache  # so that two of one leak are equal
+def _leaky_relu(leak: float) -> Activation:
     return Activation(
         "leaky_relu",
         lambda x: Device.of(x).xp.where(x > 0, x, leak * x),
@@ -87,6 +94,7 @@ def leaky_relu(leak: float = 0.01) -> Activation:
         None,
         2 / (1 + leak**2),
         arc_cosine(leak),
+        leak,
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from simlab.device import Device
 from simlab.files import write_atomically
-from simlab.nn.engine import Run, State
+from simlab.nn.engine import State
 from simlab.nn.layer import rebuilt
 from simlab.nn.log import Log, Until
 
@@ -21,12 +21,10 @@ FORMAT = 1
 
 def mark(log: Log, stop: Until | None, engine: str, params: Any) -> str:
     """A hash of everything that a state follows from, but the number of steps."""
-    run: Run = log.run
     digest = hashlib.sha256()
     rule = () if stop is None else tuple(stop)
     names = tuple(q.name for q in log.record.found)
-    for part in (FORMAT, run.net, run.loss, run.optimiser, run.x, run.y, run.batch_size, run.key, run.models, names,
-                 rule, log.test, engine, params):  # fmt: skip
+    for part in (FORMAT, log.run, names, rule, log.test, engine, params):
         _feed(digest, part)
     return digest.hexdigest()
 

@@ -20,8 +20,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
-
 from simlab.device import Device
 from simlab.nn.derivatives import checked, flatten, of_single_examples, unflatten, wide_forward
 from simlab.nn.layer import Array, Layer, Params, leaves, select
@@ -32,6 +30,8 @@ from simlab.random import key, normals, uniforms
 Which = Literal["hessian", "gauss_newton", "gradient_noise"]
 AT_ONCE = 64
 """Unit vectors in one product of a dense matrix."""
+STREAM = 1
+"""Apart from the stream 0 of initial parameters, which may have the same seed."""
 
 
 @dataclass(frozen=True)
@@ -45,20 +45,20 @@ class Matrix:
 
     def normals(self, count: int, seed: int, index: Sequence[int] | None) -> Array:
         """Standard normal vectors (model, count, size)."""
-        return self._drawn(normals, count, seed, index)
+        drawn = [self._drawn(normals, i, seed, index) for i in range(count)]
+        return Device.of(self.like).xp.concatenate(drawn, axis=1)
 
-    def signs(self, count: int, seed: int, index: Sequence[int] | None) -> Array:
-        """Vectors of independent signs (Rademacher), (model, count, size)."""
-        return 2 * (self._drawn(uniforms, count, seed, index) > 0.5).astype(self.like.dtype) - 1
+    def signs(self, probe: int, seed: int, index: Sequence[int] | None) -> Array:
+        """The vector of independent signs (Rademacher) of this number, (model, 1, size)."""
+        return 2 * (self._drawn(uniforms, probe, seed, index) > 0.5).astype(self.like.dtype) - 1
 
-    def _drawn(self, draw: Callable[..., Array], count: int, seed: int, index: Sequence[int] | None) -> Array:
+    def _drawn(self, draw: Callable[..., Array], vector: int, seed: int, index: Sequence[int] | None) -> Array:
         numbers = list(range(self.models) if index is None else index)
         if len(numbers) != self.models or min(numbers) < 0:
             raise ValueError(f"index must hold a number from 0 for each of the {self.models} models, got {index!r}.")
         xp = Device.of(self.like).xp
-        walker, place = xp.asarray(numbers)[:, None], xp.arange(self.size)[None, :]
-        # One component a vector: the first vectors stay the same when more are asked for.
-        return xp.stack([draw(key(seed), walker, place, i).astype(self.like.dtype) for i in range(count)], axis=1)
+        walker, place = xp.asarray(numbers)[:, None, None], xp.arange(self.size)[None, None, :]
+        return draw(key(seed), walker, place, vector, STREAM).astype(self.like.dtype)
 
 
 def matrix(
@@ -164,11 +164,10 @@ def trace(
     if probes < 2:
         raise ValueError(f"probes must be at least 2, or there is no standard error; got {probes}.")
     m = matrix(net, loss, params, x, y, which, layer)
-    v = m.signs(probes, seed, index)
-    # One vector at a time, as in a training step, so that the memory does not grow with the probes.
-    samples = [(v[:, i : i + 1] * m.product(v[:, i : i + 1])).sum(axis=-1) for i in range(probes)]
-    found = Device.of(m.like).xp.concatenate(samples, axis=1)
-    return found.mean(axis=1), found.std(axis=1, ddof=1) / np.sqrt(probes)
+    # One vector at a time, so that the memory does not grow with the probes.
+    signs = (m.signs(i, seed, index) for i in range(probes))
+    found = Device.of(m.like).xp.concatenate([(v * m.product(v)).sum(axis=-1) for v in signs], axis=1)
+    return found.mean(axis=1), found.std(axis=1, ddof=1) / probes**0.5
 
 
 def _wide(params: Params, v: Array, part: slice) -> Params:

@@ -88,8 +88,9 @@ def gauss_newton_product(net: Layer, loss: Loss, params: Params, x: Array, y: Ar
 def per_example_grads(net: Layer, loss: Loss, params: Params, x: Array, y: Array) -> Params:
     """Each example's share of the gradient, like params with a second axis: (model, n, ...).
 
-    The loss is a mean, so the shares have the factor 1 / n and their sum over n is the gradient. ValueError for a net
-    with batch normalisation, where the loss of one example depends on all others.
+    The loss is a mean, so the shares have the factor 1 / n and their sum over n is the gradient. Most of the
+    cost is that of memory for model * n * parameters numbers. ValueError for a net with batch normalisation, where the
+    loss of one example depends on all others.
     """
     x = of_single_examples(net, params, x)
     outputs, cache = net.forward(params, x)
@@ -214,9 +215,6 @@ def _jacobian(net: Layer, params: Params, x: Array) -> Params:
 
 
 def wide_forward(net: Layer, params: Params, x: Array) -> tuple[Params, Array, Cache]:
-    """Parameters, outputs (model, 1, n, out) and cache of a forward pass with an axis for tangents or cotangents.
-
-    What is shared by all models has neither that axis nor theirs.
-    """
+    """Parameters, outputs (model, 1, n, out) and cache of a forward pass with an axis for tangents or cotangents."""
     wide = spread(params)
-    return wide, *net.forward(wide, x[:, None] if x.ndim == 3 else x)
+    return wide, *net.forward(wide, x[:, None] if x.ndim == 3 else x[None, None])

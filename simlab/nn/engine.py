@@ -1,4 +1,4 @@
-"""How a stack moves from one step to another: the array path, for everything, on CPU and GPU.
+"""How a stack moves from one step to another: array by array, for everything, or fused, one model after the other.
 
 `State` is all that training carries from step to step; what comes out depends on it and on the run only, never on how
 the steps are cut into calls.
@@ -12,15 +12,21 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from simlab.device import Device
-from simlab.nn.layer import Array, Layer, Params, leaves, tree_map
+from simlab.nn.derivatives import population
+from simlab.nn.draws import Draw
+from simlab.nn.layer import Array, Layer, Params, leaves, rebuilt, select, tree_map
 from simlab.nn.losses import Loss, trusting
-from simlab.nn.noise import Draw
+from simlab.nn.noise import at_step
 from simlab.nn.optimisers import Optimiser
-from simlab.nn.schedules import table
+from simlab.nn.schedules import rate, table
 from simlab.random import Key
 
 RATES = 1024
 """Steps whose learning rates are tabled at a time."""
+
+
+EVALUATION = 2**27
+"""Bytes of activations that measuring holds at a time: of a large stack, some models at a time."""
 
 
 class State(NamedTuple):
@@ -50,6 +56,7 @@ class Run:
     batch_size: int
     key: Key
     models: np.ndarray  # (model,) int64, on the host
+    noise: Any = 1.0  # what the noise on activations is multiplied by, a number, (model,) or a schedule
 
     @property
     def examples(self) -> int:
@@ -79,6 +86,57 @@ def of_models(data: Array, core: int, models: slice) -> Array:
     return data if data.ndim == core else data[models]
 
 
+def with_population(run: Run, params: Params) -> Params:
+    """The parameters with the population statistics of the training data, where the net has any."""
+    if not run.net.couples_examples:
+        return params
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # of models that diverged
+        parts = [population(run.net, select(params, part), run.part(part).x) for part in blocks_of(run, params)]
+    return parts[0] if len(parts) == 1 else joined(parts)
+
+
+def joined(parts: list[Any]) -> Any:
+    """Stacks of models one after the other."""
+    if isinstance(parts[0], tuple):
+        return rebuilt(parts[0], [joined(list(p)) for p in zip(*parts, strict=True)])
+    return None if parts[0] is None else Device.of(parts[0]).xp.concatenate(parts)
+
+
+def blocks_of(run: Run, params: Params, examples: int = 0) -> list[slice]:
+    """Slices of models whose activations on all data fit in `EVALUATION` bytes."""
+    # The last axis of every array of a layer is its width; x, y, slope and cotangent of each make four.
+    widths = sum(leaf.shape[-1] for leaf in leaves(params))
+    examples = max(run.examples, examples)
+    size = max(1, EVALUATION // (4 * examples * widths * leaves(params)[0].dtype.itemsize))
+    return [slice(a, min(a + size, len(run.models))) for a in range(0, len(run.models), size)]
+
+
+class Batches:
+    """The minibatches of a run; it keeps the order of one epoch."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self._epoch = -1
+        self._order: Array = None
+
+    def at(self, step: int) -> tuple[Array, Array]:
+        """The examples of a step, (model, batch, in), or (n, in) where all see the same; and their targets."""
+        from simlab.nn import order
+
+        run, device = self.run, Device.of(self.run.x)
+        if run.batch_size == run.examples:
+            y = run.y
+            return run.x, device.xp.broadcast_to(y, (len(run.models), *y.shape)) if run.shared[1] else y
+        per_epoch = run.examples // run.batch_size
+        if self._epoch != step // per_epoch:
+            self._epoch = step // per_epoch
+            self._order = device.asarray(order.batches(run.key, run.models, run.examples, run.batch_size, step))
+        places = self._order[step % per_epoch]
+        rows = device.xp.arange(len(run.models))[:, None]
+        x, y = (a[places] if shared else a[rows, places] for a, shared in zip((run.x, run.y), run.shared, strict=True))
+        return x, y
+
+
 class Arrays:
     """Training by the functions of the layers, the whole stack at every step."""
 
@@ -90,8 +148,8 @@ class Arrays:
         numbers = run.optimiser.numbers(len(run.models))
         self.numbers = {name: self.device.asarray(value) for name, value in numbers.items()}
         self.loss = trusting(run.loss)  # the targets were checked, and a look at them would make a card wait
+        self.batches = Batches(run)
         self._rates: tuple[int, Array] = (-RATES, None)
-        self._order: tuple[int, Array] = (-1, None)
 
     def start(self, state: State) -> State:
         """The state as this path keeps it."""
@@ -102,12 +160,15 @@ class Arrays:
         run, device, xp = self.run, self.device, self.device.xp
         params, memory = state.params, state.memory
         diverged, alive = device.asarray(state.diverged), device.asarray(state.alive)
+        noisy = at_step(params, 0) is not params
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # a diverging model does no harm
             for step in range(state.step, last):
                 draw = Draw(run.key, run.models, step)
                 number = {**self.numbers, "lr": self._rate(step)}
-                x, y = self._batch(step)
+                x, y = self.batches.at(step)
                 y = run.optimiser.targets(y, run.net.n_out or 0, leaves(params)[0], number, draw)
+                if noisy:
+                    params = at_step(params, step, device.asarray(rate(run.noise, step)))
                 outputs, cache = run.net.forward(params, x)
                 finite = xp.isfinite(self.loss.value(outputs, y))
                 grads = run.net.gradient(params, cache, self.loss.grad(outputs, y))
@@ -126,23 +187,6 @@ class Arrays:
             self._rates = first, rates
         return rates[step - first]
 
-    def _batch(self, step: int) -> tuple[Array, Array]:
-        """The examples of this step, (model, batch, in), or (n, in) where all see the same; and their targets."""
-        from simlab.nn import order
-
-        run = self.run
-        if run.batch_size == run.examples:
-            x, y = run.x, run.y
-            return x, self.device.xp.broadcast_to(y, (len(run.models), *y.shape)) if run.shared[1] else y
-        per_epoch = run.examples // run.batch_size
-        if self._order[0] != step // per_epoch:
-            order_of_epoch = order.batches(run.key, run.models, run.examples, run.batch_size, step)
-            self._order = step // per_epoch, self.device.asarray(order_of_epoch)
-        places = self._order[1][step % per_epoch]
-        rows = self.device.xp.arange(len(run.models))[:, None]
-        x, y = (a[places] if shared else a[rows, places] for a, shared in zip((run.x, run.y), run.shared, strict=True))
-        return x, y
-
 
 def kept(alive: Array, new: Params, old: Params) -> Params:
     """The new arrays where a model is alive, the old ones where it is not."""
@@ -150,8 +194,3 @@ def kept(alive: Array, new: Params, old: Params) -> Params:
     if device.name == "cpu" and bool(alive.all()):
         return new
     return tree_map(lambda a, b: device.xp.where(alive.reshape(-1, *(1,) * (a.ndim - 1)), a, b), new, old)
-
-
-def fits(run: Run) -> Any:
-    """The fused path for this run, or None where it does not apply."""
-    return None

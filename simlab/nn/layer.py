@@ -46,6 +46,16 @@ class Fixed(NamedTuple):
     layer: Params
 
 
+class NoiseState(NamedTuple):
+    """Which noise a layer adds, (model,) each: carried with the parameters, never trained."""
+
+    low: Array  # the key of the layer, two words of 32 bits
+    high: Array
+    model: Array  # the model's own index, wherever it stands in a stack
+    step: Array
+    scale: Array  # of the standard deviation
+
+
 class Layer(ABC):
     """Pure functions of (params, x); `n_in` and `n_out` are feature counts, None where any will do.
 
@@ -125,7 +135,7 @@ class Layer(ABC):
 
 def is_state(params: Params) -> bool:
     """Whether these arrays are carried with the parameters and never trained."""
-    return isinstance(params, (Statistics, Fixed))
+    return isinstance(params, (Statistics, NoiseState, Fixed))
 
 
 def leaves(params: Params) -> list[Array]:
@@ -154,7 +164,9 @@ def select(params: Params, models: slice | Array) -> Params:
 
 
 def spread(params: Params) -> Params:
-    """The same parameters, untrained ones too, with an axis of length 1 after that of the models."""
+    """The same parameters, fixed ones too, with an axis of length 1 after that of the models."""
+    if isinstance(params, NoiseState):  # all tangents of a model share its noise
+        return params
     if isinstance(params, tuple):
         return rebuilt(params, [spread(part) for part in params])
     return None if params is None else params[:, None]

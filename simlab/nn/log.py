@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from simlab.device import Device
-from simlab.nn.derivatives import population
-from simlab.nn.engine import Run, State, of_models, target_axes
+from simlab.nn.engine import Run, State, blocks_of, of_models, target_axes
 from simlab.nn.layer import Array, Params, leaves, rebuilt, select
 from simlab.nn.record import Frame, Record
 from simlab.nn.schedules import table
@@ -17,8 +16,6 @@ from simlab.nn.schedules import table
 if TYPE_CHECKING:
     import xarray as xr
 
-EVALUATION = 2**27
-"""Bytes of activations that measuring holds at a time: of a large stack, some models at a time."""
 Rows = dict[int, dict[str, np.ndarray]]
 
 
@@ -42,7 +39,7 @@ class Log:
         device = Device.of(self.run.x)
         rates = device.asarray(table(self.run.optimiser.lr, state.step, state.step + 1, len(self.run.models))[0])
         blocks = []
-        for part in _blocks(self.run, state.params, self.test[0]):
+        for part in blocks_of(self.run, state.params, self.test[0].shape[-2]):
             frame = self._frame(state, part, rates)
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # of models that diverged
                 blocks.append([device.to_host(q.measure(frame)) for q in self.record.found])
@@ -58,10 +55,10 @@ class Log:
     def _frame(self, state: State, part: slice, rates: Array) -> Frame:
         """What quantities see of some models."""
         run, (x, y) = self.run.part(part), self.test
-        params = with_population(run, select(state.params, part))
+        params = select(state.params, part)
         before = select(self.before, part) if self.before else params
         test = of_models(x, 2, part), of_models(y, target_axes(y), part)
-        return Frame(run.net, run.loss, params, before, rates[part], (run.x, run.y), test)
+        return Frame(run, state.step, params, before, rates[part], test)
 
     def dataset(self, state: State, steps: list[int], engine: str) -> xr.Dataset:
         """What was recorded, with dims (step, model)."""
@@ -95,32 +92,8 @@ class Log:
         return xr.Dataset(found | ends, coords, attributes)
 
 
-def with_population(run: Run, params: Params) -> Params:
-    """The parameters with the population statistics of the training data, where the net has any."""
-    if not run.net.couples_examples:
-        return params
-    parts = [population(run.net, select(params, part), run.part(part).x) for part in _blocks(run, params, run.x)]
-    return parts[0] if len(parts) == 1 else joined(parts)
-
-
-def joined(parts: list[Any]) -> Any:
-    """Stacks of models one after the other."""
-    if isinstance(parts[0], tuple):
-        return rebuilt(parts[0], [joined(list(p)) for p in zip(*parts, strict=True)])
-    return None if parts[0] is None else Device.of(parts[0]).xp.concatenate(parts)
-
-
 def copied(params: Any) -> Any:
     """The same numbers in arrays of their own."""
     if isinstance(params, tuple):
         return rebuilt(params, [copied(part) for part in params])
     return None if params is None else params.copy()
-
-
-def _blocks(run: Run, params: Params, test_x: Array) -> list[slice]:
-    """Slices of models whose activations on all data fit in `EVALUATION` bytes."""
-    # The last axis of every array of a layer is its width; x, y, slope and cotangent of each make four.
-    widths = sum(leaf.shape[-1] for leaf in leaves(params))
-    examples = max(run.examples, test_x.shape[-2])
-    size = max(1, EVALUATION // (4 * examples * widths * leaves(params)[0].dtype.itemsize))
-    return [slice(a, min(a + size, len(run.models))) for a in range(0, len(run.models), size)]

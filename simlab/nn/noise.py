@@ -1,56 +1,135 @@
-"""The noise of one training step: numbers for each model of a stack, from its own index, the step and the key only."""
+"""Noise on activations: drawn anew at every step of training, and none at prediction."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from simlab.device import Device
-from simlab.random import Key, normals, uniforms
-
-Array = Any
-LANGEVIN, LABELS, FLIPS = 2, 3, 4
-"""Streams; `order` has 1."""
+from simlab.nn.layer import Array, Layer, NoiseState, Params, moving, rebuilt
+from simlab.random import Key, normals
 
 
-class Draw(NamedTuple):
-    """A step of training: the key of the run, the indices of its models (model,) and the step."""
+class ActivationNoise(NamedTuple):
+    """Parameters of `activation_noise`: nothing that is trained, but which noise it is."""
 
-    key: Key
-    models: np.ndarray
-    step: int
+    state: NoiseState
 
-    def normals(self, count: int, stream: int, like: Array) -> Array:
-        """Independent standard normals (model, count), in the dtype and on the device of `like`."""
-        device = Device.of(like)
-        if device.name == "cpu" and like.dtype == np.float32:
-            return self._filled(count, stream)
-        walker, model = self._places(device, count)
-        return normals(self.key, walker, device.asarray(self.step), component=model, stream=stream).astype(like.dtype)
 
-    def uniforms(self, count: int, stream: int, like: Array) -> Array:
-        """Independent uniforms on (0, 1): (model, count) in float64, on the device of `like`."""
-        device = Device.of(like)
-        walker, model = self._places(device, count)
-        return uniforms(self.key, walker, device.asarray(self.step), component=model, stream=stream)
+@dataclass(frozen=True)
+class ActivationNoiseLayer(Layer):
+    """y = x + std scale xi with xi ~ N(0, 1) for every model, example and feature; y = x at prediction.
 
-    def _places(self, device: Device, count: int) -> tuple[Array, Array]:
-        """(1, count) places and (model, 1) indices of models."""
-        return device.xp.arange(count)[None, :], device.asarray(self.models.astype(np.uint64))[:, None]
+    xi is a function of (seed, place in the net, model, step, place in the batch, feature). Derivatives are those at
+    fixed noise, so they are exact: the layer adds a constant.
+    """
 
-    def _filled(self, count: int, stream: int) -> np.ndarray:
-        """The same normals in float32 by compiled code, to rounding."""
-        from simlab.random import kernels
+    std: float
+    n_in: None = None
+    n_out: None = None
 
-        pairs = -(-count // 2)
-        u, v = np.empty((1, pairs), np.uint64), np.empty((1, pairs), np.uint64)
-        both = np.empty((2, 2 * pairs), np.float32)
-        out = np.empty((len(self.models), count), np.float32)
-        key = np.uint64(self.key.low), np.uint64(self.key.high)
-        for m, model in enumerate(self.models):
-            kernels.fill_words(0, self.step // 2, int(model), np.uint64(stream), *key, u, v)
-            words = u.reshape(-1).view(np.int32), v.reshape(-1).view(np.int32)
-            kernels.fill_normals32(*words, kernels.CONSTANTS32, both[0], both[1])
-            out[m] = both[self.step % 2, :count]
-        return out
+    def init(self, key: Key, model: Array, dtype: Any) -> ActivationNoise:
+        xp = Device.of(model).xp
+        low, high, step = (xp.full(len(model), word, xp.uint64) for word in (*key, 0))
+        return ActivationNoise(NoiseState(low, high, model.astype(xp.uint64), step, xp.ones(len(model), dtype)))
+
+    def forward(self, params: ActivationNoise, x: Array) -> tuple[Array, Array]:
+        if self.std == 0:
+            return x, x
+        scale = self.std * params.state.scale[:, None, None]
+        n, width = x.shape[-2:]
+        noise = scale * standard_noise(params.state, n, width, x.dtype)
+        # What stands between the axis of models and the examples, tangents say, shares the noise.
+        return x + noise.reshape(len(noise), *(1,) * (x.ndim - 3), n, width), x
+
+    def vjp(self, params: ActivationNoise, cache: Array, dy: Array) -> tuple[ActivationNoise, Array]:
+        return params, dy
+
+    def per_example(self, params: ActivationNoise, cache: Array, dy: Array) -> tuple[ActivationNoise, Array]:
+        return params, dy
+
+    def push(
+        self, params: ActivationNoise, cache: Array, dparams: ActivationNoise, dx: Array | None
+    ) -> tuple[Array, tuple[()]]:
+        return moving(dx, cache), ()
+
+    def vjp_tangent(
+        self,
+        params: ActivationNoise,
+        cache: Array,
+        dparams: ActivationNoise,
+        trace: tuple[()],
+        dy: Array,
+        dy_dot: Array,
+    ) -> tuple[ActivationNoise, Array, Array]:
+        return params, dy, dy_dot
+
+    def predict(self, params: ActivationNoise, x: Array) -> Array:
+        return x
+
+
+def activation_noise(std: float) -> ActivationNoiseLayer:
+    """Gaussian noise of this standard deviation on every feature, in training only.
+
+    `at_step` says at which step training is, and anneals the noise. ValueError for a std below 0 or not finite.
+    """
+    if not (std >= 0 and math.isfinite(std)):
+        raise ValueError(f"std must be at least 0 and finite, got {std}.")
+    return ActivationNoiseLayer(std)
+
+
+def at_step(params: Params, step: int, scale: float | Array = 1.0) -> Params:
+    """The same parameters with the noise of this step, its standard deviations times `scale`: a number or (model,).
+
+    Without noise in the net it returns the parameters as they are. ValueError for a step below 0 or from 2^32 on, and
+    a scale below 0.
+    """
+    if not 0 <= step < 2**32:
+        raise ValueError(f"step must be in 0 ... 2^32 - 1, got {step}.")
+    if isinstance(params, NoiseState):
+        xp = Device.of(params.scale).xp
+        amount = xp.asarray(scale, params.scale.dtype)
+        if amount.shape not in ((), params.scale.shape) or not bool((amount >= 0).all()):
+            raise ValueError(f"scale must be a number, or one for each of {len(params.scale)} models, and at least 0.")
+        return params._replace(step=xp.full_like(params.step, step), scale=xp.broadcast_to(amount, params.scale.shape))
+    if not isinstance(params, tuple):
+        return params
+    parts = [at_step(part, step, scale) for part in params]
+    return params if all(a is b for a, b in zip(parts, params, strict=True)) else rebuilt(params, parts)
+
+
+def standard_noise(state: NoiseState, n: int, width: int, dtype: Any) -> Array:
+    """The normals xi of every model, (model, n, width).
+
+    Features are the walkers and examples the steps of `simlab.random`, so a call of the generator serves four of them;
+    the model is the component and the step the stream.
+    """
+    if Device.of(state.scale).name == "cpu":
+        return _on_the_processor(state, n, width, dtype)
+    xp = Device.of(state.scale).xp
+    low, high, model, step = (part[:, None, None] for part in state[:4])
+    feature, example = xp.arange(width, dtype=xp.uint64)[None, None], xp.arange(n, dtype=xp.uint64)[None, :, None]
+    words: Any = Key(low, high)
+    return normals(words, feature, example, model, step).astype(dtype)
+
+
+def _on_the_processor(state: NoiseState, n: int, width: int, dtype: Any) -> np.ndarray:
+    """The same by the compiled form of the noise, twenty to fifty times faster."""
+    from simlab.random import kernels  # numba, which nets without noise do not need
+
+    single = np.dtype(dtype) == np.float32
+    fill, constants = (
+        (kernels.fill_normals32, kernels.CONSTANTS32) if single else (kernels.fill_normals64, kernels.CONSTANTS64)
+    )
+    groups, pairs = -(-n // 2), -(-width // 2)
+    u, v = np.empty((2, groups, pairs), np.uint64)
+    found = np.empty((len(state.scale), groups, 2, 2 * pairs), dtype)
+    even, odd = np.empty((2, groups * 2 * pairs), dtype)
+    for k, (low, high, model, step) in enumerate(zip(*state[:4], strict=True)):
+        kernels.fill_words(0, 0, int(model), step, low, high, u, v)
+        fill(u.view(np.int32).ravel(), v.view(np.int32).ravel(), constants, even, odd)
+        found[k, :, 0], found[k, :, 1] = even.reshape(groups, -1), odd.reshape(groups, -1)
+    return found.reshape(len(found), 2 * groups, 2 * pairs)[:, :n, :width]

@@ -15,8 +15,8 @@ import numpy as np
 
 from simlab.device import Device
 from simlab.nn.derivatives import flatten, unflatten
+from simlab.nn.draws import FLIPS, LABELS, LANGEVIN, Draw
 from simlab.nn.layer import Array, Params, leaves, tree_map
-from simlab.nn.noise import FLIPS, LABELS, LANGEVIN, Draw
 from simlab.nn.schedules import PerModel, per_model
 
 Numbers = Mapping[str, Array]

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from simlab.device import Device
 from simlab.nn.calibration import calibrated_nll, temperature
 from simlab.nn.derivatives import predict, value_and_grad
+from simlab.nn.engine import Batches, Run, with_population
 from simlab.nn.layer import Array, Layer, Params, leaves
 from simlab.nn.losses import Loss
 from simlab.nn.optimisers import norm
@@ -19,23 +20,47 @@ from simlab.nn.optimisers import norm
 class Frame:
     """A block of models at a recorded step: what quantities are made from. All arrays have the model axis first."""
 
-    net: Layer
-    loss: Loss
+    run: Run
+    step: int
     params: Params
     before: Params  # at the record before, the same at the first
     lr: Array  # (model,)
-    train: tuple[Array, Array]
     test: tuple[Array, Array]
+
+    @property
+    def net(self) -> Layer:
+        """The net."""
+        return self.run.net
+
+    @property
+    def loss(self) -> Loss:
+        """The loss it learns from."""
+        return self.run.loss
+
+    @property
+    def train(self) -> tuple[Array, Array]:
+        """The training data (x, y)."""
+        return self.run.x, self.run.y
+
+    @cached_property
+    def batch(self) -> tuple[Array, Array]:
+        """The minibatch of the step that follows, (x, y)."""
+        return Batches(self.run).at(self.step)
+
+    @cached_property
+    def settled(self) -> Params:
+        """The parameters with the population statistics of the training data."""
+        return with_population(self.run, self.params)
 
     @cached_property
     def outputs(self) -> Array:
         """On the training data: (model, n, out)."""
-        return predict(self.net, self.params, self.train[0])
+        return predict(self.net, self.settled, self.train[0])
 
     @cached_property
     def test_outputs(self) -> Array:
         """On the test data: (model, n, out)."""
-        return predict(self.net, self.params, self.test[0])
+        return predict(self.net, self.settled, self.test[0])
 
     @cached_property
     def size(self) -> Array:
@@ -78,7 +103,9 @@ def angle(params: Params, before: Params) -> Array:
 def _sharpness(frame: Frame) -> Array:
     from simlab.nn.spectra import top_eigenvalues
 
-    return top_eigenvalues(frame.net, frame.loss, frame.params, *frame.train)[0][:, 0]
+    return top_eigenvalues(frame.net, frame.loss, frame.params, *frame.train, index=frame.run.models.tolist()).values[
+        :, 0
+    ]
 
 
 QUANTITIES = {
@@ -102,6 +129,10 @@ QUANTITIES = {
         Quantity(
             "gradient_norm", "norm of the gradient of the training loss", "1",
             lambda f: norm(value_and_grad(f.net, f.loss, f.params, *f.train)[1]),
+        ),
+        Quantity(
+            "batch_gradient_norm", "norm of the gradient of the loss on the minibatch that follows", "1",
+            lambda f: norm(value_and_grad(f.net, f.loss, f.params, *f.batch)[1]),
         ),
         Quantity("learning_rate", "learning rate of the step that follows", "1", lambda f: f.lr),
         Quantity(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from simlab.device import Device
 from simlab.nn.curvature import Matrix, Which, matrix
@@ -52,9 +51,9 @@ class Density(NamedTuple):
         total = 0
         # A node at a time: the whole of it would be points * probes * nodes numbers.
         for k in range(self.nodes.shape[-1]):
-            z = (xp.asarray(at) - self.nodes[..., k, None]) / width
+            z = (xp.asarray(at, self.nodes.dtype) - self.nodes[..., k, None]) / width
             total = total + self.weights[..., k, None] * xp.exp(-0.5 * z * z)
-        return _over_probes(total / (width * np.sqrt(2 * np.pi)))
+        return _over_probes(total / (width * math.sqrt(2 * math.pi)))
 
 
 def top_eigenvalues(
@@ -136,8 +135,8 @@ def spectral_density(
     _require_steps(steps)
     m = matrix(net, loss, params, x, y, which, layer)
     xp = Device.of(m.like).xp
-    starts = m.signs(probes, seed, index) / m.size**0.5
-    rules = [_quadrature(m, starts[:, i : i + 1], min(steps, m.size)) for i in range(probes)]
+    starts = (m.signs(i, seed, index) / m.size**0.5 for i in range(probes))
+    rules = [_quadrature(m, start, min(steps, m.size)) for start in starts]
     return Density(*(xp.concatenate(parts, axis=1) for parts in zip(*rules, strict=True)))
 
 

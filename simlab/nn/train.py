@@ -12,13 +12,14 @@ import numpy as np
 from simlab.device import Device
 from simlab.nn import checkpoints
 from simlab.nn.derivatives import checked, init
-from simlab.nn.engine import Arrays, Run, State, fits
+from simlab.nn.engine import Arrays, Run, State, with_population
+from simlab.nn.fast import fits
 from simlab.nn.layer import Array, Layer, Params, leaves
-from simlab.nn.log import Log, Until, with_population
+from simlab.nn.log import Log, Until
 from simlab.nn.losses import Loss, at_home, cross_entropy, logistic, mse
 from simlab.nn.optimisers import Optimiser
 from simlab.nn.record import Record
-from simlab.nn.schedules import table
+from simlab.nn.schedules import per_model, rate, table
 from simlab.random import key
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def train(
     record: Record | Sequence[str] | None = None,
     loss: Loss | None = None,
     models: Sequence[int] | None = None,
+    noise: Any = 1.0,
     stop: Until | None = None,
     checkpoint: Path | str | None = None,
     checkpoint_every: int = 1000,
@@ -55,20 +57,22 @@ def train(
     model 17 alone, with models=[17], trains as it does among a thousand, and no result depends on threads.
 
     Batch normalisation uses batch statistics while it trains; measurements and the returned parameters have the
-    population statistics of the training data. A model whose batch loss is not finite keeps the parameters it had and
+    population statistics of the training data. noise multiplies what `activation_noise` layers add: a number, one for
+    each model, or a schedule. A model whose batch loss is not finite keeps the parameters it had and
     is frozen; `diverged` says at which step (-1: never). `stop` freezes a model at a record; `stopped` says at which.
 
     checkpoint: a file that holds the state every `checkpoint_every` steps and at the end, written whole or not at all.
     The same call with the same file goes on where it stands and ends with the same bits; `steps` may be larger.
-    engine: "fused" is compiled code that keeps one model at a time in cache, for `mlp` in float32 on the CPU with SGD;
-    "arrays" is everything else; "auto" takes the first that applies. They agree to rounding. progress is called with
+    engine: "fused" is compiled code that takes one model at a time through many steps, for `mlp` in float32 with SGD
+    (on a card, where a model fits in the memory of a processor); "arrays" is everything else; "auto" takes the first
+    that applies. They agree to rounding. progress is called with
     numbers of steps done.
 
     Memory: parameters, the optimiser's memory (one copy for momentum, two for Adam), gradients, and two arrays (model,
     batch, width) for each layer; the fused path holds the last two for one model a thread. ValueError in one sentence
     on input that does not fit, before anything is trained.
     """
-    run = _run(net, params, data, optimiser, batch_size, seed, loss, models)
+    run = _run(net, params, data, optimiser, batch_size, seed, loss, models, noise)
     steps, checkpoint_every = _count("steps", steps, 0), _count("checkpoint_every", checkpoint_every, 1)
     record = record if isinstance(record, Record) else Record(record or ("loss",))
     if stop is not None and stop.quantity not in [q.name for q in record.found]:
@@ -108,6 +112,7 @@ def _run(
     seed: int,
     loss: Loss | None,
     models: Sequence[int] | None,
+    noise: Any,
 ) -> Run:
     """What training stands on, checked."""
     stack = len(leaves(params)[0])
@@ -124,10 +129,11 @@ def _run(
         raise ValueError(f"models must name the index of each of the {stack} models of the stack, got {models!r}.")
     optimiser.numbers(stack)
     table(optimiser.lr, 0, 1, stack)
+    per_model("noise", rate(noise, 0), stack)
     if loss is None:
         classes: Loss = logistic if net.n_out == 1 else cross_entropy
         loss = classes if y.dtype.kind in "iu" else mse
-    run = Run(net, loss, optimiser, x, y, size, key(seed, TRAINING), index.astype(np.int64))
+    run = Run(net, loss, optimiser, x, y, size, key(seed, TRAINING), index.astype(np.int64), noise)
     rows = 1 if run.shared[1] else stack
     loss.value(Device.of(x).xp.zeros((rows, n, net.n_out or x.shape[-1]), x.dtype), y)  # refuses what does not fit
     return run
@@ -153,7 +159,7 @@ def _engine(run: Run, name: str) -> Any:
         raise ValueError(f'engine must be "auto", "fused" or "arrays", got {name!r}.')
     fused = None if name == "arrays" else fits(run)
     if name == "fused" and fused is None:
-        raise ValueError('the fused path covers mlp nets in float32 on the CPU with SGD; take engine="auto".')
+        raise ValueError('the fused path covers mlp nets in float32 with SGD; take engine="auto".')
     return fused or Arrays(run)
 
 

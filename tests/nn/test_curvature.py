@@ -131,6 +131,9 @@ def test_float32_is_as_exact_as_its_rounding() -> None:
     exact = top_eigenvalues(*small(), 3).values
     assert values.dtype == vectors.dtype == np.float32
     np.testing.assert_allclose(values, exact, rtol=1e-5)  # a hundred roundings of 6e-8, in the parameters too
+    density = nn.spectral_density(*small(dtype="float32"))
+    parts = (*nn.trace(*small(dtype="float32")), *density, *density.moment(2), *density.smooth(np.arange(3.0), 0.1))
+    assert all(part.dtype == np.float32 for part in parts)
 
 
 def test_a_model_has_the_same_estimates_in_any_stack() -> None:
@@ -164,7 +167,8 @@ def test_density_has_the_moments_of_its_probes(which: Any, seed: int, steps: int
     args = small()
     dense = nn.hessian(*args, which=which)
     density = nn.spectral_density(*args, probes=4, steps=steps, which=which, seed=seed)
-    signs = matrix(*args, which).signs(4, seed, None)
+    products = matrix(*args, which)
+    signs = np.concatenate([products.signs(i, seed, None) for i in range(4)], axis=1)
     image = signs
     for power in range(min(2 * steps, 8)):
         exact = (signs * image).sum(axis=2) / 51
@@ -225,3 +229,13 @@ def test_the_card_finds_the_same(which: Any) -> None:
     np.testing.assert_allclose(cupy.asnumpy(moments[0]), moments[1], rtol=1e-9)
     column = hessian_operator(*there, 1, which=which) @ cupy.ones(51)
     np.testing.assert_allclose(cupy.asnumpy(column), hessian_operator(*here, 1, which=which) @ np.ones(51), atol=1e-12)
+
+
+def test_probes_are_not_the_initial_parameters() -> None:
+    # A net of one layer draws its parameters with the key of the seed itself.
+    net = nn.dense(9, 7, bias=False)
+    params = nn.init(net, models=2, dtype="float64")
+    args = (net, nn.mse, params, np.ones((3, 9)), np.zeros((3, 7)))
+    start = matrix(*args).normals(1, 0, None)[:, 0]
+    for k in range(2):
+        assert abs(np.corrcoef(start[k], nn.flatten(params)[k])[0, 1]) < 5 / 63**0.5  # five standard errors

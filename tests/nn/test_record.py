@@ -111,6 +111,18 @@ def test_steps_of_a_longer_run_hold_those_of_a_shorter() -> None:
     assert nn.log_steps(0) == nn.linear_steps(0, 3) == (0,)
 
 
+def test_the_batch_of_a_frame_is_the_one_that_training_takes() -> None:
+    net, rng = nn.mlp([3, 4, 2], "tanh"), np.random.default_rng(0)
+    x, y = rng.standard_normal((11, 3)), rng.integers(0, 2, 11)
+    params = nn.init(net, models=2, dtype="float64")
+    record = nn.Record(["batch_gradient_norm"], at=range(6))
+    _, found = nn.train(net, params, (x, y), nn.SGD(0.1), batch_size=4, steps=5, record=record)
+    for step in range(5):
+        w, after = (nn.train(net, params, (x, y), nn.SGD(0.1), batch_size=4, steps=s)[0] for s in (step, step + 1))
+        move = np.linalg.norm(nn.flatten(after) - nn.flatten(w), axis=1)
+        np.testing.assert_allclose(found.batch_gradient_norm[step], move / 0.1, rtol=1e-11)
+
+
 def test_own_quantities() -> None:
     net, x, y = nn.mlp([2, 3, 2]), np.ones((4, 2)), np.array([0, 1, 0, 1])
     first = nn.Quantity("first", "the first output", "1", lambda frame: frame.outputs[:, 0, 0])

@@ -57,11 +57,12 @@ def _everything(tree: Any) -> list[np.ndarray]:
     return [] if tree is None else [tree]
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("y", [LABELS, TARGETS], ids=["labels", "targets"])
 @pytest.mark.parametrize("name", OPTIMISERS)
-def test_a_model_trains_in_a_stack_as_it_does_alone(name: str, y: np.ndarray) -> None:
+def test_a_model_trains_in_a_stack_as_it_does_alone(name: str, y: np.ndarray, dtype: str) -> None:
     optimiser = OPTIMISERS[name]
-    params = nn.init(NET, models=4, dtype="float64")
+    params = nn.init(NET, models=4, dtype=dtype)
     together, _ = trained(NET, y, optimiser, params=params)
     alone, found = trained(NET, y, optimiser, params=nn.select(params, [2]), models=[2])
     same(alone, nn.select(together, [2]))
@@ -87,12 +88,13 @@ def test_training_is_gradient_steps_on_the_batches_of_order(size: int, own_x: bo
     np.testing.assert_allclose(nn.flatten(end), w, rtol=1e-11, atol=1e-13)
 
 
-@given(some_optimiser, st.lists(st.integers(0, 12), max_size=4), st.booleans())
-@settings(max_examples=15)
-def test_recording_changes_nothing(name: str, at: list[int], norm: bool) -> None:
+@given(some_optimiser, st.lists(st.integers(0, 12), max_size=4), st.booleans(), st.sampled_from(["float64", "float32"]))
+@settings(max_examples=25)
+def test_recording_changes_nothing(name: str, at: list[int], norm: bool, dtype: str) -> None:
     net = BATCH if norm else NET
-    whole, _ = trained(net, LABELS, OPTIMISERS[name])
-    part, found = trained(net, LABELS, OPTIMISERS[name], record=nn.Record(["loss", "angle"], at=at))
+    params = nn.init(net, models=3, dtype=dtype)
+    whole, _ = trained(net, LABELS, OPTIMISERS[name], params=params)
+    part, found = trained(net, LABELS, OPTIMISERS[name], params=params, record=nn.Record(["loss", "angle"], at=at))
     same(part, whole)
     assert found.step.values.tolist() == sorted(set(at))
 
@@ -101,9 +103,10 @@ class Cut(Exception):
     """Stands for a power failure."""
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("norm", [False, True], ids=["bare", "batch norm"])
 @pytest.mark.parametrize("name", OPTIMISERS)
-def test_a_run_that_was_cut_ends_with_the_same_bits(name: str, norm: bool, tmp_path: Path) -> None:
+def test_a_run_that_was_cut_ends_with_the_same_bits(name: str, norm: bool, dtype: str, tmp_path: Path) -> None:
     net, done = (BATCH if norm else NET), 0
 
     def fail_late(steps: int) -> None:
@@ -113,7 +116,8 @@ def test_a_run_that_was_cut_ends_with_the_same_bits(name: str, norm: bool, tmp_p
             raise Cut
 
     record = nn.Record(["loss", "angle", "weight_norm"], at=[0, 2, 3, 7, 12])
-    options: dict[str, Any] = {"optimiser": OPTIMISERS[name], "record": record}
+    params = nn.init(net, models=3, dtype=dtype)
+    options: dict[str, Any] = {"optimiser": OPTIMISERS[name], "record": record, "params": params}
     whole, found = trained(net, LABELS, **options)
     options |= {"checkpoint": tmp_path / "run.npz", "checkpoint_every": 5}
     with pytest.raises(Cut):
@@ -157,11 +161,12 @@ def test_broken_checkpoints_are_refused(tmp_path: Path) -> None:
         trained(checkpoint=path, record=nn.Record(at=[3, 12]))
 
 
+@pytest.mark.parametrize(("dtype", "rate"), [("float64", 1e160), ("float32", 1e20)])
 @pytest.mark.parametrize("y", [LABELS, 1e3 * TARGETS], ids=["labels", "targets"])
-def test_a_diverging_model_is_frozen_and_the_others_go_on(y: np.ndarray) -> None:
-    rates = np.array([1e-3, 1e160, 1e-3])
+def test_a_diverging_model_is_frozen_and_the_others_go_on(y: np.ndarray, dtype: str, rate: float) -> None:
+    rates = np.array([1e-3, rate, 1e-3])
     net = nn.mlp([5, 7, 3])
-    params = nn.init(net, models=3, dtype="float64")
+    params = nn.init(net, models=3, dtype=dtype)
     end, found = trained(net, y, nn.SGD(rates), params=params)
     calm, _ = trained(net, y, nn.SGD(1e-3), params=params)
     same(nn.select(end, [0, 2]), nn.select(calm, [0, 2]))
@@ -201,7 +206,7 @@ def test_returned_nets_have_the_population_statistics_of_the_training_data() -> 
 def test_measuring_some_models_at_a_time_gives_the_same(net: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     record = nn.Record(list(nn.QUANTITIES), at=[0, 3, 12], test=(X[:9] + 0.1, LABELS[:9]))
     whole = trained(net, record=record)
-    monkeypatch.setattr("simlab.nn.log.EVALUATION", 1)
+    monkeypatch.setattr("simlab.nn.engine.EVALUATION", 1)
     part = trained(net, record=record)
     same(part[0], whole[0])
     for name in nn.QUANTITIES:
@@ -323,3 +328,70 @@ def test_nets_of_different_shapes_are_stacks_of_their_own() -> None:
         nn.train_each({}, (X, LABELS), nn.SGD(0.1), models=2, **options)
     with pytest.raises(ValueError, match="same values"):
         nn.train_each(nets, (X, LABELS), {2: nn.SGD(0.1)}, models=2, **options)
+
+
+def test_noise_on_activations_is_new_at_every_step_and_can_be_annealed(tmp_path: Path) -> None:
+    net = nn.serial(nn.dense(5, 7), nn.activation_noise(0.5), nn.tanh, nn.dense(7, 3))
+    params = nn.init(net, models=3, dtype="float64")
+    options: dict[str, Any] = {"params": params, "steps": 6, "batch_size": 40}
+    scale = nn.Piecewise([0, 2], [np.array([1.0, 0.5, 0.0]), 0.0])
+    end, _ = trained(net, noise=scale, **options)
+    w, velocity = params, np.zeros_like(nn.flatten(params))
+    for step in range(6):
+        w = nn.at_step(w, step, scale(step))
+        grads = nn.value_and_grad(net, nn.cross_entropy, w, X, LABELS)[1]
+        velocity = nn.flatten(grads) + 0.01 * nn.flatten(w) + 0.9 * velocity
+        w = nn.unflatten(w, nn.flatten(w) - 0.1 * velocity)
+    np.testing.assert_allclose(nn.flatten(end), nn.flatten(w), rtol=1e-11, atol=1e-13)
+    quiet, _ = trained(net, noise=0.0, **options)
+    np.testing.assert_array_equal(nn.flatten(quiet)[2], nn.flatten(end)[2])
+    assert (nn.flatten(quiet)[1] != nn.flatten(end)[1]).any()
+    alone, _ = trained(net, noise=1.0, **options | {"params": nn.select(params, [1]), "models": [1]})
+    np.testing.assert_array_equal(nn.flatten(alone)[0], nn.flatten(trained(net, **options)[0])[1])
+    path = {"checkpoint": tmp_path / "run.npz"}
+    trained(net, **options | {"steps": 3} | path)
+    same(trained(net, **options | path)[0], trained(net, **options)[0])
+    with pytest.raises(ValueError, match="noise must be at least 0"):
+        trained(net, noise=-1.0, **options)
+
+
+def test_the_fused_path_is_taken_where_it_applies_and_agrees() -> None:
+    schedule = nn.Piecewise([0, 5], [np.array([0.1, 0.05, 0.2]), 0.02])
+    for net, y in ((NET, LABELS), (BATCH, LABELS), (NET, TARGETS)):
+        params = nn.init(net, models=3)
+        ways: dict[str, Any] = {}
+        for engine in ("auto", "arrays", "fused"):
+            end, found = trained(net, y, nn.SGD(schedule, [0.0, 0.9, 0.5]), params=params, steps=9, engine=engine)
+            ways[engine] = nn.flatten(end)
+            assert found.attrs["engine"] == ("arrays" if engine == "arrays" else "fused")
+        np.testing.assert_array_equal(ways["auto"], ways["fused"])
+        # Nine steps, each rounding sums of at most 40 terms: some hundred float32 roundings of numbers of order 1.
+        np.testing.assert_allclose(ways["fused"], ways["arrays"], rtol=0, atol=100 * 2.0**-23)
+    others: list[Any] = [
+        (nn.serial(nn.dense(5, 3), nn.layer_norm(3)), LABELS, nn.SGD(0.1)), (NET, LABELS, nn.Adam(0.1)),
+        (NET, np.eye(3)[LABELS], nn.SGD(0.1)),
+    ]  # fmt: skip
+    for net, y, optimiser in others:
+        params = nn.init(net, models=3)
+        assert trained(net, y, optimiser, params=params, loss=nn.cross_entropy)[1].attrs["engine"] == "arrays"
+    assert trained()[1].attrs["engine"] == "arrays"  # float64
+
+
+@pytest.mark.parametrize("norm", [False, True], ids=["bare", "batch norm"])
+def test_a_stand_in_card_takes_the_fast_path(norm: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    net, y = (BATCH, LABELS) if norm else (NET, TARGETS)
+    optimiser = nn.SGD(nn.WarmUp(np.array([0.01, 0.02, 1e20]), 4), momentum=0.5, weight_decay=0.01)
+    params = nn.init(net, models=3)
+    here = trained(net, y, optimiser, params=params, record=nn.Record(["loss"], at=[0, 3, 12]))
+    card = host_cuda.install(monkeypatch)
+    data = card.asarray(X), card.asarray(y)
+    there = nn.train(
+        net, nn.init(net, models=3, device="gpu"), data, optimiser, batch_size=7, steps=12, seed=5,
+        record=nn.Record(["loss"], at=[0, 3, 12]),
+    )  # fmt: skip
+    assert there[1].attrs["engine"] == here[1].attrs["engine"] == "fused"
+    found, wanted = card.to_host(nn.flatten(there[0])), nn.flatten(here[0])
+    # Twelve steps, each rounding sums of at most 40 terms; the third model has diverged.
+    np.testing.assert_allclose(found[:2], wanted[:2], rtol=0, atol=100 * 2.0**-23)
+    assert (there[1].diverged.values[:2] == -1).all()
+    assert there[1].diverged.values[2] == here[1].diverged.values[2] >= 0

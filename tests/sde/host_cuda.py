@@ -1,13 +1,16 @@
 """A graphics card for machines that have none: the CUDA text built by the host compiler, behind CuPy's own names.
 
 `device()` is a real `Device("gpu", ...)` whose namespace forwards to NumPy, so everything above it runs as on a card:
-the launches of `simlab.sde.gpu`, and whole studies. Its arrays refuse NumPy functions, as CuPy's do.
+the launches of `simlab.sde.gpu` and `simlab.nn.persistent`, and whole studies. Blocks run one after the other, and so
+do the threads of a block, each from one wait to the next: a wait that is missing changes the result every time. Arrays
+refuse NumPy functions, as CuPy's do.
 """
 
 from __future__ import annotations
 
 import ctypes
 import hashlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -21,14 +24,32 @@ import pytest
 
 from simlab.device import Device
 
+SHARED_MEMORY = 232448
+"""Bytes that a block of threads may have on a card of compute capability 9.0."""
+PROPERTIES = {
+    "multiProcessorCount": 132,
+    "sharedMemPerMultiprocessor": SHARED_MEMORY + 1024,
+    "sharedMemPerBlockOptin": SHARED_MEMORY,
+}
 STUBS = r"""
 #include <cmath>
+#include <cstddef>
+#include <cstdlib>
 #include <cstring>
+#include <utility>
+#include <vector>
+#include <ucontext.h>
 #define __device__
 #define __global__
+#define __shared__
+#define __launch_bounds__(threads, blocks)
 #define __forceinline__ inline
 struct Index { unsigned x; };
-static Index blockIdx, blockDim, threadIdx;
+static Index blockIdx, blockDim, gridDim, threadIdx;
+struct Thread { ucontext_t place; std::vector<char> stack; bool over; };
+static ucontext_t launcher;
+static std::vector<Thread> all;
+static void __syncthreads() { swapcontext(&all[threadIdx.x].place, &launcher); }
 template <typename To, typename From> static To cast(From from)
 { To to; std::memcpy(&to, &from, sizeof to); return to; }
 static int __float_as_int(float x) { return cast<int>(x); }
@@ -37,48 +58,89 @@ static long long __double_as_longlong(double x) { return cast<long long>(x); }
 static double __longlong_as_double(long long x) { return cast<double>(x); }
 using namespace std;
 """
+SHARED = re.compile(r"extern __shared__ (\w+) (\w+)\[\];")
+"""How a kernel declares its dynamic shared memory. Every block finds it full of ones, which are NaN or -1."""
 DRIVER = r"""
-extern "C" void launch(
-    unsigned blocks, unsigned threads, real* state, long long walkers, long long begin, long long end,
-    unsigned low, unsigned high, unsigned stream, const real* constants)
+template <typename... Parameters, size_t... I>
+static void call(void (*kernel)(Parameters...), void** arguments, std::index_sequence<I...>)
+{ kernel(*static_cast<std::remove_reference_t<Parameters>*>(arguments[I])...); }
+template <typename... Parameters>
+static void call(void (*kernel)(Parameters...), void** arguments)
+{ call(kernel, arguments, std::index_sequence_for<Parameters...>()); }
+
+static void** given;
+static void run() { call(&::ENTRY, given); all[threadIdx.x].over = true; }
+
+// arguments: a pointer to each, as in a launch by the driver of a card.
+extern "C" void launch(unsigned blocks, unsigned threads, void** arguments)
 {
+    gridDim.x = blocks;
     blockDim.x = threads;
-    for (blockIdx.x = 0; blockIdx.x < blocks; ++blockIdx.x)
-        for (threadIdx.x = 0; threadIdx.x < threads; ++threadIdx.x)
-            advance(state, walkers, begin, end, low, high, stream, constants);
+    given = arguments;
+    all.resize(threads);
+    for (blockIdx.x = 0; blockIdx.x < blocks; ++blockIdx.x) {
+        CLEAR
+        for (auto& thread : all) {
+            thread.stack.resize(1 << 16);
+            getcontext(&thread.place);
+            thread.place.uc_stack.ss_sp = thread.stack.data();
+            thread.place.uc_stack.ss_size = thread.stack.size();
+            thread.place.uc_link = &launcher;
+            thread.over = false;
+            makecontext(&thread.place, run, 0);
+        }
+        // Every thread runs until it waits; by turns the first and the last one leads.
+        for (unsigned round = blockIdx.x; !all[0].over; ++round) {
+            for (unsigned i = 0; i < threads; ++i) {
+                threadIdx.x = round % 2 ? threads - 1 - i : i;
+                swapcontext(&launcher, &all[threadIdx.x].place);
+            }
+            for (auto& thread : all) if (thread.over != all[0].over) abort();  // some wait for threads that are gone
+        }
+    }
 }
 """
 # -Bsymbolic: the C library has an old function of the name `advance` too, and would be asked first.
 COMPILER = ["g++", "-std=c++17", "-O1", "-shared", "-fPIC", "-Wl,-Bsymbolic", "-Wall", "-Werror"]
 ALLOWED = ["-Wno-unknown-pragmas", "-Wno-unused-function"]
-C_TYPES = {np.int64: ctypes.c_longlong, np.uint32: ctypes.c_uint}
+C_TYPES: dict[type, Any] = {np.int64: ctypes.c_longlong, np.uint32: ctypes.c_uint, np.int32: ctypes.c_int}
 
 
 class RawKernel:
     """What cupy.RawKernel is to its caller: (text, entry), then kernel(grid, block, arguments)."""
 
-    def __init__(self, text: str, entry: str, options: tuple[str, ...]) -> None:
-        assert entry == "advance"
-        self.launch = build(text).launch
+    max_dynamic_shared_size_bytes = 48 * 1024  # what a card grants without being asked
 
-    def __call__(self, grid: tuple[int], block: tuple[int], arguments: tuple[Any, ...]) -> None:
+    def __init__(self, text: str, entry: str, options: tuple[str, ...]) -> None:
+        self.launch = build(text, entry).launch
+
+    def __call__(self, grid: tuple[int], block: tuple[int], arguments: tuple[Any, ...], *, shared_mem: int = 0) -> None:
+        assert shared_mem <= self.max_dynamic_shared_size_bytes <= SHARED_MEMORY
         words = [C_TYPES[type(a)](a) if type(a) in C_TYPES else a.ctypes.data_as(ctypes.c_void_p) for a in arguments]
-        self.launch(ctypes.c_uint(*grid), ctypes.c_uint(*block), *words)
+        pointers = (ctypes.c_void_p * len(words))(*(ctypes.addressof(word) for word in words))
+        self.launch(ctypes.c_uint(*grid), ctypes.c_uint(*block), pointers)
 
 
 @cache
-def build(text: str) -> ctypes.CDLL:
+def build(text: str, entry: str) -> ctypes.CDLL:
     """Compile a kernel's text as C++; skips the test where there is no compiler."""
     if shutil.which("g++") is None:
         pytest.skip("the CUDA text is tested by building it as C++, and there is no g++ on this machine")
     folder = Path(tempfile.gettempdir()) / "simlab-host-cuda"
     folder.mkdir(exist_ok=True)
-    name = hashlib.sha256((STUBS + text + DRIVER + str(COMPILER)).encode()).hexdigest()[:24]
+    driver = DRIVER.replace("ENTRY", entry)
+    memory, clear = "", ""
+    if found := SHARED.search(text):
+        kind, place = found.groups()
+        memory = f"__attribute__((aligned(16))) {kind} {place}[{SHARED_MEMORY} / sizeof({kind})];\n"
+        clear = f"std::memset({place}, 0xFF, sizeof {place});"
+    whole = STUBS + text + memory + driver.replace("CLEAR", clear)
+    name = hashlib.sha256((whole + str(COMPILER)).encode()).hexdigest()[:24]
     library = folder / f"{name}.so"
     if not library.exists():
         with tempfile.TemporaryDirectory(dir=folder) as own:
             source, built = Path(own) / "kernel.cpp", Path(own) / "kernel.so"
-            source.write_text(STUBS + text + DRIVER, encoding="utf-8")
+            source.write_text(whole, encoding="utf-8")
             subprocess.run([*COMPILER, *ALLOWED, str(source), "-o", str(built)], check=True, text=True)
             built.replace(library)
     return ctypes.CDLL(str(library))
@@ -148,7 +210,11 @@ class HostCupy(Forward):
     """NumPy under CuPy's names, on arrays of the device."""
 
     RawKernel = RawKernel
-    cuda = SimpleNamespace(get_current_stream=lambda: SimpleNamespace(synchronize=lambda: None))
+    cuda = SimpleNamespace(
+        get_current_stream=lambda: SimpleNamespace(synchronize=lambda: None),
+        Device=lambda: SimpleNamespace(id=0),
+        runtime=SimpleNamespace(getDeviceProperties=lambda card: PROPERTIES),
+    )
     linalg = Forward(np.linalg)
 
     @staticmethod
