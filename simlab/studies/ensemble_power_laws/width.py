@@ -142,7 +142,7 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
 
 
 def _apart(widths: Floats, loss: Floats, error: Floats) -> Any:
-    """The logarithm of the width at the top of the loss behind its first dip, over the width at which the error vanishes."""
+    """The logarithm of the width at the top of the loss behind its first dip, over that of vanishing error."""
     logs = np.log(widths)
     start = int(loss[: int((error < curves.REACHED).argmax()) + 1].argmin())
     k = int(np.clip(start + loss[start:].argmax(), 1, len(loss) - 2))
