@@ -111,6 +111,12 @@ def residual(n: Any, losses: Floats) -> Floats:
     return found.residual / abs(found.b)
 
 
+def far(data: Any, name: str, place: int | None = None) -> float:
+    """A measured number, or one of several, in its standard errors; one that does not vary is as far as 1000."""
+    value, se = (float(data[q] if place is None else data[q][place]) for q in (name, f"{name}_se"))
+    return value / se if se > 0 else 1e3 * float(np.sign(value))
+
+
 def there(name: str, statement: str, source: str, far: float, samples: int) -> Claim:
     """An effect is at least 4 standard errors from nothing, of Student's law."""
     return Claim.exceeds(name, statement, source, far, sigmas=4, samples=samples)

@@ -68,7 +68,7 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
     return [
         curves.there(
             "digits/calibration", "One network is too sure: its best temperature is above 1, on average over widths.",
-            SOURCE, float(data.warm) / float(data.warm_se), many,
+            SOURCE, curves.far(data, "warm"), many,
         ),
         Claim.equals(
             "digits/fixed-temperature",
@@ -84,7 +84,7 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
         curves.there(
             "digits/several-beat-one",
             f"The parameters of one network of {config.widths[-1]} hidden units are better spent on several.", SOURCE,
-            float(data.gain) / float(data.gain_se), many,
+            curves.far(data, "gain"), many,
         ),
     ]  # fmt: skip
 

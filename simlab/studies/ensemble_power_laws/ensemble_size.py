@@ -87,7 +87,7 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
         curves.there(
             f"ensemble_size/dip-{name}",
             f"The exponent is smaller at the interpolation width than at {curves.NAMES[name]}.",
-            SOURCE, float(data[f"dip_{name}"]) / float(data[f"dip_{name}_se"]), many,
+            SOURCE, curves.far(data, f"dip_{name}"), many,
         )
         for name in ("narrow", "wide")
     ]  # fmt: skip
@@ -95,7 +95,7 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
         curves.there(
             "ensemble_size/moving-temperature",
             "At the interpolation width the exponent is larger if the temperature stays where it ends.", SOURCE,
-            float(data.gap[peak]) / float(data.gap_se[peak]), many,
+            curves.far(data, "gap", peak), many,
         ),
         Claim.equals(
             "ensemble_size/fixed-exponent",
@@ -106,7 +106,7 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
         curves.there(
             "ensemble_size/no-pure-law",
             "At the interpolation width the exponent itself rises with n: the law is effective, its a an average.",
-            SOURCE, float(data.bend) / float(data.bend_se), many,
+            SOURCE, curves.far(data, "bend"), many,
         ),
     ]  # fmt: skip
     return claims + [

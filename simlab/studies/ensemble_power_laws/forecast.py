@@ -70,7 +70,7 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
         ),
         curves.there(
             "forecast/too-good", "On average over widths it promises too much, for the exponent itself rises with n.",
-            SOURCE, float(data.excess) / float(data.excess_se), many,
+            SOURCE, curves.far(data, "excess"), many,
         ),
         Claim.equals(
             "forecast/regret",

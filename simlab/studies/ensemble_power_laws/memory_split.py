@@ -83,11 +83,11 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
         curves.there(
             "memory_split/several-beat-one",
             f"The parameters of one network of {config.widths[-1]} hidden units are better spent on several.", SOURCE,
-            float(data.gain) / float(data.gain_se), many,
+            curves.far(data, "gain"), many,
         ),
         curves.there(
             "memory_split/more-members", "Larger budgets want more members.", SOURCE,
-            float(data.growth) / float(data.growth_se), many,
+            curves.far(data, "growth"), many,
         ),
         Claim.equals(
             "memory_split/envelope",

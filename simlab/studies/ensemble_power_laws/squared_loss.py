@@ -99,7 +99,7 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
                          f"ridge do (growth {float(data.features_growth):.2f} there)."),
     }  # fmt: skip
     return claims + [
-        curves.there(f"squared_loss/{name}", text, SOURCE, float(data[q]) / float(data[f"{q}_se"]), many)
+        curves.there(f"squared_loss/{name}", text, SOURCE, curves.far(data, q), many)
         for name, (q, text) in told.items()
     ]
 

@@ -84,7 +84,7 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
     claims = [
         curves.there(
             "width/double-descent", f"From {low} to {peak} hidden units the loss of one network rises.", SOURCE,
-            float(data.rise) / float(data.rise_se), many,
+            curves.far(data, "rise"), many,
         ),
         Claim.equals(
             "width/peak-place",
@@ -93,7 +93,7 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
         ),
         curves.there(
             "width/calibration-removes-it", f"From {low} to {peak} the calibrated loss falls.", SOURCE,
-            float(data.calibrated_fall) / float(data.calibrated_fall_se), many,
+            curves.far(data, "calibrated_fall"), many,
         ),
         Claim.equals(
             "width/no-step-up", "The calibrated loss of one network rises at no step in width.", SOURCE,
@@ -113,7 +113,7 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
         curves.there(
             "width/law-ends",
             f"With {int(data['members'][-1])} members it is none: the widest networks are worse than narrower ones.",
-            SOURCE, float(data.turn) / float(data.turn_se), many,
+            SOURCE, curves.far(data, "turn"), many,
         ),
     ]  # fmt: skip
 
