@@ -84,10 +84,11 @@ CASES = {
     "the spread of the Brier score is a tenth too small": Broken(
         lambda p: p._replace(brier_law=p.brier_law * np.array([1, 0.9])), ("squared_loss",), "squared_loss/exact-peak"),
     "widths are in the wrong order": Broken(
-        lambda p: p._replace(calibrated=p.calibrated[:, ::-1]), ("memory_split",), "memory_split/more-members"),
+        lambda p: p._replace(calibrated=p.calibrated[:, ::-1]), ("width",),
+        "width/calibration-removes-it width/no-step-up"),
     "ensembles are no better than one": Broken(
         lambda p: p._replace(calibrated=p.calibrated[..., :1] * (1 + 1e-6 / pool.sizes(config()))),
-        ("memory_split",), "memory_split/more-members memory_split/several-beat-one"),
+        ("memory_split",), "memory_split/several-beat-one"),
     "the envelope falls thrice as fast": Broken(
         lambda p: p._replace(foretold=3 * p.foretold), ("ensemble_size",),
         "ensemble_size/envelope-wide ensemble_size/envelope-narrow"),
