@@ -137,7 +137,9 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
     shown = [k for k, n in enumerate(data["members"].values) if n != 3]
     for color, k in enumerate([*shown[:: max(1, len(shown) // 4)][:4], shown[-1]]):
         n = int(data["members"][k])
-        sizes.plot(width, data.calibrated[:, k], "o-", ms=3, lw=1, color=look.COLORS[color], label=f"{n} members")
+        sizes.plot(
+            width, data.calibrated[:, k], "o-", ms=3, lw=1, color=look.COLORS[color], label=f"{n} member{'s'[: n - 1]}"
+        )
     sizes.set(xscale="log", title="Large ensembles have a best width", xlabel="hidden units", ylabel="calibrated NLL")
 
 
