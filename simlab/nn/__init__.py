@@ -31,7 +31,7 @@ from simlab.nn.losses import CrossEntropy, Logistic, MeanSquaredError, cross_ent
 from simlab.nn.noise import activation_noise, at_step
 from simlab.nn.norms import batch_norm, layer_norm
 from simlab.nn.optimisers import SGD, SGLD, Adam, LabelNoiseSGD, Optimiser, SphereSGD
-from simlab.nn.record import QUANTITIES, Quantity, Record, linear_steps, log_steps
+from simlab.nn.record import QUANTITIES, Quantity, Record, error, linear_steps, log_steps
 from simlab.nn.schedules import Cosine, Cyclic, Piecewise, Schedule, StepDecay, WarmUp
 from simlab.nn.spectra import Density, Eigenpairs, spectral_density, top_eigenvalues
 from simlab.nn.train import train
@@ -68,6 +68,7 @@ __all__ = [
     "cross_entropy",
     "dense",
     "erf",
+    "error",
     "fixed",
     "flatten",
     "gauss_newton_product",

@@ -154,6 +154,8 @@ def calibrated_nll(logits: Array, labels: Array) -> Array:
     Cross-fitting keeps the temperature from seeing what it is judged on; halves are by place, so shuffle sorted data.
     """
     labels = labels_of(logits, labels)
+    if labels.shape[-1] < 2:
+        raise ValueError("a calibrated loss needs at least 2 examples, one to fit and one to judge.")
     halves = [(logits[..., i::2, :], labels[..., i::2]) for i in (0, 1)]
     parts = [nll(*judged, temperature(*fitted)) for judged, fitted in (halves, halves[::-1])]
     return sum(part * judged[1].shape[-1] for part, judged in zip(parts, halves, strict=True)) / labels.shape[-1]

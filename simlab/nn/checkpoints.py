@@ -13,7 +13,7 @@ import numpy as np
 from simlab.device import Device
 from simlab.files import write_atomically
 from simlab.nn.engine import State
-from simlab.nn.layer import rebuilt
+from simlab.nn.layer import every_array, rebuilt
 from simlab.nn.log import Log, Until
 
 FORMAT = 1
@@ -24,15 +24,16 @@ def mark(log: Log, stop: Until | None, engine: str, params: Any) -> str:
     digest = hashlib.sha256()
     rule = () if stop is None else tuple(stop)
     names = tuple(q.name for q in log.record.found)
-    for part in (FORMAT, log.run, names, rule, log.test, engine, params):
+    where = Device.of(log.run.x).name  # the paths of two devices agree to rounding only
+    for part in (FORMAT, log.run, names, rule, log.test, engine, where, params):
         _feed(digest, part)
     return digest.hexdigest()
 
 
 def save(path: Path, mark: str, state: State, log: Log) -> None:
     """Write the state, the rows of the record so far and the parameters of the last record."""
-    arrays = {f"state/{i}": a for i, a in enumerate(_arrays((state.params, state.memory)))}
-    arrays |= {f"before/{i}": a for i, a in enumerate(_arrays(log.before))}
+    arrays = {f"state/{i}": a for i, a in enumerate(every_array((state.params, state.memory)))}
+    arrays |= {f"before/{i}": a for i, a in enumerate(every_array(log.before))}
     arrays |= {f"row/{step}/{name}": v for step, row in log.rows.items() for name, v in row.items()}
     arrays |= {"diverged": state.diverged, "stopped": state.stopped, "step": np.array(state.step)}
 
@@ -43,36 +44,42 @@ def save(path: Path, mark: str, state: State, log: Log) -> None:
     write_atomically(path, write)
 
 
-def load(path: Path, mark: str, start: State, log: Log, wanted: list[int]) -> State:
-    """The state on disk, with its rows put into the log; ValueError where the file is not of this run."""
+def require_folder(path: Path) -> None:
+    """ValueError where a file could not be written, before hours of training end there."""
+    if not path.parent.is_dir():
+        raise ValueError(f"{path.parent} is no folder; make it, or name another file for the checkpoint.")
+
+
+def load(path: Path, mark: str, start: State, log: Log, wanted: list[int], last: int) -> State:
+    """The state on disk, its rows put into the log; ValueError where it is of another run or beyond step `last`."""
     try:
         with path.open("rb") as file:
             found = dict(np.load(file, allow_pickle=False))
-        step = int(found["step"])
+        step, marked = int(found["step"]), str(found["mark"])
     except Exception as error:  # a broken zip, a pickle, a folder: NumPy raises half a dozen types
         raise ValueError(f"{path} is not a checkpoint of simlab; name another file or delete it.") from error
-    if str(found["mark"]) != mark:
+    if marked != mark:
         raise ValueError(
-            f"{path} is the checkpoint of another run (net, data, optimiser, record, seed or engine differ); "
+            f"{path} is the checkpoint of another run (net, data, optimiser, record, seed, engine or device differ); "
             "name another file or delete it."
         )
+    if step > last:
+        raise ValueError(f"{path} is at step {step}, beyond the {last} asked for; name another file or ask for more.")
     for name, values in found.items():
         if name.startswith("row/"):
-            log.rows.setdefault(int(name.split("/")[1]), {})[name.split("/")[2]] = values
+            _, at, quantity = name.split("/", 2)  # a name of the user's own may hold more of them
+            log.rows.setdefault(int(at), {})[quantity] = values
     lost = [s for s in wanted if s <= step and s not in log.rows]
     if lost:
         raise ValueError(f"{path} is at step {step} and has no record of step {lost[0]}; record the same steps.")
+    extra = [s for s in log.rows if s not in wanted]
+    if extra and (log.stop is not None or any(q.needs_before for q in log.record.found)):
+        # What comes then depends on that record: a model stopped at it, an angle counts from it.
+        raise ValueError(f"{path} has a record of step {extra[0]} and this run would not; record that step as well.")
     params, memory = _filled((start.params, start.memory), found, "state")
     if "before/0" in found:
         log.before = _filled(start.params, found, "before")
     return State(step, params, memory, found["diverged"], found["stopped"])
-
-
-def _arrays(tree: Any) -> list[Any]:
-    """Every array of a tree, statistics among them."""
-    if isinstance(tree, tuple):
-        return [a for part in tree for a in _arrays(part)]
-    return [] if tree is None else [tree]
 
 
 def _filled(like: Any, found: dict[str, np.ndarray], group: str) -> Any:
@@ -100,6 +107,8 @@ def _feed(digest: Any, value: Any) -> None:
     elif hasattr(value, "dtype"):
         host = np.ascontiguousarray(Device.of(value).to_host(value))
         digest.update(f"{host.dtype.str}{host.shape}".encode() + host.tobytes())
+    elif hasattr(value, "__dict__") and not hasattr(value, "__qualname__"):  # such as a schedule of the user's own
+        _feed(digest, (type(value).__qualname__, *sorted(vars(value).items())))
     elif isinstance(value, Callable):  # type: ignore[arg-type]
         digest.update(getattr(value, "__qualname__", type(value).__name__).encode())
     else:

@@ -23,7 +23,7 @@ from typing import Any, Literal
 from simlab.device import Device
 from simlab.nn.derivatives import checked, flatten, of_single_examples, unflatten, wide_forward
 from simlab.nn.layer import Array, Layer, Params, leaves, select
-from simlab.nn.losses import Loss
+from simlab.nn.losses import Loss, at_home
 from simlab.nn.views import columns
 from simlab.random import key, normals, uniforms
 
@@ -68,7 +68,7 @@ def matrix(
     if which not in ("hessian", "gauss_newton", "gradient_noise"):
         raise ValueError(f'which must be "hessian", "gauss_newton" or "gradient_noise", got {which!r}.')
     x = (of_single_examples if which == "gradient_noise" else checked)(net, params, x)
-    y = Device.of(x).asarray(y)
+    y = at_home(x, y)
     leaf = leaves(params)[0]
     part = columns(params, layer)
     wide, outputs, cache = wide_forward(net, params, x)
@@ -134,7 +134,8 @@ def hessian_operator(
     models = len(leaves(params)[0])
     if not 0 <= model < models:
         raise ValueError(f"model must be in 0 ... {models - 1}, got {model}.")
-    x, y = Device.of(leaves(params)[0]).asarray(x), Device.of(leaves(params)[0]).asarray(y)
+    x = checked(net, params, x)
+    y = at_home(x, y)
     one = slice(model, model + 1)
     x, y = x[one] if x.ndim == 3 else x, y[one] if y.ndim == 2 + loss.target_axes(y) else y
     m = matrix(net, loss, select(params, one), x, y, which, layer)

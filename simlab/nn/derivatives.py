@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
+from numbers import Integral
+from typing import Any
 
 import numpy as np
 
@@ -31,8 +33,10 @@ def init(
     eighteenth of init(net, models=1000). ValueError unless there is a model, dtype is "float32" or "float64", and the
     net has parameters.
     """
-    index = list(models) if isinstance(models, Sequence) else list(range(models))
-    if not index or min(index) < 0:
+    given: Any = models
+    count = isinstance(given, Integral) and not isinstance(given, bool)
+    index = np.arange(given) if count else np.asarray(given)
+    if index.ndim != 1 or not index.size or index.dtype.kind not in "iu" or index.min() < 0 or index.max() >= 2**32:
         raise ValueError(f"models must be a positive number or a list of indices from 0, got {models!r}.")
     if dtype not in ("float32", "float64"):
         raise ValueError(f'dtype must be "float32" or "float64", got {dtype!r}.')
@@ -177,7 +181,10 @@ def checked(net: Layer, params: Params, x: Array) -> Array:
     home = Device.of(leaf)
     if hasattr(x, "dtype") and Device.of(x).name != home.name:
         raise ValueError(f"features are on {Device.of(x).name} and the net on {home.name}; move one of them.")
-    x = home.asarray(x, leaf.dtype)
+    try:
+        x = home.asarray(x, leaf.dtype)
+    except (TypeError, ValueError) as error:  # text, gaps that are None, rows of different lengths
+        raise ValueError("features must be an array of real numbers; turn what is none into numbers first.") from error
     if x.ndim not in (2, 3) or (x.ndim == 3 and len(x) != len(leaf)):
         raise ValueError(f"features must have shape (n, in) or ({len(leaf)}, n, in), got {x.shape}.")
     if net.n_in not in (None, x.shape[-1]):

@@ -14,7 +14,7 @@ import numpy as np
 from simlab.device import Device
 from simlab.nn.derivatives import population
 from simlab.nn.draws import Draw
-from simlab.nn.layer import Array, Layer, Params, leaves, rebuilt, select, tree_map
+from simlab.nn.layer import Array, Layer, Params, every_array, leaves, rebuilt, select, tree_map
 from simlab.nn.losses import Loss, trusting
 from simlab.nn.noise import at_step
 from simlab.nn.optimisers import Optimiser
@@ -105,7 +105,7 @@ def joined(parts: list[Any]) -> Any:
 def blocks_of(run: Run, params: Params, examples: int = 0) -> list[slice]:
     """Slices of models whose activations on all data fit in `EVALUATION` bytes."""
     # The last axis of every array of a layer is its width; x, y, slope and cotangent of each make four.
-    widths = sum(leaf.shape[-1] for leaf in leaves(params))
+    widths = sum(array.shape[-1] for array in every_array(params) if array.ndim > 1)
     examples = max(run.examples, examples)
     size = max(1, EVALUATION // (4 * examples * widths * leaves(params)[0].dtype.itemsize))
     return [slice(a, min(a + size, len(run.models))) for a in range(0, len(run.models), size)]
@@ -149,7 +149,6 @@ class Arrays:
         self.numbers = {name: self.device.asarray(value) for name, value in numbers.items()}
         self.loss = trusting(run.loss)  # the targets were checked, and a look at them would make a card wait
         self.batches = Batches(run)
-        self._rates: tuple[int, Array] = (-RATES, None)
 
     def start(self, state: State) -> State:
         """The state as this path keeps it."""
@@ -163,8 +162,12 @@ class Arrays:
         noisy = at_step(params, 0) is not params
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # a diverging model does no harm
             for step in range(state.step, last):
+                place = (step - state.step) % RATES
+                if place == 0:
+                    rates = table(run.optimiser.lr, step, min(step + RATES, last), len(run.models))
+                    rates = device.asarray(rates)
                 draw = Draw(run.key, run.models, step)
-                number = {**self.numbers, "lr": self._rate(step)}
+                number = {**self.numbers, "lr": rates[place]}
                 x, y = self.batches.at(step)
                 y = run.optimiser.targets(y, run.net.n_out or 0, leaves(params)[0], number, draw)
                 if noisy:
@@ -177,15 +180,6 @@ class Arrays:
                 alive = alive & finite
                 params, memory = kept(alive, moved, (params, memory))
         return state._replace(step=last, params=params, memory=memory, diverged=device.to_host(diverged))
-
-    def _rate(self, step: int) -> Array:
-        """The learning rates of a step, (model,)."""
-        first, rates = self._rates
-        if not first <= step < first + RATES:
-            first = step - step % RATES
-            rates = self.device.asarray(table(self.run.optimiser.lr, first, first + RATES, len(self.run.models)))
-            self._rates = first, rates
-        return rates[step - first]
 
 
 def kept(alive: Array, new: Params, old: Params) -> Params:

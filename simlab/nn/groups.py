@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simlab.nn.derivatives import init
@@ -24,6 +25,7 @@ def train_each(
     seed: int = 0,
     dtype: str = "float32",
     device: str = "cpu",
+    checkpoint: Path | str | None = None,
     **options: Any,
 ) -> tuple[dict[Any, Params], xr.Dataset]:
     """Train `models` of every net: the parameters of each stack, and the records with dims (dim, step, model).
@@ -31,6 +33,7 @@ def train_each(
     nets: {value along dim: net}, such as {8: mlp([64, 8, 10]), 16: mlp([64, 16, 10])}; optimiser: one for all, or one
     for each net by the same values. Other options are those of `train`. Nets of one shape are one stack; nothing is
     padded. Model k sees the same minibatches whatever the net, so that differences along dim are paired over models.
+    checkpoint: a file for each net, with the value before its ending: "run.npz" is "run-width-8.npz" and so on.
     The coordinate `parameters` counts the trained numbers of a model. ValueError without nets, and as in `train`.
     """
     import xarray as xr
@@ -43,7 +46,9 @@ def train_each(
     for value, net in nets.items():
         own = optimiser[value] if isinstance(optimiser, Mapping) else optimiser
         params = init(net, models=models, seed=seed, dtype=dtype, device=device)
-        ends[value], record = train(net, params, data, own, seed=seed, **options)
+        path = None if checkpoint is None else Path(checkpoint)
+        file = path and path.with_name(f"{path.stem}-{dim}-{value}{path.suffix}")
+        ends[value], record = train(net, params, data, own, seed=seed, checkpoint=file, **options)
         count = record.attrs.pop("parameters")
         attributes = {"long_name": "trained numbers of a model", "units": "1"}
         records.append(record.expand_dims({dim: [value]}).assign_coords(parameters=(dim, [count], attributes)))

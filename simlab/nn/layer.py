@@ -147,6 +147,13 @@ def leaves(params: Params) -> list[Array]:
     return [params]
 
 
+def every_array(params: Params) -> list[Array]:
+    """All arrays in order, untrained ones too."""
+    if isinstance(params, tuple):
+        return [array for part in params for array in every_array(part)]
+    return [] if params is None else [params]
+
+
 def tree_map(function: Callable[..., Array], first: Params, *rest: Params) -> Params:
     """function(leaf of first, leaf of each rest) for every trained array; untrained state is that of `first`."""
     if first is None or is_state(first):
@@ -188,7 +195,7 @@ def added(one: Array | None, row: Array | None) -> Array:
 
 
 def require_width(width: Any, name: str = "width") -> int:
-    """A feature count as given; ValueError unless it is a positive integer."""
+    """A feature count, or another, as given; ValueError unless it is a positive integer."""
     if isinstance(width, bool) or not isinstance(width, Integral) or int(width) < 1:
         raise ValueError(f"{name} must be a positive integer, got {width!r}.")
     return int(width)

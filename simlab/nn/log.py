@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,7 +11,7 @@ import numpy as np
 from simlab.device import Device
 from simlab.nn.engine import Run, State, blocks_of, of_models, target_axes
 from simlab.nn.layer import Array, Params, leaves, rebuilt, select
-from simlab.nn.record import Frame, Record
+from simlab.nn.record import Frame, Quantity, Record
 from simlab.nn.schedules import table
 
 if TYPE_CHECKING:
@@ -34,15 +35,14 @@ class Log:
         self.rows: Rows = {}
         self.before: Params = ()
 
+    def rehearse(self, state: State) -> None:
+        """Measure the first model on the test data, so that what does not fit is refused before any training."""
+        self._measured(state, slice(0, 1), [q for q in self.record.found if q.needs_test])
+
     def write(self, state: State) -> State:
         """Measure all models, and freeze those that meet the rule for stopping."""
-        device = Device.of(self.run.x)
-        rates = device.asarray(table(self.run.optimiser.lr, state.step, state.step + 1, len(self.run.models))[0])
-        blocks = []
-        for part in blocks_of(self.run, state.params, self.test[0].shape[-2]):
-            frame = self._frame(state, part, rates)
-            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # of models that diverged
-                blocks.append([device.to_host(q.measure(frame)) for q in self.record.found])
+        parts = blocks_of(self.run, state.params, self.test[0].shape[-2])
+        blocks = [self._measured(state, part, self.record.found) for part in parts]
         row = {q.name: np.concatenate([b[i] for b in blocks]) for i, q in enumerate(self.record.found)}
         self.rows[state.step] = row
         if any(q.needs_before for q in self.record.found):
@@ -52,13 +52,25 @@ class Log:
         met = state.alive & (row[self.stop.quantity] <= self.stop.at_most)
         return state._replace(stopped=np.where(met, state.step, state.stopped))
 
-    def _frame(self, state: State, part: slice, rates: Array) -> Frame:
+    def _measured(self, state: State, part: slice, quantities: Sequence[Quantity]) -> list[np.ndarray]:
+        """These quantities of some models, (model) each."""
+        frame, device = self._frame(state, part), Device.of(self.run.x)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # of models that diverged
+            values = [device.to_host(q.measure(frame)) for q in quantities]
+        wanted = (part.stop - part.start,)
+        for q, value in zip(quantities, values, strict=True):
+            if np.shape(value) != wanted:
+                raise ValueError(f"{q.name} must be a number of each model, {wanted}, got shape {np.shape(value)}.")
+        return values
+
+    def _frame(self, state: State, part: slice) -> Frame:
         """What quantities see of some models."""
+        rates = table(self.run.optimiser.lr, state.step, state.step + 1, len(self.run.models))[0]
         run, (x, y) = self.run.part(part), self.test
         params = select(state.params, part)
         before = select(self.before, part) if self.before else params
         test = of_models(x, 2, part), of_models(y, target_axes(y), part)
-        return Frame(run, state.step, params, before, rates[part], test)
+        return Frame(run, state.step, params, before, Device.of(x).asarray(rates[part]), test)
 
     def dataset(self, state: State, steps: list[int], engine: str) -> xr.Dataset:
         """What was recorded, with dims (step, model)."""

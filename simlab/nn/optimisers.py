@@ -135,6 +135,7 @@ class LabelNoiseSGD(SGD):
         share = per_model("noise", self.noise, len(y), below=1 + 1e-12)
         flipped = draw.uniforms(count, FLIPS, like) < Device.of(like).asarray(share)[:, None]
         classes = max(outputs, 2)
+        y = y.astype(xp.int64)  # sums of bytes would not hold
         turn = 1 + xp.floor(draw.uniforms(count, LABELS, like) * (classes - 1)).astype(y.dtype)
         flipped, turn = flipped.reshape(y.shape), turn.reshape(y.shape)
         return xp.where(flipped, (y + turn) % classes, y)

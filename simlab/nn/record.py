@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from numbers import Integral
 from typing import Any, NamedTuple
 
 from simlab.device import Device
 from simlab.nn.calibration import calibrated_nll, temperature
 from simlab.nn.derivatives import predict, value_and_grad
 from simlab.nn.engine import Batches, Run, with_population
-from simlab.nn.layer import Array, Layer, Params, leaves
+from simlab.nn.layer import Array, Layer, Params, leaves, require_width
 from simlab.nn.losses import Loss
 from simlab.nn.optimisers import norm
 
@@ -61,6 +62,13 @@ class Frame:
     def test_outputs(self) -> Array:
         """On the test data: (model, n, out)."""
         return predict(self.net, self.settled, self.test[0])
+
+    @cached_property
+    def test_logits(self) -> Array:
+        """The same with one for each class: a single output f stands for the two logits (0, f) (`Logistic`)."""
+        found = self.test_outputs
+        xp = Device.of(found).xp
+        return xp.concatenate([xp.zeros_like(found), found], axis=-1) if found.shape[-1] == 1 else found
 
     @cached_property
     def size(self) -> Array:
@@ -119,11 +127,11 @@ QUANTITIES = {
         ),
         Quantity(
             "test_calibrated_nll", "test loss at a temperature fitted on the other half of the test data", "nat",
-            lambda f: calibrated_nll(f.test_outputs, f.test[1]), True,
+            lambda f: calibrated_nll(f.test_logits, f.test[1]), True,
         ),
         Quantity(
             "test_temperature", "temperature of least test loss", "1",
-            lambda f: temperature(f.test_outputs, f.test[1]), True,
+            lambda f: temperature(f.test_logits, f.test[1]), True,
         ),
         Quantity("weight_norm", "norm of the parameters", "1", lambda f: f.size),
         Quantity(
@@ -152,6 +160,7 @@ QUANTITIES = {
 
 def log_steps(steps: int, per_decade: int = 10) -> tuple[int, ...]:
     """0, 1 and on to `steps`, evenly spaced in the logarithm; the points of a longer run hold those of a shorter."""
+    require_width(per_decade, "per_decade")
     found = {0, steps}
     place = 0
     while (at := round(10 ** (place / per_decade))) < steps:
@@ -162,7 +171,7 @@ def log_steps(steps: int, per_decade: int = 10) -> tuple[int, ...]:
 
 def linear_steps(steps: int, every: int) -> tuple[int, ...]:
     """0, every, 2 every, ... and `steps`."""
-    return tuple(sorted({*range(0, steps, every), steps}))
+    return tuple(sorted({*range(0, steps, require_width(every, "every")), steps}))
 
 
 @dataclass(frozen=True)
@@ -171,7 +180,7 @@ class Record:
 
     at: step 0 is the start, step s what s updates made; the start and the end where it is None. `log_steps` and
     `linear_steps` make schedules. test: (x, y) for the quantities on test data.
-    ValueError on an unknown name, on a step that is negative, or on a test quantity without test data.
+    ValueError on an unknown name, on a step that is none, or on a test quantity without test data.
     """
 
     quantities: Sequence[str | Quantity] = ("loss",)
@@ -180,7 +189,9 @@ class Record:
     found: tuple[Quantity, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        names = [self.quantities] if isinstance(self.quantities, str) else self.quantities
+        names: Any = [self.quantities] if isinstance(self.quantities, str) else self.quantities
+        if not isinstance(names, Sequence) or not all(isinstance(q, str | Quantity) for q in names):
+            raise ValueError(f"quantities must be names or Quantity tuples in a sequence, got {names!r}.")
         unknown = [name for name in names if isinstance(name, str) and name not in QUANTITIES]
         if unknown:
             raise ValueError(f"there is no quantity {unknown[0]!r}; record some of {', '.join(QUANTITIES)}.")
@@ -189,9 +200,12 @@ class Record:
             first = next(q.name for q in found if q.needs_test)
             raise ValueError(f"{first} is measured on test data; give them, Record(..., test=(x, y)).")
         if self.at is not None:
-            object.__setattr__(self, "at", tuple(sorted({int(step) for step in self.at})))
-            if self.at and min(self.at) < 0:
-                raise ValueError(f"steps to record at must not be negative, got {min(self.at)}.")
+            at: Any = self.at
+            steps = list(at) if isinstance(at, Iterable) else [at]
+            wrong = [step for step in steps if not isinstance(step, Integral) or step < 0]
+            if wrong:
+                raise ValueError(f"steps to record at must be whole numbers from 0, got {wrong[0]!r}.")
+            object.__setattr__(self, "at", tuple(sorted({int(step) for step in steps})))
         object.__setattr__(self, "found", found)
 
     def steps(self, last: int) -> list[int]:

@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from simlab.nn.layer import require_width
+
 PerModel = Any
 """A number for all models, or an array (model,)."""
 
 
 class Schedule(ABC):
-    """lr at a step, counted from 0: a number, or an array (model,)."""
+    """lr at a step, counted from 0: a number, or an array (model,). A record asks for it at the end of the run, too."""
 
     @abstractmethod
     def __call__(self, step: int) -> Any:
@@ -30,6 +32,10 @@ class StepDecay(Schedule):
     every: int
     factor: PerModel = 0.1
 
+    def __post_init__(self) -> None:
+        require_width(self.every, "every")
+        _require_rates(lr=self.lr, factor=self.factor)
+
     def __call__(self, step: int) -> Any:
         return np.asarray(self.lr) * np.asarray(self.factor) ** (step // self.every)
 
@@ -41,6 +47,10 @@ class Cosine(Schedule):
     lr: PerModel
     steps: int
     end: PerModel = 0.0
+
+    def __post_init__(self) -> None:
+        require_width(self.steps, "steps")
+        _require_rates(lr=self.lr, end=self.end)
 
     def __call__(self, step: int) -> Any:
         share = (1 + math.cos(math.pi * min(step / self.steps, 1))) / 2
@@ -55,6 +65,10 @@ class Cyclic(Schedule):
     period: int
     end: PerModel = 0.0
 
+    def __post_init__(self) -> None:
+        require_width(self.period, "period")
+        _require_rates(lr=self.lr, end=self.end)
+
     def __call__(self, step: int) -> Any:
         return Cosine(self.lr, self.period, self.end)(step % self.period)
 
@@ -65,6 +79,9 @@ class WarmUp(Schedule):
 
     lr: Any
     steps: int
+
+    def __post_init__(self) -> None:
+        require_width(self.steps, "steps")
 
     def __call__(self, step: int) -> Any:
         return np.asarray(rate(self.lr, step)) * min((step + 1) / self.steps, 1)
@@ -84,6 +101,8 @@ class Piecewise(Schedule):
                 f"a table of rates needs increasing starts from 0, one for each rate; got {len(self.rates)} rates "
                 f"from steps {starts}."
             )
+        for place, value in enumerate(self.rates):
+            _require_rates(**{f"rates[{place}]": value})
 
     def __call__(self, step: int) -> Any:
         return self.rates[int(np.searchsorted(self.starts, step, side="right")) - 1]
@@ -106,6 +125,12 @@ def per_model(name: str, value: PerModel, models: int, smallest: float = 0.0, be
         limit = f"in [{smallest:g}, {below:g})" if below < math.inf else f"at least {smallest:g} and finite"
         raise ValueError(f"{name} must be {limit}, got {value!r}.")
     return np.broadcast_to(numbers, (models,)).copy()
+
+
+def _require_rates(**numbers: PerModel) -> None:
+    """ValueError, by name, for a number that no step may have: found now, not in the middle of a run."""
+    for name, value in numbers.items():
+        per_model(name, value, np.size(value))
 
 
 def table(lr: Any, first: int, last: int, models: int) -> np.ndarray:

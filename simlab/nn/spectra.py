@@ -74,7 +74,8 @@ def top_eigenvalues(
 
     A block of k vectors finds eigenvalues that occur up to k times, as those of a linear net with several outputs do.
     It stops when all residuals are below sqrt(eps) of the largest eigenvalue, where values are as exact as rounding,
-    after `steps` blocks, or with the whole space. What is left of the residuals is returned.
+    after `steps` blocks, or with the whole space. What is left of the residuals is returned. NaN for a net whose
+    matrix is not finite.
     Memory: model * k * steps vectors. ValueError unless 1 <= k <= parameters and steps >= 1.
     Golub & Underwood 1977.
     """
@@ -98,10 +99,10 @@ def top_eigenvalues(
         full, last = size == m.size, step == steps
         rest = image - inside.swapaxes(-1, -2) @ basis
         if full or last or step % CHECKS == 0:
-            values, turn = xp.linalg.eigh(projected)
+            values, turn = _eigh(projected)
             values, turn = values[:, : -k - 1 : -1], turn[:, :, : -k - 1 : -1]
             residuals = xp.sqrt(((rest.swapaxes(-1, -2) @ turn[:, old:]) ** 2).sum(axis=1))
-            settled = residuals <= tolerance * abs(values).max(axis=1, keepdims=True)
+            settled = ~(residuals > tolerance * abs(values).max(axis=1, keepdims=True))  # NaN will not get better
             if full or last or bool(settled.all()):
                 return Eigenpairs(values, turn.swapaxes(-1, -2) @ basis, residuals)
         # The last block may be narrower: together they are never more than the space.
@@ -160,8 +161,19 @@ def _quadrature(m: Matrix, start: Array, steps: int) -> tuple[Array, Array]:
         beta = xp.where(beta > m.size**0.5 * float(xp.finfo(dtype).eps) * size, beta, 0)
         v = image / xp.where(beta > 0, beta, 1) * (beta > 0)
         tri[:, i, i + 1] = tri[:, i + 1, i] = beta[:, 0, 0]
-    nodes, vectors = xp.linalg.eigh(tri)
+    nodes, vectors = _eigh(tri)
     return nodes[:, None], vectors[:, None, 0] ** 2
+
+
+def _eigh(matrices: Array) -> tuple[Array, Array]:
+    """Eigenvalues (model, n) and vectors (model, n, n), the values NaN where a matrix is not finite.
+
+    One net that has diverged must not end the run of all others, and LAPACK would raise.
+    """
+    xp = Device.of(matrices).xp
+    finite = xp.isfinite(matrices).all(axis=(1, 2))
+    values, vectors = xp.linalg.eigh(xp.where(finite[:, None, None], matrices, 0))
+    return xp.where(finite[:, None], values, xp.nan), vectors
 
 
 def _orthonormal(rows: Array, basis: Array | None) -> Array:

@@ -62,7 +62,8 @@ def train(
     is frozen; `diverged` says at which step (-1: never). `stop` freezes a model at a record; `stopped` says at which.
 
     checkpoint: a file that holds the state every `checkpoint_every` steps and at the end, written whole or not at all.
-    The same call with the same file goes on where it stands and ends with the same bits; `steps` may be larger.
+    The same call with the same file goes on where it stands and ends with the same bits; `steps` may be larger, with
+    steps to record at that hold those of before where `stop` or an angle looks at them.
     engine: "fused" is compiled code that takes one model at a time through many steps, for `mlp` in float32 with SGD
     (on a card, where a model fits in the memory of a processor); "arrays" is everything else; "auto" takes the first
     that applies. They agree to rounding. progress is called with
@@ -74,7 +75,9 @@ def train(
     """
     run = _run(net, params, data, optimiser, batch_size, seed, loss, models, noise)
     steps, checkpoint_every = _count("steps", steps, 0), _count("checkpoint_every", checkpoint_every, 1)
-    record = record if isinstance(record, Record) else Record(record or ("loss",))
+    record = record if isinstance(record, Record) else Record(("loss",) if record is None else record)
+    if stop is not None and not isinstance(stop, Until):
+        raise ValueError(f"stop must be a rule such as Until('loss', 0.01), got {stop!r}.")
     if stop is not None and stop.quantity not in [q.name for q in record.found]:
         raise ValueError(f"stop looks at {stop.quantity!r}, which is not recorded; add it to the record.")
     mover = _engine(run, engine)
@@ -82,13 +85,16 @@ def train(
     state = State(0, params, optimiser.memory(params), never, never)
     wanted = record.steps(steps)
     log = Log(run, record, _test(run, params, record), stop)
+    if wanted and wanted[0] > 0:
+        log.rehearse(state)
     saves: set[int] = set()
     if checkpoint is not None:
         path = Path(checkpoint)
+        checkpoints.require_folder(path)
         mark = checkpoints.mark(log, stop, mover.name, params)
         saves = {*range(checkpoint_every, steps, checkpoint_every), steps}
         if path.exists():
-            state = checkpoints.load(path, mark, state, log, wanted)
+            state = checkpoints.load(path, mark, state, log, wanted, steps)
     state = mover.start(state)
     for target in sorted({*wanted, *saves, steps}):
         if target < state.step or (target == state.step and target in log.rows):
@@ -115,10 +121,12 @@ def _run(
     noise: Any,
 ) -> Run:
     """What training stands on, checked."""
-    stack = len(leaves(params)[0])
     like = init(net, models=1)
     if [a.shape[1:] for a in leaves(params)] != [a.shape[1:] for a in leaves(like)]:
         raise ValueError("params do not have the shapes of the parameters of this net; make them with init(net, ...).")
+    stack = len(leaves(params)[0])
+    if not isinstance(optimiser, Optimiser):
+        raise ValueError(f"optimiser must be one such as SGD(0.1), got {optimiser!r}.")
     x, y = _pair(net, params, data, "data")
     n = x.shape[-2]
     size = _count("batch_size", batch_size, 1)
@@ -130,9 +138,10 @@ def _run(
     optimiser.numbers(stack)
     table(optimiser.lr, 0, 1, stack)
     per_model("noise", rate(noise, 0), stack)
-    if loss is None:
-        classes: Loss = logistic if net.n_out == 1 else cross_entropy
-        loss = classes if y.dtype.kind in "iu" else mse
+    loss = _default(net, y) if loss is None else loss
+    if not hasattr(loss, "target_axes"):
+        raise ValueError(f"loss must be mse, cross_entropy, logistic or another Loss, got {loss!r}.")
+    y = _as_rows(net, loss, x, y)
     run = Run(net, loss, optimiser, x, y, size, key(seed, TRAINING), index.astype(np.int64), noise)
     rows = 1 if run.shared[1] else stack
     loss.value(Device.of(x).xp.zeros((rows, n, net.n_out or x.shape[-1]), x.dtype), y)  # refuses what does not fit
@@ -142,15 +151,37 @@ def _run(
 def _pair(net: Layer, params: Params, data: Any, name: str) -> tuple[Array, Array]:
     """(x, y) as arrays beside the parameters."""
     if not (isinstance(data, tuple) and len(data) == 2):
-        raise ValueError(f"{name} must be a pair (x, y), got {type(data).__name__}.")
+        raise ValueError(f"{name} must be a tuple (x, y) of arrays, got {type(data).__name__}.")
     x = checked(net, params, data[0])
     y = at_home(x, data[1])
     return x, y.astype(x.dtype) if y.dtype.kind == "f" else y
 
 
+def _default(net: Layer, y: Array) -> Loss:
+    """The loss that targets of this kind ask for; ValueError where none does."""
+    if y.dtype.kind in "iu":
+        return logistic if net.n_out == 1 else cross_entropy
+    if y.dtype.kind != "f" or y.ndim < 2:
+        raise ValueError(
+            f"y must hold integer labels (n) or float targets (n, out), got {y.dtype} {y.shape}; convert or reshape it."
+        )
+    return mse
+
+
+def _as_rows(net: Layer, loss: Loss, x: Array, y: Array) -> Array:
+    """The targets, as floats where the loss takes a row for each example: integers count as labels elsewhere."""
+    rows = loss.target_axes(y) == 1 and y.shape[-2:] == (x.shape[-2], net.n_out or x.shape[-1])
+    return y.astype(x.dtype) if rows else y
+
+
 def _test(run: Run, params: Params, record: Record) -> tuple[Array, Array]:
     """The test data; the training data stand where no quantity asks for any."""
-    return (run.x, run.y) if record.test is None else _pair(run.net, params, record.test, "test")
+    if record.test is None:
+        return run.x, run.y
+    x, y = _pair(run.net, params, record.test, "test")
+    if x.shape[-2] not in y.shape:
+        raise ValueError(f"test has {x.shape[-2]} examples and y has shape {y.shape}; give each example a y.")
+    return x, _as_rows(run.net, run.loss, x, y)
 
 
 def _engine(run: Run, name: str) -> Any:

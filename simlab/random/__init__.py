@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import cache
+from numbers import Integral
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,8 +46,9 @@ def key(seed: int, *cell: int) -> Key:
 
     Spread by NumPy's SeedSequence, so that near seeds are far apart.
     """
-    if seed < 0:
-        raise ValueError(f"seed must be a non-negative integer, got {seed}.")
+    given: Any = seed  # from a user, so it may be anything
+    if isinstance(given, bool) or not isinstance(given, Integral) or seed < 0:
+        raise ValueError(f"seed must be a non-negative integer, got {seed!r}.")
     low, high = np.random.SeedSequence(seed, spawn_key=cell).generate_state(2, np.uint32)
     return Key(int(low), int(high))
 

@@ -8,7 +8,7 @@ import importlib
 from simlab.errors import InputError
 from simlab.study import Study
 
-STUDIES = ("langevin_drift", "random_features", "ensemble_power_laws")
+STUDIES = ("langevin_drift", "random_features", "scale_invariance")
 
 
 def load(name: str) -> Study:

@@ -8,7 +8,7 @@ from typing import Any
 
 import sympy as sp
 
-DOCUMENTS = ("ensembles", "fokker_planck", "least_squares", "random_features", "sgd")
+DOCUMENTS = ("ensembles", "fokker_planck", "least_squares", "random_features", "scale_invariant", "sgd")
 
 
 class Document:

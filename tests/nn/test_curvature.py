@@ -239,3 +239,18 @@ def test_probes_are_not_the_initial_parameters() -> None:
     start = matrix(*args).normals(1, 0, None)[:, 0]
     for k in range(2):
         assert abs(np.corrcoef(start[k], nn.flatten(params)[k])[0, 1]) < 5 / 63**0.5  # five standard errors
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # infinite parameters have no finite products
+def test_a_net_that_has_diverged_has_no_spectrum_and_leaves_the_others_alone() -> None:
+    net, loss, params, x, y = small()
+    flat = nn.flatten(params).copy()
+    flat[0] = np.inf
+    lost = nn.unflatten(params, flat)
+    found, wanted = top_eigenvalues(net, loss, lost, x, y), top_eigenvalues(net, loss, params, x, y)
+    assert np.isnan(found.values[0]).all()
+    # Lanczos may stop a few blocks apart; both are as exact as rounding.
+    np.testing.assert_allclose(found.values[1], wanted.values[1], rtol=1e-12)
+    nodes = nn.spectral_density(net, loss, lost, x, y, steps=5).nodes
+    assert np.isnan(nodes[0]).all()
+    np.testing.assert_array_equal(nodes[1], nn.spectral_density(net, loss, params, x, y, steps=5).nodes[1])

@@ -135,6 +135,13 @@ def test_label_noise_of_classes_flips_the_share_it_says_to_all_others_alike() ->
     assert abs(counts - counts.sum() / 3).max() < 4 * math.sqrt(counts.sum() * 2 / 9)
 
 
+def test_label_noise_takes_labels_of_one_byte() -> None:
+    y, draw = np.tile(np.arange(100, 200, dtype=np.uint8), (2, 1)), Draw(key(1), np.arange(2), 3)
+    sgd = nn.LabelNoiseSGD(0.1, noise=1.0)
+    found = (sgd.targets(labels, 300, np.zeros(1), {}, draw) for labels in (y, y.astype(np.int64)))
+    np.testing.assert_array_equal(*found)
+
+
 @given(st.integers(0, 2**20), st.integers(1, 9), st.lists(st.integers(0, 2**31), min_size=1, max_size=3))
 def test_compiled_noise_is_that_of_the_arrays(step: int, count: int, models: list[int]) -> None:
     draw = Draw(key(2), np.array(models), step)

@@ -131,3 +131,15 @@ def test_own_quantities() -> None:
     _, found = nn.train(net, params, (x, y), nn.SGD([0.1, 0.2]), batch_size=2, steps=1, record=record)
     np.testing.assert_array_equal(found.first[0], nn.predict(net, params, x)[:, 0, 0])
     np.testing.assert_array_equal(found.learning_rate, [[0.1, 0.2]] * 2)
+
+
+def test_calibration_of_one_output_is_that_of_two_logits() -> None:
+    net, rng = nn.mlp([2, 3, 1]), np.random.default_rng(0)
+    x, y = rng.standard_normal((12, 2)), rng.integers(0, 2, 12)
+    params = nn.init(net, models=2, dtype="float64")
+    record = nn.Record(["test_calibrated_nll", "test_temperature"], test=(x, y))
+    _, found = nn.train(net, params, (x, y), nn.SGD(0.1), batch_size=4, steps=0, record=record)
+    f = nn.predict(net, params, x)
+    logits = np.concatenate([0 * f, f], axis=-1)
+    np.testing.assert_array_equal(found.test_calibrated_nll[0], calibrated_nll(logits, y))
+    np.testing.assert_array_equal(found.test_temperature[0], temperature(logits, y))

@@ -82,6 +82,10 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: nn.top_eigenvalues(NET, *CURVED, steps=0), "steps must be at least 1"),
     (lambda: nn.init(NET, models=0), "models must be a positive number"),
     (lambda: nn.init(NET, models=[-1]), "models must be a positive number"),
+    (lambda: nn.init(NET, models=2.5), "models must be a positive number"),  # type: ignore[arg-type]
+    (lambda: nn.init(NET, models=[2**32]), "models must be a positive number"),
+    (lambda: nn.predict(NET, PARAMS, [["a"] * 4]), "features must be an array of real numbers"),
+    (lambda: nn.predict(NET, PARAMS, [[1.0], [1.0, 2.0]]), "features must be an array of real numbers"),
     (lambda: nn.init(NET, models=1, dtype="float16"), "dtype must be"),
     (lambda: nn.init(NET, models=1, seed=-1), "seed must be"),
     (lambda: nn.init(nn.serial(nn.relu), models=1), "no parameters"),

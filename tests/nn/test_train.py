@@ -159,6 +159,24 @@ def test_broken_checkpoints_are_refused(tmp_path: Path) -> None:
     trained(checkpoint=path, record=nn.Record(at=[12]))
     with pytest.raises(ValueError, match=r"no record of step 3"):
         trained(checkpoint=path, record=nn.Record(at=[3, 12]))
+    with pytest.raises(ValueError, match=r"at step 12, beyond the 11 asked for"):
+        trained(checkpoint=path, record=nn.Record(at=[12]), steps=11)
+    np.savez(path, step=np.array(12))
+    with pytest.raises(ValueError, match=r"is not a checkpoint"):
+        trained(checkpoint=path)
+
+
+@pytest.mark.parametrize("change", [{"record": ["angle"]}, {"stop": nn.Until("loss", 0.1)}], ids=["angle", "stop"])
+def test_a_record_that_a_longer_run_would_not_have_is_refused_where_it_matters(
+    change: dict[str, Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "run.npz"
+    trained(checkpoint=path, **change)
+    with pytest.raises(ValueError, match=r"has a record of step 12 and this run would not"):
+        trained(checkpoint=path, steps=30, **change)
+    path.unlink()
+    trained(checkpoint=path)
+    same(trained(checkpoint=path, steps=30)[0], trained(steps=30)[0])
 
 
 @pytest.mark.parametrize(("dtype", "rate"), [("float64", 1e160), ("float32", 1e20)])
@@ -213,6 +231,49 @@ def test_measuring_some_models_at_a_time_gives_the_same(net: Any, monkeypatch: p
         np.testing.assert_allclose(part[1][name], whole[1][name], rtol=1e-9, atol=1e-12, err_msg=name)
 
 
+def test_measuring_counts_the_activations_of_fixed_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = nn.serial(nn.fixed(nn.dense(5, 1000)), nn.relu, nn.fixed(nn.dense(1000, 2)), nn.dense(2, 3))
+    params = nn.init(net, models=3, dtype="float64")
+    sizes: list[int] = []
+
+    def measure(frame: Any) -> np.ndarray:
+        sizes.append(len(frame.size))
+        return np.asarray(frame.size)
+
+    monkeypatch.setattr("simlab.nn.engine.EVALUATION", 2 * 4 * 40 * 8 * 2010)  # two arrays of 1000, two of 2, two of 3
+    trained(net, params=params, steps=0, record=[nn.Quantity("size", "norm", "1", measure)])
+    assert sizes == [2, 1]
+
+
+def test_test_data_that_do_not_fit_are_refused_before_training() -> None:
+    done: list[int] = []
+    with pytest.raises(ValueError, match=r"labels must be in 0 ... 2"):
+        trained(record=nn.Record(["test_loss"], at=[12], test=(X, LABELS + 1)), progress=done.append)
+    assert done == []
+
+
+class Table(nn.Schedule):
+    """A schedule that a user wrote, without an end beyond its own."""
+
+    def __init__(self, rates: np.ndarray) -> None:
+        self.rates = rates
+
+    def __call__(self, step: int) -> Any:
+        return self.rates[step]
+
+
+def test_schedules_of_a_users_own(tmp_path: Path) -> None:
+    path, rates = tmp_path / "run.npz", np.linspace(0.1, 0.2, 13)
+    options: dict[str, Any] = {"optimiser": nn.SGD(Table(rates)), "params": nn.init(NET, models=3)}
+    for engine in ("arrays", "fused"):
+        found = trained(engine=engine, record=["learning_rate"], **options)[1]
+        np.testing.assert_array_equal(found.learning_rate, rates[[[0] * 3, [12] * 3]])
+    trained(checkpoint=path, **options)
+    same(trained(checkpoint=path, **options)[0], trained(**options)[0])
+    with pytest.raises(ValueError, match="checkpoint of another run"):
+        trained(checkpoint=path, **options | {"optimiser": nn.SGD(Table(2 * rates))})
+
+
 def test_the_record_says_what_it_is() -> None:
     _, found = trained(record=["loss", "weight_norm"])
     assert found.sizes == {"step": 2, "model": 3}
@@ -242,6 +303,14 @@ def test_losses_go_by_the_targets() -> None:
         assert ((found.error >= 0) & (found.error <= 1)).all()
 
 
+def test_integers_are_rows_where_the_loss_takes_rows() -> None:
+    rows = np.eye(3, dtype=int)[LABELS]
+    record = nn.Record(["test_loss"], test=(X, rows))
+    whole, found = trained(y=rows, loss=nn.mse, record=record)
+    same(whole, trained(y=rows.astype(float), loss=nn.mse)[0])
+    assert found.test_loss.shape == (2, 3)
+
+
 REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: trained(batch_size=41), "batch_size is 41 and there are 40 examples"),
     (lambda: trained(batch_size=0), "batch_size must be a whole number of at least 1"),
@@ -257,10 +326,19 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: trained(optimiser=nn.LabelNoiseSGD(0.1, noise=1.5)), "noise must be in"),
     (lambda: nn.Piecewise([0, 10], [0.1]), "increasing starts from 0"),
     (lambda: nn.Piecewise([1], [0.1]), "increasing starts from 0"),
+    (lambda: nn.Piecewise([0, 9], [0.1, -0.1]), r"rates\[1\] must be at least 0 and finite, got -0.1"),
+    (lambda: nn.Cosine(0.1, 0), "steps must be a positive integer, got 0"),
+    (lambda: nn.Cosine(0.1, 9, -0.1), "end must be at least 0"),
+    (lambda: nn.Cyclic(0.1, 0), "period must be a positive integer, got 0"),
+    (lambda: nn.Cyclic([0.1, -0.1], 9), "lr must be at least 0"),
+    (lambda: nn.StepDecay(0.1, 0), "every must be a positive integer, got 0"),
+    (lambda: nn.StepDecay(0.1, 9, np.inf), "factor must be at least 0 and finite"),
+    (lambda: nn.WarmUp(0.1, 0), "steps must be a positive integer, got 0"),
     (lambda: trained(y=LABELS + 1), "labels must be in 0 ... 2"),
     (lambda: trained(y=LABELS[:-1]), "labels of shape"),
     (lambda: trained(params=nn.init(nn.mlp([4, 7, 3]), models=3)), "shapes of the parameters"),
-    (lambda: trained(y=None), "data must be a pair"),
+    (lambda: trained(y=None), "data must be a tuple"),
+    (lambda: trained(checkpoint="nowhere/run.npz"), "nowhere is no folder"),
     (lambda: trained(BATCH, batch_size=1), "at least 2 examples"),
     (lambda: trained(models=[0, 1, 2], params=nn.init(NET, models=2)), "index of each of the 2 models"),
     (lambda: trained(engine="fused"), "fused path covers"),
@@ -268,8 +346,25 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: trained(stop=nn.Until("error", 0.0)), "which is not recorded"),
     (lambda: nn.Record(["los"]), "there is no quantity 'los'"),
     (lambda: nn.Record(["test_loss"]), "test_loss is measured on test data"),
-    (lambda: nn.Record(at=[-1]), "must not be negative"),
+    (lambda: nn.Record(at=[-1]), "whole numbers from 0, got -1"),
+    (lambda: nn.Record(at=[1.5]), "whole numbers from 0, got 1.5"),  # type: ignore[list-item]
+    (lambda: nn.Record(at=0.5), "whole numbers from 0, got 0.5"),  # type: ignore[arg-type]
+    (lambda: trained(record=5), "quantities must be names"),
+    (lambda: nn.linear_steps(10, 0), "every must be a positive integer"),
+    (lambda: nn.log_steps(10, 0), "per_decade must be a positive integer"),
     (lambda: trained(record=nn.Record(["test_loss"], test=(X[:, :4], LABELS))), "takes 5 features, got 4"),
+    (lambda: trained(record=nn.Record(["test_error"], test=(X, LABELS[:5]))), "test has 40 examples and y has shape"),
+    (lambda: trained(record=nn.Record(["test_calibrated_nll"], test=(X[:1], LABELS[:1]))), "at least 2 examples"),
+    (
+        lambda: trained(record=[nn.Quantity("one", "", "1", lambda frame: 1.0)]),
+        r"of each model, \(3,\), got shape \(\)",
+    ),
+    (lambda: trained(optimiser=0.1), "optimiser must be one such as"),
+    (lambda: trained(loss="mse"), "loss must be mse, cross_entropy"),
+    (lambda: trained(stop=("loss", 0.1)), "stop must be a rule"),
+    (lambda: trained(seed=1.5), "seed must be a non-negative integer, got 1.5"),
+    (lambda: trained(y=LABELS.astype(float)), "y must hold integer labels"),
+    (lambda: trained(y=LABELS.astype(str)), "y must hold integer labels"),
 ]
 
 
@@ -308,11 +403,14 @@ def test_a_stand_in_card_gives_the_same(name: str, norm: bool, tmp_path: Path, m
     np.testing.assert_allclose(card.to_host(nn.flatten(there[0])), nn.flatten(here[0]), rtol=1e-12, atol=1e-14)
     for variable in here[1].data_vars:
         np.testing.assert_allclose(there[1][variable], here[1][variable], rtol=1e-7, atol=1e-10, err_msg=str(variable))
+    for curved in (nn.hessian, nn.hessian_operator):
+        with pytest.raises(ValueError, match="targets are on gpu and the net on cpu"):
+            curved(net, nn.cross_entropy, nn.init(net, models=1), X, card.asarray(LABELS))
     with pytest.raises(ValueError, match="features are on gpu and the net on cpu"):
         nn.train(net, nn.init(net, models=3), (card.asarray(X), y), optimiser, batch_size=7, steps=1)
 
 
-def test_nets_of_different_shapes_are_stacks_of_their_own() -> None:
+def test_nets_of_different_shapes_are_stacks_of_their_own(tmp_path: Path) -> None:
     nets = {width: nn.mlp([5, width, 3], "tanh") for width in (2, 9)}
     options: dict[str, Any] = {"batch_size": 7, "steps": 5, "seed": 3}
     rates = {2: nn.SGD(0.1), 9: nn.SGD(0.2)}
@@ -324,6 +422,12 @@ def test_nets_of_different_shapes_are_stacks_of_their_own() -> None:
         alone, record = nn.train(net, params, (X, LABELS), rates[width], **options)
         same(ends[width], alone)
         np.testing.assert_array_equal(found.loss.sel(width=width), record.loss)
+    for _ in range(2):  # the second time from the files
+        kept, _ = nn.train_each(
+            nets, (X, LABELS), rates, models=2, dtype="float64", checkpoint=tmp_path / "run.npz", **options
+        )
+        same(tuple(kept.values()), tuple(ends.values()))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["run-width-2.npz", "run-width-9.npz"]
     with pytest.raises(ValueError, match="at least one net"):
         nn.train_each({}, (X, LABELS), nn.SGD(0.1), models=2, **options)
     with pytest.raises(ValueError, match="same values"):

@@ -63,7 +63,10 @@ def from_arrays(x: Any, y: Any, *, classes: Sequence[str] | None = None, source:
     InputError on arrays of other kinds or shapes, fewer than two examples, NaN, one class only, or a label that
     `classes` does not name.
     """
-    x, y = np.asarray(x), np.asarray(y)
+    try:
+        x, y = np.asarray(x), np.asarray(y)
+    except ValueError as error:
+        raise InputError(f"{source}: x and y must be arrays; give every example as many numbers.") from error
     if x.dtype.kind not in "biuf":
         raise InputError(f"{source}: x must be real numbers, got {x.dtype}.")
     if x.ndim < 2 or prod(x.shape[1:]) == 0:

@@ -61,6 +61,7 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: data.from_arrays(np.eye(3), np.array([0, "a", None], object)), "y must be integers"),
     (lambda: data.from_arrays(np.zeros((3, 0)), [0, 1, 2]), "at least one feature"),
     (lambda: data.from_arrays([["a"], ["b"]], [0, 1]), "x must be real numbers"),
+    (lambda: data.from_arrays([[1], [1, 2]], [0, 1]), "must be arrays"),
     (lambda: data.from_arrays(np.eye(3), 1), "give each example a y"),
 ]
 

@@ -1,0 +1,288 @@
+"""Scene 5, periods: where the loss can go to zero, weight decay drives the norm over the edge again and again.
+
+With labels that the net can fit, the gradient dies and the norm decays freely, by 1 - lr wd a step, until lr times the
+curvature exceeds 2. Then the loss bursts, its gradients make the norm large, and all begins anew. The norm tells where
+bursts are. Where wrong labels keep the loss up there is an equilibrium instead.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from simlab import nn
+from simlab import plot as look
+from simlab.claims import Claim
+from simlab.device import Device
+from simlab.progress import Progress
+from simlab.quantities import given, measured, predicted
+from simlab.statistics import Estimate, jackknife, mean, ratio
+from simlab.studies.scale_invariance import nets
+from simlab.studies.scale_invariance.config import Config
+from simlab.theory import scale_invariant as theory_of
+
+Floats = NDArray[np.float64]
+PANELS = 2
+RISE = 1.1
+"""A burst is a rise of the norm by this factor at least."""
+SHOWN = 120
+"""Measurements of the first net that are kept for the figure."""
+EVERY = 10
+"""Steps between measurements of loss and norm."""
+EDGE_REPLICATES, EDGE_EVERY, EDGE_LIFETIMES, LANCZOS = 6, 20, 14.0, 12
+"""The run whose curvature is measured: nets, steps between measurements, length in 1/(lr wd), steps of Lanczos."""
+SOURCE = "talk, Scale invariance of DNNs; Lobacheva et al. 2021"
+
+
+class Setting(NamedTuple):
+    """How a group of nets is trained; logits multiplies the last layer."""
+
+    lr: float
+    wd: float
+    logits: float = 10.0
+    batch: int = 100
+    noise: float = 0.0
+
+    def __str__(self) -> str:
+        """As figures and claims name it."""
+        text = f"lr {self.lr:g}, wd {self.wd:g}"
+        text += f", logits {self.logits:g}" if self.logits != 10 else ""
+        return text + (f", batch {self.batch}" if self.batch != 100 else "")
+
+
+class Bursts(NamedTuple):
+    """The falls of one net's norm between bursts: steps of top and bottom, norms there. A burst starts at a bottom."""
+
+    top: Floats
+    bottom: Floats
+    largest: Floats
+    least: Floats
+
+
+def check(config: Config) -> None:
+    """Refuse data that cannot be used."""
+    nets.check(config)
+
+
+def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
+    """Every setting, the control with wrong labels, and one run with its curvature."""
+    grid = settings(config)
+    length = [_steps(config, s, config.period_lifetimes) for s in grid]
+    control = Setting(grid[0].lr, grid[0].wd, 1.0, grid[0].batch, max(config.noise, 0.1))
+    with progress.task("periods: nets", sum(length) + length[0]) as task:
+        records = [_train(config, s, config.replicates, n, device, task.advance)[0]
+                   for s, n in zip(grid, length, strict=True)]  # fmt: skip
+        floor = _train(config, control, config.replicates, length[0], device, task.advance)[0]
+    edge, sharpness = _edge(config, grid[0], device, progress)
+    found: dict[str, Any] = given("setting", "setting", [str(s) for s in grid], "how the nets are trained")
+    products = np.array([s.lr * s.wd for s in grid])
+    every = [[bursts(record, m) for m in range(config.replicates)] for record in records]
+    gaps = [[np.diff(b.bottom) for b in nets_] for nets_ in every]
+    found |= given("gaps", "setting", [sum(map(len, g)) for g in gaps], "intervals between bursts, of all nets")
+    found |= given("rate", "setting", products, "lr times weight decay")
+    scaled = Estimate.stack([_mean_gap(g, p) for g, p in zip(gaps, products, strict=True)])
+    found |= measured("scaled", "setting", scaled, "mean interval between bursts, times lr wd")
+    irregular = Estimate.stack([jackknife(_sums(g), _deviation) for g in gaps])
+    found |= measured("irregular", "setting", irregular, "deviation of the intervals over their mean")
+    free = Estimate.stack([_decay(n, setting) for n, setting in zip(every, grid, strict=True)])
+    found |= measured("decay", "setting", free, "interval between bursts over that of free decay")
+    counts = np.array([_late(floor, m) for m in range(config.replicates)])
+    found |= given("floor", (), counts.sum(), "bursts where the loss has a floor")
+    found |= _crossings(edge, sharpness, grid[0])
+    shown = records[0].isel(model=0, step=slice(0, SHOWN))
+    found |= given("step", "step", shown.step.values, "steps", "steps")
+    found |= given("example_norm", "step", shown.weight_norm.values, "norm of the weights of the first net")
+    found |= given("example_loss", "step", shown.batch_loss.values, "loss of the first net on the minibatch")
+    return xr.Dataset(found)
+
+
+def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
+    """The interval of free decay between the measured norms."""
+    ones = np.ones(simulation.sizes["setting"])
+    return xr.Dataset(predicted("decay", "setting", ones, "interval between bursts over that of free decay"))
+
+
+def compare(config: Config, data: xr.Dataset) -> list[Claim]:
+    """Bursts, their interval as a law in lr wd, what ends an interval, and none where the loss has a floor."""
+    count = len(config.period_lrs) * len(config.period_decays)
+    grid, one = data.isel(setting=slice(0, count)), data.isel(setting=0)
+    relative = grid.scaled_se / grid.scaled
+    slope = _slope(np.log(grid.rate.values), np.log(grid.scaled.values), relative.values)
+    twins = data.isel(setting=slice(count - 1, count + 1))
+    difference = float(twins.scaled[1] - twins.scaled[0])
+    shortest, longest = int(grid.rate.values.argmax()), int(grid.rate.values.argmin())
+    approach = float(grid.decay[shortest] - grid.decay[longest])
+    claims = [
+        Claim.equals(
+            "periods/product", "Two settings with one lr wd have one mean interval between bursts.", SOURCE, difference,
+            0.0, float((twins.scaled_se**2).sum() ** 0.5), resolution=0.25,
+        ),
+        Claim.exceeds(
+            "periods/irregular", "Intervals are irregular, no clock.", SOURCE,
+            float(one.irregular / one.irregular_se), sigmas=4,
+        ),
+        Claim.exceeds(
+            "periods/decay", "Falls last longer than free decay: gradients go on feeding the norm.", SOURCE,
+            float((one.decay - 1) / one.decay_se), sigmas=4,
+        ),
+        Claim.exceeds(
+            "periods/free", "They come nearer to free decay as lr wd becomes small.", SOURCE,
+            approach / float((grid.decay_se[shortest] ** 2 + grid.decay_se[longest] ** 2) ** 0.5), sigmas=4,
+        ),
+        Claim.exceeds(
+            "periods/edge", "At the start of a burst lr lambda_max is above 2.", SOURCE,
+            _distance(np.log(data.crossed / 2)),
+            sigmas=4,
+        ),
+        Claim.exceeds(
+            "periods/calm", "In the fall before it was below 2.", SOURCE, _distance(np.log(2 / data.calm)), sigmas=4
+        ),
+        Claim.exact(
+            "periods/floor", "Where wrong labels keep the loss up there are no bursts.", SOURCE, float(data.floor), 0.0
+        ),
+    ]  # fmt: skip
+    return [
+        Claim.exceeds(
+            "periods/law", "Intervals grow as lr wd falls, nearer to its inverse than to its inverse root.", SOURCE,
+            float((0.25 - slope.value) / slope.se), sigmas=4,
+        ),
+        *claims,
+    ]  # fmt: skip
+
+
+def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
+    """One net, and the law of the intervals."""
+    one, law = axes
+    one.plot(data.step, data.example_norm, color=look.COLORS[0], label="norm of the weights")
+    one.plot(data.step, data.example_loss, color=look.COLORS[1], lw=0.7, label="loss on the minibatch")
+    one.set(yscale="log", title="Decay, burst, decay", xlabel="step")
+    steps = data.scaled / data.rate
+    look.points(law, data.rate, steps, data.scaled_se / data.rate, "nets")
+    grid = np.geomspace(float(data.rate.min()) / 1.3, float(data.rate.max()) * 1.3)
+    middle = float(np.exp(np.log(data.scaled).mean()))
+    look.line(law, grid, middle / grid, f"{middle:.2g}/(lr wd)")
+    law.set(xscale="log", yscale="log", title="Intervals between bursts", xlabel="lr wd", ylabel="steps")
+
+
+def settings(config: Config) -> list[Setting]:
+    """Every learning rate with every decay; another pair with the last product; other logits; another batch."""
+    grid = [Setting(lr, wd) for lr in config.period_lrs for wd in config.period_decays]
+    twin = Setting(grid[-1].lr / 2, 2 * grid[-1].wd)
+    return [*grid, twin, grid[0]._replace(logits=20.0), grid[0]._replace(batch=50)]
+
+
+def bursts(record: xr.Dataset, model: int) -> Bursts:
+    """The bursts of one net: turning points of its norm, rises and falls by less than `RISE` being passed over."""
+    log_norm = np.log(record.weight_norm.values[:, model].astype(float))
+    turns, rising, extreme = [0], True, 0
+    for i, value in enumerate(log_norm):
+        beyond = value >= log_norm[extreme] if rising else value <= log_norm[extreme]
+        if beyond:
+            extreme = i
+        elif abs(value - log_norm[extreme]) > np.log(RISE):
+            turns.append(extreme)
+            rising, extreme = not rising, i
+    # turns: the start, a top, a bottom, a top ...; whole falls lie between a top and the bottom after it.
+    tops, bottoms = (np.array(turns[i::2], int) for i in (1, 2))
+    steps = record.step.values.astype(float)
+    falls = len(bottoms)
+    return Bursts(steps[tops[:falls]], steps[bottoms], np.exp(log_norm[tops[:falls]]), np.exp(log_norm[bottoms]))
+
+
+def _steps(config: Config, setting: Setting, lifetimes: float) -> int:
+    return round(lifetimes / (setting.lr * setting.wd) / EVERY) * EVERY
+
+
+def _train(
+    config: Config, setting: Setting, replicates: int, steps: int, device: Device, tell: Any,
+    extra: tuple[nn.Quantity, ...] = (), every: int = EVERY,
+) -> tuple[xr.Dataset, Any]:  # fmt: skip
+    """The record of norm and loss, (step, model), and the trained nets."""
+    net = nets.scale_invariant((nets.features(config), config.width, config.width, nets.classes(config)))
+    data = nets.problem(config, nets.PERIODS, replicates, config.examples, setting.noise, device)
+    params = nets.initial(config, nets.PERIODS, net, list(range(replicates)), logits=setting.logits, device=device)
+    record = nn.Record(["weight_norm", BATCH_LOSS, *extra], at=range(0, steps + 1, every))
+    params, found = nn.train(
+        net, params, (data.x, data.y), nn.SGD(setting.lr, weight_decay=setting.wd), batch_size=setting.batch,
+        steps=steps, seed=nets.seed(config, nets.PERIODS), record=record, progress=tell,
+    )  # fmt: skip
+    return found, params
+
+
+BATCH_LOSS = nn.Quantity(
+    "batch_loss", "loss on the minibatch that follows", "1",
+    lambda frame: frame.loss.value(frame.net.forward(frame.params, frame.batch[0])[0], frame.batch[1]),
+)  # fmt: skip
+
+
+def _mean_gap(gaps: list[Floats], scale: float = 1.0) -> Estimate:
+    """Total interval over number of intervals, nets being independent."""
+    totals = np.array([g.sum() for g in gaps]) * scale
+    return ratio(totals, np.array([len(g) for g in gaps], float))
+
+
+def _sums(gaps: list[Floats]) -> Floats:
+    """Number, sum and sum of squares of the intervals of each net, (net, 3)."""
+    return np.array([[len(g), g.sum(), (g**2).sum()] for g in gaps], float)
+
+
+def _deviation(sums: Floats) -> float:
+    """The standard deviation of intervals over their mean."""
+    number, total, squares = sums
+    return float(np.sqrt(squares * number / total**2 - 1))
+
+
+def _slope(x: Floats, y: Floats, se: Floats) -> Estimate:
+    """The slope of a weighted line through independent points."""
+    weight = se**-2 / (se**-2).sum()
+    centred = x - (weight * x).sum()
+    along = se**-2 * centred / (se**-2 * centred**2).sum()
+    return Estimate(np.asarray((along * y).sum()), np.asarray(((along * se) ** 2).sum() ** 0.5))
+
+
+def _distance(values: xr.DataArray) -> float:
+    """The mean in standard errors, over bursts."""
+    found = mean(values.values)
+    return float(found.value / found.se)
+
+
+def _decay(nets_: list[Bursts], setting: Setting) -> Estimate:
+    """Steps from the top of the norm to the next burst over ln(norm^2 there/norm^2 here)/(2 lr wd)."""
+    taken = np.array([(b.bottom - b.top).sum() for b in nets_])
+    free = np.array([theory_of.period(setting.lr, setting.wd, b.largest, b.least).sum() for b in nets_])
+    return ratio(taken, free)
+
+
+def _late(record: xr.Dataset, model: int) -> int:
+    """Bursts in the second half of a run."""
+    return int((bursts(record, model).bottom > record.step.values[-1] / 2).sum())
+
+
+def _edge(config: Config, setting: Setting, device: Device, progress: Progress) -> tuple[xr.Dataset, Floats]:
+    """A run with the largest eigenvalue of the Hessian of the whole training loss."""
+    steps = round(min(EDGE_LIFETIMES, config.period_lifetimes) / (setting.lr * setting.wd) / EDGE_EVERY) * EDGE_EVERY
+    quantity = nn.Quantity("sharpness", "largest eigenvalue of the Hessian", "1", _sharpness)
+    with progress.task("periods: curvature", steps) as task:
+        found, _ = _train(config, setting, EDGE_REPLICATES, steps, device, task.advance, (quantity,), EDGE_EVERY)
+    return found, found.sharpness.values.astype(float)
+
+
+def _sharpness(frame: Any) -> Any:
+    about = (frame.net, frame.loss, frame.params, *frame.train)
+    return nn.top_eigenvalues(*about, steps=LANCZOS, index=frame.run.models.tolist()).values[:, 0]
+
+
+def _crossings(record: xr.Dataset, sharpness: Floats, setting: Setting) -> dict[str, Any]:
+    """Lr lambda_max: the largest within two records of the start of a burst, and the least in the fall before."""
+    crossed, calm = [], []
+    for m in range(sharpness.shape[1]):
+        edge, own = setting.lr * sharpness[:, m], bursts(record, m)
+        for top, bottom in zip(own.top, own.bottom, strict=True):
+            a, b = np.searchsorted(record.step.values, (top, bottom))
+            crossed.append(edge[max(a, b - 2) : b + 3].max())
+            calm.append(edge[a : b + 1].min())
+    found = given("crossed", "burst", np.array(crossed), "largest lr lambda_max at the start of a burst")
+    return found | given("calm", "burst", np.array(calm), "least lr lambda_max in the fall before")

@@ -1,0 +1,186 @@
+"""Scale invariance: broken laboratories are told, bad input is refused, a user's own data run, bursts are counted.
+
+Every broken laboratory is the smoke run of one scene with one thing broken; `notice` are claims that must not hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from simlab import nn, settings
+from simlab.claims import Claim
+from simlab.errors import InputError
+from simlab.results import claims_of
+from simlab.studies.scale_invariance import (
+    STUDY,
+    nets,
+    periods,
+    phases,
+    sphere,
+)
+from simlab.study import run
+from simlab.theory import scale_invariant, three_regimes
+
+Break = Callable[[pytest.MonkeyPatch], None]
+
+
+def result(scene: str, **changes: Any) -> xr.DataTree:
+    """The smoke run of one scene."""
+    return run(STUDY, settings.validate(STUDY, {**STUDY.presets["smoke"], "scenes": (scene,), **changes}))
+
+
+def claims(scene: str, **changes: Any) -> dict[str, Claim]:
+    """Its claims, without the scene in their names."""
+    return {claim.name.partition("/")[2]: claim for claim in claims_of(result(scene, **changes))}
+
+
+def wrong_temperature(patch: pytest.MonkeyPatch) -> None:
+    right = scale_invariant.concentration
+    patch.setattr(scale_invariant, "concentration", lambda *arguments: 1.3 * right(*arguments))
+
+
+def more_decay(patch: pytest.MonkeyPatch) -> None:
+    walk = sphere._Walk
+
+    def step(self: Any, w: Any, step: int) -> Any:
+        push, square, _ = self.gradient(w, step)
+        return (1 - 1.05 * self.lr * self.wd) * w - self.lr / square**0.5 * push
+
+    patch.setattr(walk, "step", step)
+
+
+def noise_along_the_weights(patch: pytest.MonkeyPatch) -> None:
+    right = sphere._Walk.gradient
+
+    def gradient(self: Any, w: Any, step: int) -> Any:
+        push, square, cosine = right(self, w, step)
+        return push + 0.3 * w / square**0.5, square, cosine
+
+    patch.setattr(sphere._Walk, "gradient", gradient)
+
+
+def rate_a_step_late(patch: pytest.MonkeyPatch) -> None:
+    right = scale_invariant.growing_lr
+    patch.setattr(scale_invariant, "growing_lr", lambda lr, wd, step: right(lr, wd, max(step - 1, 0)))
+
+
+def coarse_eps(patch: pytest.MonkeyPatch) -> None:
+    right = nets.scale_invariant
+    patch.setattr(nets, "scale_invariant", lambda widths, eps=0.0: right(widths, 1e-5))
+
+
+def full_gradient(patch: pytest.MonkeyPatch) -> None:
+    wrong = nn.QUANTITIES["batch_gradient_norm"]._replace(measure=nn.QUANTITIES["gradient_norm"].measure)
+    patch.setitem(nn.QUANTITIES, "batch_gradient_norm", wrong)
+
+
+def other_decay(patch: pytest.MonkeyPatch) -> None:
+    right = nn.SGD
+
+    def sgd(lr: Any, momentum: float = 0.0, weight_decay: Any = 0.0) -> Any:
+        return right(lr, momentum, 1.1 * np.asarray(weight_decay))
+
+    patch.setattr(nn, "SGD", sgd)
+
+
+def thawed(patch: pytest.MonkeyPatch) -> None:
+    variants = tuple(v._replace(frozen=False) for v in phases.VARIANTS)
+    patch.setattr(phases, "VARIANTS", variants)
+
+
+def no_decay(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(phases, "DECAY", 0.0)
+
+
+def clean_control(patch: pytest.MonkeyPatch) -> None:
+    right = periods._train
+
+    def train(config: Any, setting: Any, *arguments: Any) -> Any:
+        return right(config, setting._replace(noise=0.0, logits=10.0), *arguments)
+
+    patch.setattr(periods, "_train", train)
+
+
+def half_curvature(patch: pytest.MonkeyPatch) -> None:
+    right = periods._sharpness
+    patch.setattr(periods, "_sharpness", lambda frame: 0.2 * right(frame))
+
+
+def wrong_threshold(patch: pytest.MonkeyPatch) -> None:
+    right = three_regimes.threshold
+    patch.setattr(three_regimes, "threshold", lambda scales: 1.05 * right(scales))
+
+
+def off_the_sphere(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(nn, "SphereSGD", nn.SGD)
+
+
+BROKEN: list[tuple[str, Break, set[str]]] = [
+    ("sphere", wrong_temperature, {"direction"}),
+    ("sphere", more_decay, {"norm-4", "norm-10", "relaxation-0.5"}),
+    ("sphere", noise_along_the_weights, {"norm-10"}),
+    ("equivalence", rate_a_step_late, {"functions"}),
+    ("equivalence", coarse_eps, {"function"}),
+    ("equilibrium", full_gradient, {"balance-1", "norm-1", "relaxation-2"}),
+    ("equilibrium", other_decay, {"balance-1"}),
+    ("phases", thawed, {"frozen-width", "frozen-loss"}),
+    ("phases", no_decay, {"shrinkage", "test-loss"}),
+    ("periods", clean_control, {"floor"}),
+    ("periods", half_curvature, {"edge"}),
+    ("regimes", wrong_threshold, {"toy-threshold"}),
+    ("regimes", off_the_sphere, {"equilibrium", "divergence"}),
+]
+
+
+@pytest.mark.parametrize(("scene", "break_it", "notice"), BROKEN, ids=[f"{s}: {b.__name__}" for s, b, _ in BROKEN])
+def test_broken_laboratories_are_told(
+    scene: str, break_it: Break, notice: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_it(monkeypatch)
+    found = claims(scene)
+    assert notice <= {name for name, claim in found.items() if claim.verdict != "holds"}
+
+
+def test_bursts_are_the_turns_of_the_norm() -> None:
+    falls = [(10.0, 5.0), (8.0, 4.0), (9.0, 6.0)]
+    log_norm = [np.log(7.0)]
+    for top, bottom in falls:
+        for end in (top, bottom):
+            log_norm += list(np.linspace(log_norm[-1], np.log(end), 11)[1:])
+    wiggle = 0.02 * (np.arange(len(log_norm)) % 2)  # below what counts as a burst
+    norm = np.exp(np.array(log_norm) + wiggle)[:, None]
+    record = xr.Dataset({"weight_norm": (("step", "model"), norm)}, {"step": 5 * np.arange(len(norm))})
+    found = periods.bursts(record, 0)
+    # The last fall ends the run, and is none that a burst has ended.
+    np.testing.assert_allclose(found.top, [50, 150], atol=5)
+    np.testing.assert_allclose(found.bottom, [100, 200], atol=5)
+    np.testing.assert_allclose(found.largest, [10, 8], rtol=0.03)
+    np.testing.assert_allclose(found.least, [5, 4], rtol=0.03)
+
+
+def test_a_users_own_data_run(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 900)
+    np.savez(tmp_path / "own.npz", x=rng.standard_normal((900, 12)) + 2 * np.eye(3, 12)[y], y=y)
+    found = claims("equivalence", data=tmp_path / "own.npz", examples=300)
+    assert all(claim.verdict == "holds" for claim in found.values())
+
+
+@pytest.mark.parametrize(
+    ("scene", "changes", "message"),
+    [
+        ("phases", {"phase_steps": (10, 5, 100)}, "phase_steps must be increasing"),
+        ("equivalence", {"data": Path("nowhere.npz")}, "no such file"),
+        ("equilibrium", {"examples": 1797}, "examples = 1797"),
+    ],
+)
+def test_bad_input_is_refused_before_any_work(scene: str, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        result(scene, **changes)
+    assert "\n" not in str(caught.value)
