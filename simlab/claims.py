@@ -49,14 +49,17 @@ class Claim:
         sigmas: float = SIGMAS,
         bias: float = 0.0,
         resolution: float = math.inf,
+        samples: float = math.inf,
     ) -> Claim:
         """|measured - reference| <= sigmas se + bias; undecided when that bound exceeds `resolution`.
 
         bias: the finite-size error of the estimate, known from theory and declared, never fitted.
         resolution: the size of the effect that matters; an error bar wider than that decides nothing.
+        samples: how many the standard error was estimated from; with few of them more standard errors are allowed, at
+        the same rate of false alarms.
         """
-        bound = sigmas * se + bias
-        why = f"{sigmas:g} standard errors, false alarm {math.erfc(sigmas / math.sqrt(2)):.0e}"
+        allowed, why = _allowed(sigmas, samples)
+        bound = allowed * se + bias
         if bias:
             why += f", plus a declared bias of {bias:.1e}"
         claim = cls(name, statement, source, measured, reference, se, "within", bound, why, "holds")
@@ -96,16 +99,20 @@ class Claim:
         return claim if statistic <= bound else replace(claim, verdict="fails")
 
     @classmethod
-    def exceeds(cls, name: str, statement: str, source: str, distance: float, *, sigmas: float = 10.0) -> Claim:
+    def exceeds(
+        cls, name: str, statement: str, source: str, distance: float, *, sigmas: float = 10.0, samples: float = math.inf
+    ) -> Claim:
         """A distance, in standard errors of its own, is at least `sigmas`: an effect is there beyond any doubt.
 
-        It fails where not even the usual 4 are reached; between the two the error bar is too wide to say.
+        It fails where not even the usual 4 are reached; between the two the error bar is too wide to say. samples as in
+        `equals`.
         """
-        why = f"{sigmas:g} standard errors, false alarm {math.erfc(sigmas / math.sqrt(2)):.0e}"
-        claim = cls(name, statement, source, distance, sigmas, math.nan, "at least", sigmas, why, "holds")
-        if distance >= sigmas:
+        least, why = _allowed(sigmas, samples)
+        claim = cls(name, statement, source, distance, least, math.nan, "at least", least, why, "holds")
+        if distance >= least:
             return claim
-        return replace(claim, verdict="fails") if distance < SIGMAS else claim.undecided("the error bar is too wide")
+        usual, _ = _allowed(min(SIGMAS, sigmas), samples)
+        return replace(claim, verdict="fails") if distance < usual else claim.undecided("the error bar is too wide")
 
     @classmethod
     def exact(cls, name: str, statement: str, source: str, measured: float, reference: float) -> Claim:
@@ -135,6 +142,17 @@ class Claim:
         """What would be accepted, in symbols."""
         before = {"within": f"{self.reference:.6g} ±", "between": f"{self.low:.3g} to", "at least": "≥"}[self.rule]
         return f"{before} {self.bound:.3g}"
+
+
+def _allowed(sigmas: float, samples: float) -> tuple[float, str]:
+    """How many standard errors stand for so many of a normal law, and why: Student's law if few samples gave them."""
+    alarm = math.erfc(sigmas / math.sqrt(2))
+    if samples == math.inf:
+        return sigmas, f"{sigmas:g} standard errors, false alarm {alarm:.0e}"
+    from scipy.special import stdtrit  # as in `Claim.chi_square`
+
+    allowed = -float(stdtrit(samples - 1, alarm / 2))
+    return allowed, f"{allowed:.3g} standard errors, from {samples:.0f} samples, false alarm {alarm:.0e}"
 
 
 def unless_diverged(claims: Iterable[Claim], diverged: int) -> list[Claim]:

@@ -30,7 +30,7 @@ DIMS = {
     "lag": "lags of an autocorrelation",
     "coefficient": "coefficients of a fit", "calculus": "Ito, Stratonovich", "kick": "noise along the valley",
     "weight": "weights of a regression", "entry": "entries of a mean and a covariance", "claim": "claims",
-    "width": "numbers of features", "ridge": "ridges", "size": "input dimensions of a problem",
+    "width": "numbers of features, or of hidden units", "ridge": "ridges", "size": "input dimensions of a problem",
     "range": "ranges of neighbouring widths", "examples": "sample sizes", "epoch": "steps of gradient descent",
     "members": "numbers of members of an ensemble", "budget": "budgets of parameters", "stage": "stages of training",
     "contest": "budgets of one network against two",

@@ -176,3 +176,13 @@ def test_limits_say_what_would_be_accepted() -> None:
     assert Claim.chi_square(*WORDS, 1.0, 16).limits == "2.51 to 47.9"
     assert Claim.exceeds(*WORDS, 1.0).limits == "≥ 10"
     assert Claim.exact(*WORDS, 0.0, 0.0).limits == "0 ± 0"
+
+
+@given(st.integers(2, 100))
+def test_few_samples_allow_more_standard_errors_at_the_same_rate_of_false_alarms(samples: int) -> None:
+    few = Claim.equals(*WORDS, 0.0, 0.0, 1.0, samples=samples)
+    assert few.bound > SIGMAS
+    # stdtrit is good to some 1e-9 of its value.
+    assert math.isclose(2 * stats.t.sf(few.bound, samples - 1), 2 * stats.norm.sf(SIGMAS), rel_tol=1e-6)
+    assert Claim.exceeds(*WORDS, few.bound * 1.001, sigmas=SIGMAS, samples=samples).verdict == "holds"
+    assert Claim.exceeds(*WORDS, few.bound * 0.999, sigmas=SIGMAS, samples=samples).verdict == "fails"

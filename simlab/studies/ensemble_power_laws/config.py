@@ -1,0 +1,52 @@
+"""What a user can set: one frozen object behind the command line, the TOML file and the record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from simlab.study import BaseConfig
+
+Widths = tuple[Annotated[int, Field(ge=2, le=65536)], ...]
+Budgets = tuple[Annotated[float, Field(ge=1, le=1e9)], ...]
+
+
+class Config(BaseConfig):
+    """Do calibrated losses of deep ensembles follow power laws, and is a budget best split among several networks?"""
+
+    teachers: int = Field(16, ge=8, le=10000)
+    """Independent teachers, each with training, validation and test data and a pool of networks of its own: error bars
+    come from their spread. All scenes but `digits`."""
+    members: int = Field(64, ge=16, le=1024)
+    """Networks of every width for each teacher, a power of two. The largest memory is that of one width of one teacher:
+    some 24 bytes for each member, test example and class, 46 MB as it is here."""
+    widths: Widths = Field((8, 12, 16, 24, 32, 48, 64, 128, 256), min_length=6, max_length=32)
+    """Hidden units of the networks, rising; the training error must reach 0 between the second and the last but one."""
+    training: int = Field(1000, ge=100, le=10**6)
+    """Examples to train on."""
+    validation: int = Field(1500, ge=100, le=10**6)
+    """Examples that temperatures are fitted on; few of them raise every calibrated loss (1500: by 0.0007)."""
+    tests: int = Field(3000, ge=200, le=10**6)
+    """Examples that losses are measured on."""
+    gain: float = Field(50.0, ge=0.1, le=1000)
+    """How sure the teacher is of its labels, in units of its last layer's weights: 50 is next to no label noise."""
+
+    epochs: int = Field(50, ge=1, le=10000)
+    """Passes over the training data, in minibatches of 50."""
+    lr: float = Field(0.3, gt=0, le=10)
+    """Learning rate at the start; it falls to 0 as a cosine, with momentum 0.9. For 16 inputs; for data with
+    more of them it is smaller in proportion."""
+    weight_decay: float = Field(1e-3, ge=0, le=1)
+    """Weight decay, as a term of the gradient."""
+
+    budgets: Budgets = Field((1000, 2000, 4000, 8000, 16000, 32000), min_length=4, max_length=16)
+    """memory_split, forecast: trained numbers of all members together, rising."""
+    cheap: int = Field(4, ge=4, le=64)
+    """forecast: laws are fitted to ensembles of at most so many members."""
+
+    data: Path | None = None
+    """digits: an .npz file with x (n, in) and class labels y (n); without it the digits that come with scikit-learn."""
+    splits: int = Field(16, ge=8, le=1000)
+    """digits: shuffles into a sixth to train on, a third to validate and the rest to test."""

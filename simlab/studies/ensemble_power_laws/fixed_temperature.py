@@ -1,0 +1,95 @@
+"""Scene 1: at a fixed temperature the loss is c + b/n, with b from the spread of the members and without a fit.
+
+One half of the members foretells the ensembles that the other half makes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from simlab import plot as look
+from simlab.claims import Claim
+from simlab.device import Device
+from simlab.errors import InputError
+from simlab.progress import Progress
+from simlab.quantities import given, measured, predicted
+from simlab.statistics import jackknife, mean
+from simlab.studies.ensemble_power_laws import curves, pool
+from simlab.studies.ensemble_power_laws.config import Config
+from simlab.studies.ensemble_power_laws.curves import Floats
+from simlab.theory.ensembles import Law
+
+PANELS = 1
+SOURCE = "talk, Increasing the width and ensemble size; Lobacheva et al. 2020"
+
+
+def check(config: Config) -> None:
+    """Refuse what no scene of these networks can work with."""
+    if config.members & (config.members - 1):
+        raise InputError(f"members = {config.members}: it must be a power of two, such as 64.")
+    if list(config.widths) != sorted(set(config.widths)):
+        raise InputError("widths: they must rise, each of them once.")
+
+
+def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
+    """Losses of ensembles of one half of the members, the laws of the other half, and the last fall over theirs."""
+    own = pool.teachers(config, device, progress)
+    n = pool.half_sizes(config)
+    found: dict[str, Any] = curves.axes(config, own)
+    found |= given("members", "members", n, "members n of an ensemble")
+    found |= measured("nll", ("width", "members"), mean(own.half), "negative log-likelihood at temperature 1", "nat")
+    for k, name in enumerate(Law._fields):
+        found |= measured(f"law_{name}", "width", mean(own.law[..., k]), f"{name} of the other half's law", "nat")
+    both = np.stack([own.half[..., -2] - own.half[..., -1], *fall(own.law, n)], axis=1)  # (teacher, 3, width)
+    found |= measured("fall", "width", jackknife(both, lambda m: m[0] / m[1]), "fall at the last doubling, over theory")
+    found |= measured("cut", "width", jackknife(both, lambda m: m[2] / m[1]), "share of the last term in theory's fall")
+    return xr.Dataset(found)
+
+
+def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
+    """The law c + b/n + d/n^2 of the other half, and 1 for the fall over it."""
+    n = simulation["members"].values
+    c, b, e = (simulation[f"law_{name}"].values[:, None] for name in Law._fields)
+    law = c + b / n + e / n**2
+    found = predicted("nll", ("width", "members"), law, "negative log-likelihood")
+    return xr.Dataset(found | predicted("fall", "width", np.ones(len(config.widths)), "fall at the last doubling"))
+
+
+def compare(config: Config, data: xr.Dataset) -> list[Claim]:
+    """The last fall at three widths; the last term kept bounds what an asymptotic series leaves out."""
+    last = data["members"].values[-1]
+    return [
+        Claim.equals(
+            f"fixed_temperature/{name}",
+            f"At {text}, from {last // 2} to {last} members, the loss falls as the spread of other members foretells, "
+            "but for the last term of the series.",
+            SOURCE, float(data.fall[place]), 1.0, float(data.fall_se[place]), bias=abs(float(data.cut[place])),
+            resolution=1.0, samples=config.teachers,
+        )
+        for name, text, place in ((name, text, int(data[name])) for name, text in curves.NAMES.items())
+    ]  # fmt: skip
+
+
+def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
+    """Loss less its limit against the number of members, at three widths."""
+    (panel,) = axes
+    n = data["members"].values
+    dense = np.geomspace(n[0], n[-1], 60)
+    for color, name in enumerate(curves.Ends._fields):
+        k = int(data[name])
+        c, b, d = (float(data[f"law_{part}"][k]) for part in Law._fields)
+        look.points(panel, n, data.nll[k] - c, 0 * data.nll_se[k], f"{config.widths[k]} hidden units", color=color)
+        look.line(panel, dense, b / dense, "_", color=color)
+        panel.plot(dense, b / dense + d / dense**2, ":", color=look.COLORS[color], lw=1, zorder=1)
+    panel.plot([], [], "-", color="0.3", label="b/n of other members, no fit")
+    panel.plot([], [], ":", color="0.3", label="b/n + d/n²")
+    panel.set(xscale="log", yscale="log", title="Fixed temperature: 1/n", xlabel="members n", ylabel="NLL less c")
+
+
+def fall(law: Floats, n: Any) -> tuple[Floats, Floats]:
+    """What laws (..., 3) say about the fall at the last doubling, and its part of second order."""
+    first, second = 1 / n[-2] - 1 / n[-1], 1 / n[-2] ** 2 - 1 / n[-1] ** 2
+    return law[..., 1] * first + law[..., 2] * second, law[..., 2] * second

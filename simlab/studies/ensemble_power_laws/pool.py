@@ -1,0 +1,164 @@
+"""The networks of all scenes: trained once for each teacher and width, measured, and forgotten.
+
+What stays of a pool is a few numbers for each teacher, width and size of the ensemble. Networks of all widths of one
+teacher see the same minibatches, all scenes the same pools: every comparison is paired over teachers.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simlab import ensembles, nn
+from simlab.device import Device
+from simlab.ensembles import brier
+from simlab.nn.calibration import log_softmax
+from simlab.progress import Progress
+from simlab.studies.ensemble_power_laws import laws, task
+from simlab.studies.ensemble_power_laws.config import Config
+from simlab.theory import ensembles as theory_of
+
+Floats = NDArray[np.float64]
+BATCH, MOMENTUM, INPUTS, LAST = 50, 0.9, 16, 0.01
+"""INPUTS: of a teacher; with more of them the curvature is larger, and the learning rate is smaller by as much.
+LAST: variance gain of the last layer; with small outputs at the start wide networks keep improving with width."""
+TAUS = np.exp(np.linspace(np.log(0.5), np.log(4.0), 25))
+"""Temperatures of the laws, a factor 1.09 apart: a parabola through three of them errs by 1e-5 of the loss."""
+
+
+class Pool(NamedTuple):
+    """What was measured: (teacher, width, ...), then the size of the ensemble.
+
+    error: share of training data misclassified. nll: as it comes. calibrated, tau: at the best temperature after
+    averaging, by the validation data. fixed: at the one temperature that is best for all members together. foretold:
+    the calibrated loss that the members' laws foretell. half: NLL of ensembles of one half of the members, law: c, b, d
+    of the other half. brier, brier_law: the same for the Brier score, c and b. diverged: networks lost.
+    """
+
+    error: Floats
+    nll: Floats
+    calibrated: Floats
+    tau: Floats
+    fixed: Floats
+    foretold: Floats
+    half: Floats
+    law: Floats
+    brier: Floats
+    brier_law: Floats
+    diverged: Floats
+
+
+_KEPT: dict[Any, Pool] = {}
+
+
+def sizes(config: Config) -> NDArray[np.int64]:
+    """Members of an ensemble: 1, 2, 3, and the powers of two."""
+    return np.array([1, 2, 3, *(2**k for k in range(2, config.members.bit_length()))])
+
+
+def half_sizes(config: Config) -> NDArray[np.int64]:
+    """Those that half of the members make."""
+    return sizes(config)[sizes(config) <= config.members // 2]
+
+
+def parameters(widths: tuple[int, ...], n_in: int = 16, classes: int = 10) -> NDArray[np.int64]:
+    """Trained numbers of one network of each width."""
+    return np.array([(n_in + 1) * h + (h + 1) * classes for h in widths])
+
+
+def few(config: Config) -> tuple[int, ...]:
+    """Every third width, and the largest: those of real data."""
+    return (*config.widths[:-1:3], config.widths[-1])
+
+
+def teachers(config: Config, device: Device, progress: Progress) -> Pool:
+    """The pools of all teachers; trained at the first call with these settings, remembered at the next ones."""
+    return _remembered(config, device, progress, "teachers", config.teachers, config.widths, task.teacher)
+
+
+def digits(config: Config, device: Device, progress: Progress) -> Pool:
+    """The same for shuffles of real data."""
+    return _remembered(config, device, progress, "digits", config.splits, few(config), task.digits)
+
+
+def forget() -> None:
+    """Train anew at the next call."""
+    _KEPT.clear()
+
+
+def _remembered(
+    config: Config, device: Device, progress: Progress, name: str, count: int, widths: tuple[int, ...], make: Any
+) -> Pool:
+    wanted = (name, device.name, config.model_dump_json(exclude={"scenes", "out", "budgets", "cheap"}))
+    if wanted not in _KEPT:
+        for old in [key for key in _KEPT if key[0] == name]:  # one of each kind is enough
+            del _KEPT[old]
+        rows = []
+        with progress.task(f"{name}: {count * len(widths) * config.members} networks", count) as doing:
+            for replicate in range(count):
+                own = make(config, replicate, device)
+                rows.append([_measure(config, own, _train(config, own, h, device)) for h in widths])
+                doing.advance(1)
+        _KEPT[wanted] = Pool(*(np.array([[cell[i] for cell in row] for row in rows]) for i in range(len(Pool._fields))))
+    return _KEPT[wanted]
+
+
+class Answers(NamedTuple):
+    """Training error, log-probabilities (member, example, class) on the validation and test data, lost networks."""
+
+    error: float
+    validation: Any
+    test: Any
+    diverged: int
+
+
+def _train(config: Config, own: task.Task, width: int, device: Device) -> Answers:
+    """All networks of one width of a task."""
+    x = own.train[0]
+    relu = nn.relu
+    net = nn.serial(
+        nn.dense(x.shape[1], width, role="input", gain=relu.gain), relu,
+        nn.dense(width, own.classes, role="output", gain=LAST),
+    )  # fmt: skip
+    steps = config.epochs * -(-len(x) // BATCH)
+    lr = config.lr * INPUTS / x.shape[1]
+    sgd = nn.SGD(nn.Cosine(lr, steps), momentum=MOMENTUM, weight_decay=config.weight_decay)
+    start = nn.init(net, models=config.members, seed=own.seed, device=device.name)
+    last = nn.Record(("error",), at=[steps])
+    end, found = nn.train(
+        net, start, own.train, sgd, batch_size=min(BATCH, len(x)), steps=steps, seed=own.seed, record=last
+    )
+    error = float(found.error.isel(step=-1).mean())
+    validation, test = (log_softmax(nn.predict(net, end, part[0])) for part in (own.validation, own.test))
+    return Answers(error, validation, test, int((found.diverged >= 0).sum()))
+
+
+def _measure(config: Config, own: task.Task, answers: Answers) -> Pool:
+    """One teacher and width."""
+    test, labels, n = answers.test, own.test[1], sizes(config)
+    found = ensembles.curve(test, labels, n, validation=(answers.validation, own.validation[1]))
+    host = Device.of(test).to_host
+    plain, calibrated, tau = (np.asarray(host(a)) for a in (found.nll, found.calibrated, found.tau))
+    fixed = _losses(test, labels, n, float(tau[-1]))
+    foretold = laws.envelope(laws.tempered(test, labels, TAUS), TAUS, n)
+    middle = config.members // 2
+    parts = _half(config, test[:middle], test[middle:], labels)
+    return Pool(np.array(answers.error), plain, calibrated, tau, fixed, foretold, *parts, np.array(answers.diverged))
+
+
+def _half(config: Config, one: Any, other: Any, labels: Any) -> tuple[Floats, Floats, Floats, Floats]:
+    """NLL and Brier score of ensembles of one half, beside the laws of the other half's members."""
+    device, n = Device.of(one), half_sizes(config)
+    p = np.asarray(device.to_host(device.xp.exp(other)), float)
+    y = np.asarray(device.to_host(labels))
+    law = theory_of.law_of_members(p[:, np.arange(len(y)), y])
+    squared = theory_of.brier_law(p, y)
+    scores = [float(brier(ensembles.ensembles(one, int(k)), labels).mean()) for k in n]
+    return _losses(one, labels, n), np.array(law), np.array(scores), np.array(squared[:2])
+
+
+def _losses(log_probs: Any, labels: Any, n: Any, tau: float = 1.0) -> Floats:
+    """NLL of ensembles of each size at one temperature after averaging."""
+    return np.array([float(ensembles.nll(ensembles.ensembles(log_probs, int(k)), labels, tau).mean()) for k in n])

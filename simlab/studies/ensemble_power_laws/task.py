@@ -1,0 +1,76 @@
+"""What the networks learn: a random teacher, or the user's data, in three parts."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from simlab import random as noise
+from simlab.device import Device
+from simlab.errors import InputError
+from simlab.nn import data
+from simlab.studies.ensemble_power_laws.config import Config
+
+TEACHER, DIGITS = range(2)
+"""The kind of task in its seed: no two tasks share a random number."""
+FEWEST = 600
+"""Examples of a user's own data at least."""
+
+
+class Task(NamedTuple):
+    """Inputs (n, in) in single precision and labels (n) of the three parts, on the device, and a seed of its own."""
+
+    train: tuple[Any, Any]
+    validation: tuple[Any, Any]
+    test: tuple[Any, Any]
+    classes: int
+    seed: int
+
+
+def seed_of(config: Config, kind: int, replicate: int) -> int:
+    """The seed of all random numbers of a task: data, initialisations and minibatches."""
+    low, high = noise.key(config.seed, kind, replicate)
+    return low | (high >> 2) << 32
+
+
+def teacher(config: Config, replicate: int, device: Device) -> Task:
+    """A random teacher of 16 inputs, 32 hidden units and 10 classes, with data of its own."""
+    own = seed_of(config, TEACHER, replicate)
+    sizes = config.training, config.validation, config.tests
+    parts = data.split(data.teacher(sum(sizes), gain=config.gain, seed=own), *sizes, seed=own)
+    return _task(parts, own, device)
+
+
+def digits(config: Config, replicate: int, device: Device) -> Task:
+    """The digits or the user's data, shuffled: a sixth to train on, a third to validate, a half to test."""
+    every = load(config.data)
+    own = seed_of(config, DIGITS, replicate)
+    sizes = len(every) // 6, len(every) // 3, len(every) // 2
+    return _task(data.standardise(*data.split(every, *sizes, seed=own), scale="global"), own, device)
+
+
+def load(path: Path | None) -> data.Data:
+    """The user's data; InputError where they are no classes or too few."""
+    if path is None:
+        return _bundled()
+    found = data.npz(path)
+    if found.classes is None:
+        raise InputError(f"data = {path}: y holds targets, and this study needs class labels; save y as integers.")
+    if len(found) < FEWEST:
+        raise InputError(f"data = {path}: {len(found)} examples; at least {FEWEST} are needed.")
+    return found
+
+
+@cache
+def _bundled() -> data.Data:
+    return data.digits()
+
+
+def _task(parts: tuple[data.Data, ...], own: int, device: Device) -> Task:
+    arrays = [(device.asarray(p.x.astype(np.float32)), device.asarray(p.y)) for p in parts]
+    assert parts[0].classes is not None
+    train, validation, test = arrays
+    return Task(train, validation, test, len(parts[0].classes), own)

@@ -1,0 +1,159 @@
+"""Scene 3, the talk's "Power law wrt width of DNN" and "calibration removes double descent behaviour"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from simlab import plot as look
+from simlab.claims import Claim
+from simlab.device import Device
+from simlab.progress import Progress
+from simlab.quantities import given, measured, predicted
+from simlab.statistics import Estimate, jackknife, mean
+from simlab.studies.ensemble_power_laws import curves, fixed_temperature, pool
+from simlab.studies.ensemble_power_laws.config import Config
+from simlab.studies.ensemble_power_laws.curves import Floats
+
+PANELS = 2
+FITTED = (1, 2)
+"""Members of the ensembles whose calibrated loss is said to follow a power law in width."""
+SOURCE = "talk, Power law wrt width of DNN"
+check = fixed_temperature.check
+
+
+def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
+    """Loss of one network before and after calibration at every width, where it peaks, and laws in width."""
+    own, n = pool.teachers(config, device, progress), pool.sizes(config)
+    widths = np.array(config.widths, float)
+    found: dict[str, Any] = curves.axes(config, own)
+    found |= measured("error", "width", mean(own.error), "share of training data misclassified")
+    found |= measured("nll", ("width", "members"), mean(own.nll), "negative log-likelihood", "nat")
+    found |= measured("calibrated", ("width", "members"), mean(own.calibrated), "NLL at the best temperature", "nat")
+    low, peak, _ = curves.ends(config, own)
+    one, best = own.nll[..., 0], own.calibrated[..., 0]
+    found |= measured(
+        "rise", (), mean(one[:, peak] - one[:, low]), "rise of the loss to the interpolation width", "nat"
+    )
+    found |= measured(
+        "calibrated_fall", (), mean(best[:, low] - best[:, peak]), "fall of the calibrated loss meanwhile", "nat"
+    )
+    steps = mean(best[:, :-1] - best[:, 1:])
+    k = int((steps.value / steps.se).argmin())
+    found |= measured(
+        "slowest", (), Estimate(steps.value[k], steps.se[k]), "least certain fall of a step in width", "nat"
+    )
+    found |= given("step", (), steps.value.mean(), "mean fall of a step in width", "nat")
+    top = jackknife(np.stack([one, own.error], axis=1), lambda m: _apart(widths, *m))
+    found |= measured("apart", (), top, "log of the peak's width over that of vanishing training error")
+    places = [int(np.flatnonzero(n == k)[0]) for k in FITTED]
+    curve = np.moveaxis(own.calibrated[..., places], -1, 1)  # (teacher, fitted, width)
+    a = jackknife(curve, lambda m: curves.exponents(widths, m))
+    rest = jackknife(curve, lambda m: curves.residual(widths, m))
+    law = curves.laws(widths, curve.mean(axis=0))
+    for k, size in enumerate(FITTED):
+        text = f"for {size} member{'s'[: size - 1]}"
+        found |= measured(f"exponent_{size}", (), Estimate(a.value[k], a.se[k]), f"exponent of the width, {text}")
+        found |= measured(
+            f"rest_{size}", (), Estimate(rest.value[k], rest.se[k]), f"residual of the law over b, {text}"
+        )
+        found |= given(f"slope_{size}", (), law.b[k], f"b of the law in width, {text}", "nat")
+        found |= given(f"limit_{size}", (), law.c[k], f"c of the law in width, {text}", "nat")
+    many = own.calibrated[..., -1]
+    place = int(many.mean(axis=0).argmin())
+    found |= given("best", (), place, "place of the best width of the largest ensembles")
+    turn = np.array([row[-1] - row[_others(many, t)] for t, row in enumerate(many)])
+    found |= measured(
+        "turn", (), mean(turn), "loss of the largest ensembles at the largest width less that at the best"
+    )
+    return xr.Dataset(found)
+
+
+def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
+    """The peak is where the training error vanishes."""
+    return xr.Dataset(predicted("apart", (), 0.0, "log of the peak's width over that of vanishing training error"))
+
+
+def compare(config: Config, data: xr.Dataset) -> list[Claim]:
+    """The peak and its place, its absence after calibration, the law in width, and where the law ends."""
+    many, (low, peak) = config.teachers, (config.widths[int(data[k])] for k in ("narrow", "peak"))
+    step = float(np.log(config.widths[int(data.peak) + 1] / config.widths[int(data.peak) - 1]) / 2)
+    half = float(np.log(config.widths[-1] / config.widths[0]) / 2)
+    claims = [
+        curves.there(
+            "width/double-descent", f"From {low} to {peak} hidden units the loss of one network rises.", SOURCE,
+            curves.far(data, "rise"), many,
+        ),
+        Claim.equals(
+            "width/peak-place",
+            "It peaks where the training error reaches 0, but for a step of these widths.", SOURCE,
+            float(data.apart), 0.0, float(data.apart_se), bias=step, resolution=half, samples=many,
+        ),
+        curves.there(
+            "width/calibration-removes-it", f"From {low} to {peak} the calibrated loss falls.", SOURCE,
+            curves.far(data, "calibrated_fall"), many,
+        ),
+        Claim.equals(
+            "width/no-step-up", "The calibrated loss of one network rises at no step in width.", SOURCE,
+            min(float(data.slowest), 0.0), 0.0, float(data.slowest_se), resolution=float(data.step), samples=many,
+        ),
+    ]  # fmt: skip
+    claims += [
+        Claim.equals(
+            f"width/law-{size}",
+            f"With {size} member{'s'[: size - 1]} it is a power law in width, but for {100 * curves.VISIBLE:g} % of b.",
+            SOURCE, float(data[f"rest_{size}"]), 0.0, float(data[f"rest_{size}_se"]), bias=curves.VISIBLE, samples=many,
+        )
+        for size in FITTED
+    ]  # fmt: skip
+    return [
+        *claims,
+        curves.there(
+            "width/law-ends",
+            f"With {int(data['members'][-1])} members it is none: the widest networks are worse than narrower ones.",
+            SOURCE, curves.far(data, "turn"), many,
+        ),
+    ]  # fmt: skip
+
+
+def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
+    """Before and after calibration; calibrated loss against width for several sizes of the ensemble."""
+    descent, sizes = axes
+    width = data["width"]
+    descent.axvline(config.widths[int(data.peak)], color="0.8", lw=0.9, zorder=0)
+    look.points(descent, width, data.nll[:, 0], data.nll_se[:, 0], "one network", color=1)
+    look.points(descent, width, data.calibrated[:, 0], data.calibrated_se[:, 0], "calibrated", color=0)
+    dense = np.geomspace(config.widths[0], config.widths[-1], 80)
+    law = [float(data[f"{name}_1"]) for name in ("limit", "slope", "exponent")]
+    look.line(descent, dense, law[0] + law[1] * dense ** -law[2], f"power law, a = {law[2]:.2f}")
+    error = descent.twinx()
+    error.plot(width, data.error, "--", color="0.6", lw=1)
+    error.set_ylim(0, 1.2)
+    error.set_yticks([])
+    error.annotate("training error", (0.03, 0.3), xycoords="axes fraction", color="0.5", fontsize=8)
+    descent.set(xscale="log", title="Calibration removes the peak", xlabel="hidden units", ylabel="NLL")
+    shown = [k for k, n in enumerate(data["members"].values) if n != 3]
+    for color, k in enumerate([*shown[:: max(1, len(shown) // 4)][:4], shown[-1]]):
+        n = int(data["members"][k])
+        sizes.plot(
+            width, data.calibrated[:, k], "o-", ms=3, lw=1, color=look.COLORS[color], label=f"{n} member{'s'[: n - 1]}"
+        )
+    sizes.set(xscale="log", title="Large ensembles have a best width", xlabel="hidden units", ylabel="calibrated NLL")
+
+
+def _apart(widths: Floats, loss: Floats, error: Floats) -> Any:
+    """The logarithm of the width at the top of the loss behind its first dip, over that of vanishing error."""
+    logs = np.log(widths)
+    start = int(loss[: int((error < curves.REACHED).argmax()) + 1].argmin())
+    k = int(np.clip(start + loss[start:].argmax(), 1, len(loss) - 2))
+    # The parabola through the highest point and its neighbours, which are not evenly spaced.
+    bend, slope, _ = np.polyfit(logs[k - 1 : k + 2] - logs[k], loss[k - 1 : k + 2], 2)
+    top = logs[k] - slope / (2 * bend) if bend < 0 else logs[k]
+    return np.clip(top, logs[k - 1], logs[k + 1]) - curves.vanishing(widths, error)
+
+
+def _others(losses: Floats, replicate: int) -> int:
+    """The best width for all other teachers."""
+    return int(np.delete(losses, replicate, axis=0).mean(axis=0).argmin())

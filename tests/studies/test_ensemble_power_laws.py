@@ -1,0 +1,199 @@
+"""Power laws of ensembles: broken laboratories are told, bad input is refused, the laws of the members are right.
+
+What is broken is either what was measured, once the smoke pool is trained, or the code that measures, and then the pool
+is trained anew. A temperature fitted on the test labels lowers a calibrated loss by a thousandth only, and no claim
+notices; that the validation labels alone are used is tested directly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from simlab import ensembles, settings
+from simlab.claims import Claim
+from simlab.device import Device
+from simlab.ensembles import averaging
+from simlab.errors import InputError
+from simlab.nn.calibration import log_softmax
+from simlab.progress import Progress
+from simlab.results import claims_of
+from simlab.studies.ensemble_power_laws import STUDY, curves, laws, pool, task
+from simlab.study import run
+from simlab.theory import ensembles as theory_of
+
+Change = Callable[[pool.Pool], pool.Pool]
+
+
+def config(**changes: Any) -> Any:
+    return settings.validate(STUDY, {**STUDY.presets["smoke"], **changes})
+
+
+def claims(*scenes: str, **changes: Any) -> dict[str, Claim]:
+    return {claim.name: claim for claim in claims_of(run(STUDY, config(scenes=scenes, **changes)))}
+
+
+@pytest.fixture(scope="module")
+def smoke() -> pool.Pool:
+    return pool.teachers(config(), Device.open("cpu"), Progress.silent())
+
+
+@pytest.fixture
+def fresh() -> Iterator[None]:
+    kept = dict(pool._KEPT)
+    pool.forget()
+    yield
+    pool.forget()
+    pool._KEPT.update(kept)
+
+
+def shifted(losses: np.ndarray) -> np.ndarray:
+    """Ensembles counted off by one place."""
+    return np.concatenate([losses[..., 1:], losses[..., -1:]], axis=-1)
+
+
+class Broken(NamedTuple):
+    """What was measured, changed; the scenes to run; claims that must not hold."""
+
+    change: Change
+    scenes: tuple[str, ...]
+    noticed: str
+
+
+CASES = {
+    "b is twice what the members say": Broken(
+        lambda p: p._replace(law=p.law * np.array([1, 3, 1])), ("fixed_temperature",), "fixed_temperature/wide"),
+    "calibrated losses are not calibrated": Broken(
+        lambda p: p._replace(calibrated=p.nll), ("ensemble_size", "width"),
+        "ensemble_size/moving-temperature ensemble_size/dip-narrow width/calibration-removes-it"),
+    "calibration is left out of one network alone": Broken(
+        lambda p: p._replace(calibrated=np.concatenate([p.nll[..., :1], p.calibrated[..., 1:]], axis=-1)),
+        ("width",), "width/calibration-removes-it"),
+    "the fixed temperature moves": Broken(
+        lambda p: p._replace(fixed=p.calibrated), ("ensemble_size",),
+        "ensemble_size/fixed-exponent"),
+    "a plain loss is called calibrated and calibrated plain": Broken(
+        lambda p: p._replace(nll=p.calibrated, calibrated=p.nll), ("width",), "width/double-descent"),
+    "members are counted off by one": Broken(
+        lambda p: p._replace(brier=shifted(p.brier)), ("squared_loss",),
+        "squared_loss/exact-narrow squared_loss/exact-peak squared_loss/exact-wide"),
+    "the spread of the Brier score is a tenth too small": Broken(
+        lambda p: p._replace(brier_law=p.brier_law * np.array([1, 0.9])), ("squared_loss",), "squared_loss/exact-peak"),
+    "widths are in the wrong order": Broken(
+        lambda p: p._replace(calibrated=p.calibrated[:, ::-1]), ("width",),
+        "width/calibration-removes-it width/no-step-up"),
+    "ensembles are no better than one": Broken(
+        lambda p: p._replace(calibrated=p.calibrated[..., :1] * (1 + 1e-6 / pool.sizes(config()))),
+        ("memory_split",), "memory_split/several-beat-one"),
+    "the envelope falls thrice as fast": Broken(
+        lambda p: p._replace(foretold=3 * p.foretold), ("ensemble_size",),
+        "ensemble_size/envelope-wide ensemble_size/envelope-narrow"),
+    "widths past interpolation go on to help large ensembles": Broken(
+        lambda p: p._replace(calibrated=p.calibrated - 0.02 * np.arange(p.nll.shape[1])[None, :, None]),
+        ("width",), "width/law-ends"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_broken_laboratory_is_told(case: str, smoke: pool.Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = CASES[case]
+    monkeypatch.setattr(pool, "teachers", lambda *_: broken.change(smoke))
+    found = claims(*broken.scenes)
+    assert [
+        f"{name}: {found[name].quantity}" for name in broken.noticed.split() if found[name].verdict == "holds"
+    ] == []
+
+
+@pytest.mark.usefixtures("fresh")
+def test_an_average_in_log_space_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(averaging, "average", lambda log_probs, tau=1.0: log_softmax(log_probs.mean(axis=-3)))
+    found = claims("squared_loss")
+    assert any(found[f"squared_loss/exact-{name}"].verdict == "fails" for name in curves.NAMES)
+
+
+@pytest.mark.usefixtures("fresh")
+def test_networks_that_do_not_learn_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="training error"):
+        claims("width", epochs=1, teachers=8)
+
+
+def test_temperatures_come_from_the_validation_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other test labels change losses and leave every temperature as it is."""
+    settled = config(widths=(4, 6, 8, 12, 16, 24), epochs=2, members=16)
+    own = task.teacher(settled, 0, Device.open("cpu"))
+    answers = pool._train(settled, own, 8, Device.open("cpu"))
+    one = pool._measure(settled, own, answers)
+    other = pool._measure(settled, own._replace(test=(own.test[0], own.test[1][::-1].copy())), answers)
+    np.testing.assert_array_equal(one.tau, other.tau)
+    assert (one.calibrated != other.calibrated).all()
+
+
+def test_the_law_at_temperature_one_is_that_of_theory() -> None:
+    rng = np.random.default_rng(0)
+    scores = log_softmax(rng.normal(size=(12, 50, 4)))
+    labels = rng.integers(4, size=50)
+    found = laws.tempered(scores, labels, np.array([1.0]))
+    exact = theory_of.law_of_members(np.exp(scores)[:, np.arange(50), labels])
+    assert np.isclose(found.b[0], exact.b, rtol=1e-12)  # rounding
+    mean = float(ensembles.nll(ensembles.average(scores), labels))
+    assert np.isclose(found.c[0], mean - exact.b / 12, rtol=1e-12)
+
+
+def test_the_law_at_any_temperature_is_that_of_close_members() -> None:
+    """For members a part in a hundred apart the next order is a part in ten thousand of b."""
+    rng = np.random.default_rng(1)
+    centre = rng.normal(size=(1, 40, 5))
+    scores = log_softmax(centre + 0.01 * rng.normal(size=(16, 40, 5)))
+    labels = rng.integers(5, size=40)
+    for tau in (0.7, 1.0, 2.0):
+        law = laws.tempered(scores, labels, np.array([tau]))
+        loss = [float(ensembles.nll(ensembles.ensembles(scores, n), labels, tau).mean()) for n in (1, 16)]
+        assert np.isclose((loss[0] - loss[1]) / (1 - 1 / 16), law.b[0], rtol=0.02)
+
+
+def test_many_laws_at_once_are_those_of_the_fit() -> None:
+    rng = np.random.default_rng(2)
+    n = np.array([1, 2, 3, 4, 8, 16])
+    y = 0.8 + 0.2 * n ** -rng.uniform(0.3, 1.2, (4, 1)) + 0.002 * rng.normal(size=(4, 6))
+    found = curves.laws(n, y)
+    for k, curve in enumerate(y):
+        fit = ensembles.fit_power_law(n, curve)
+        # The last grid is 1e-8 apart, and b and c follow a.
+        np.testing.assert_allclose([found.a[k], found.b[k], found.c[k]], [fit.a, fit.b, fit.c], rtol=1e-6)
+
+
+REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "members that are no power of two": ({"members": 48}, ["members = 48", "power of two"]),
+    "widths that do not rise": ({"widths": (8, 12, 12, 24, 48, 96)}, ["widths", "rise"]),
+    "budgets that do not rise": ({"budgets": (4000, 2000, 8000, 9000)}, ["budgets", "rise"]),
+    "a budget below one network": ({"budgets": (10, 2000, 4000, 8000)}, ["budgets", "226"]),
+    "a file that is not there": ({"data": Path("none.npz")}, ["none.npz"]),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_bad_input_is_refused_in_a_sentence_that_names_it(case: str) -> None:
+    changes, fragments = REFUSED[case]
+    with pytest.raises(InputError) as caught:
+        run(STUDY, config(**changes))  # every scene is checked before any work is done
+    said = str(caught.value)
+    assert said.endswith(".")
+    assert [f for f in fragments if f not in said] == []
+
+
+def test_a_users_own_data_run(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(900, 12))
+    np.savez(tmp_path / "own.npz", x=x, y=(x @ rng.normal(size=(12, 3))).argmax(axis=1))
+    found = claims("digits", data=tmp_path / "own.npz", splits=8, members=16, epochs=5)
+    assert set(found) == {f"digits/{name}" for name in ("calibration", "fixed-temperature", "law", "several-beat-one")}
+
+
+def test_targets_are_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "own.npz", x=np.ones((900, 2)) * np.arange(2), y=np.linspace(0, 1, 900))
+    with pytest.raises(InputError, match="class labels"):
+        task.load(tmp_path / "own.npz")
