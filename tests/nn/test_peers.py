@@ -17,6 +17,7 @@ from simlab import nn
 from simlab.nn.activations import Activation
 from simlab.nn.compose import ResidualLayer, Serial
 from simlab.nn.dense import DenseLayer, WeightNormLayer
+from simlab.nn.fixed import FixedLayer
 from simlab.nn.layer import leaves, tree_map
 from simlab.nn.norms import NormLayer
 from tests.nn.nets import NORMS, Case, cases
@@ -46,6 +47,8 @@ def outputs(layer: Any, params: Any, x: Any) -> Any:
             return x
         case ResidualLayer():
             return x + outputs(layer.branch, params.branch, x)
+        case FixedLayer():
+            return outputs(layer.layer, tree_map(torch.tensor, params.layer), x)
         case DenseLayer():
             b = None if params.b is None else layer.bias_scale * params.b
             return F.linear(x, layer.scale * params.W.T, b)
@@ -80,13 +83,15 @@ def each_model(case: Case, derivative: Callable[..., Any], *trees: Any) -> np.nd
 def one_model(case: Case, k: int, derivative: Callable[..., Any], trees: Any) -> np.ndarray:
     """The row of model k, (parameter), or (example, parameter) of a derivative with an axis of examples in front."""
     params, *others = ([torch.tensor(leaf[k]) for leaf in leaves(tree)] for tree in (case.params, *trees))
-    axes = 1 + case.loss.target_axes
+    axes = 1 + case.loss.target_axes(case.y)
     x = torch.tensor(case.x[k] if case.x.ndim > 2 else case.x)
     y = torch.tensor(case.y[k] if case.y.ndim > axes else case.y)
 
+    own = nn.select(case.params, k)
+
     def value(tensors: Any, x: Any, y: Any) -> Any:
         parts = iter(tensors)
-        return loss(case, outputs(case.net, tree_map(lambda leaf: next(parts), case.params), x), y)
+        return loss(case, outputs(case.net, tree_map(lambda leaf: next(parts), own), x), y)
 
     found = derivative(value, params, x, y, *others)
     flat = [part.flatten(part.ndim - leaf.ndim) for part, leaf in zip(found, params, strict=True)]
