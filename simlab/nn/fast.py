@@ -5,6 +5,7 @@ Both take one model at a time through many steps; `fits` says whether there is o
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -20,74 +21,77 @@ from simlab.nn.persistent_layout import Layout
 from simlab.nn.schedules import table
 
 
-class Fused:
-    """Training by compiled code that takes one model at a time through many steps; see `fused`."""
+class Fast(ABC):
+    """What both share: parameters and velocities as two arrays that steps change in place, rates a table at a time.
+
+    A path says in `_move` how models take the steps of one table.
+    """
 
     name = "fused"
 
-    def __init__(self, run: Run, plan: fused.Plan) -> None:
-        self.run, self.plan = run, plan
-        numbers = run.optimiser.numbers(len(run.models))
-        self.numbers = {name: numbers[name].astype(np.float32) for name in ("momentum", "weight_decay")}
-
-    def start(self, state: State) -> State:
-        """The state with parameters and memory as views of two arrays (model, parameter) that steps change in place."""
-        params, memory = state.params, state.memory
-        self.flat = flatten(params)  # a copy: what the caller gave stays as it is
-        sgd: Any = self.run.optimiser
-        *velocity, radius = memory if isinstance(sgd, SphereSGD) else (*memory, None)
-        self.velocity, self.radius = flatten(velocity[0]) if velocity else None, radius
-        self.fixed = fixed_parameters(params)
-        moving = tuple(unflatten(v, self.velocity) for v in velocity)
-        return state._replace(params=unflatten(params, self.flat), memory=(*moving, *memory[len(moving) :]))
-
-    def advance(self, state: State, last: int) -> State:
-        """The state at step `last`."""
-        run, diverged = self.run, state.diverged.copy()
-        sgd: Any = run.optimiser
-        for first in range(state.step, last, RATES):
-            lr = table(sgd.lr, first, min(first + RATES, last), len(run.models)).astype(np.float32)
-            fused.advance(
-                self.plan, self.flat, self.velocity, run.x, run.y, key=run.key, models=run.models,
-                batch_size=run.batch_size, lr=lr, nesterov=sgd.nesterov, decoupled=sgd.decoupled, step=first,
-                alive=state.alive & (diverged < 0), diverged=diverged, fixed=self.fixed, radius=self.radius,
-                **self.numbers,
-            )  # fmt: skip
-        return state._replace(step=last, diverged=diverged)
-
-
-class OnCard:
-    """SGD of small nets by a kernel that keeps each model on the chip; see `persistent`."""
-
-    name = "fused"
-
-    def __init__(self, run: Run, chosen: Layout) -> None:
-        self.run, self.chosen, self.device = run, chosen, Device.of(run.x)
+    def __init__(self, run: Run) -> None:
+        self.run, self.device = run, Device.of(run.x)
         numbers = run.optimiser.numbers(len(run.models))
         self.numbers = {
             name: self.device.asarray(numbers[name].astype(np.float32)) for name in ("momentum", "weight_decay")
         }
 
     def start(self, state: State) -> State:
-        """As in `Fused`."""
-        self.flat = flatten(state.params)
-        self.velocity = flatten(state.memory[0]) if state.memory else None
-        memory = () if self.velocity is None else (unflatten(state.memory[0], self.velocity),)
-        return state._replace(params=unflatten(state.params, self.flat), memory=memory)
+        """The state with parameters and velocities as views of arrays (model, parameter) of this path's own."""
+        params, memory = state.params, state.memory
+        moving = memory[: len(memory) - isinstance(self.run.optimiser, SphereSGD)]
+        self.flat = flatten(params)  # a copy: what the caller gave stays as it is
+        self.velocity = flatten(moving[0]) if moving else None
+        moving = tuple(unflatten(v, self.velocity) for v in moving)
+        return state._replace(params=unflatten(params, self.flat), memory=(*moving, *memory[len(moving) :]))
 
     def advance(self, state: State, last: int) -> State:
         """The state at step `last`."""
-        run, sgd, device = self.run, self.run.optimiser, self.device
+        sgd, device, models = self.run.optimiser, self.device, self.run.models
         assert isinstance(sgd, SGD)
-        diverged, alive = device.asarray(state.diverged.copy()), device.asarray(state.alive)
+        alive, diverged = device.asarray(state.alive), device.asarray(state.diverged.copy())
         for first in range(state.step, last, RATES):
-            lr = table(sgd.lr, first, min(first + RATES, last), len(run.models)).astype(np.float32)
-            persistent.advance(
-                self.chosen, self.flat, self.velocity, run.x, run.y, key=run.key, models=run.models,
-                lr=device.asarray(lr), nesterov=sgd.nesterov, decoupled=sgd.decoupled, step=first, alive=alive,
-                diverged=diverged, **self.numbers,
+            lr = table(sgd.lr, first, min(first + RATES, last), len(models)).astype(np.float32)
+            self._move(
+                key=self.run.key, models=models, lr=device.asarray(lr), nesterov=sgd.nesterov, decoupled=sgd.decoupled,
+                step=first, alive=alive, diverged=diverged, **self.numbers,
             )  # fmt: skip
-        return state._replace(step=last, diverged=np.asarray(device.to_host(diverged)))
+        return state._replace(step=last, diverged=device.to_host(diverged))
+
+    @abstractmethod
+    def _move(self, **how: Any) -> None:
+        """Take the steps of `lr` (step, model), in place; `how` is what both `advance` functions ask for."""
+
+
+class Fused(Fast):
+    """SGD by compiled code on the CPU; see `fused`."""
+
+    def __init__(self, run: Run, plan: fused.Plan) -> None:
+        super().__init__(run)
+        self.plan = plan
+
+    def start(self, state: State) -> State:
+        self.fixed = fixed_parameters(state.params)
+        self.radius = state.memory[-1] if isinstance(self.run.optimiser, SphereSGD) else None
+        return super().start(state)
+
+    def _move(self, **how: Any) -> None:
+        run = self.run
+        fused.advance(
+            self.plan, self.flat, self.velocity, run.x, run.y, batch_size=run.batch_size, fixed=self.fixed,
+            radius=self.radius, **how,
+        )  # fmt: skip
+
+
+class OnCard(Fast):
+    """SGD of small nets by a kernel that keeps each model on the chip; see `persistent`."""
+
+    def __init__(self, run: Run, chosen: Layout) -> None:
+        super().__init__(run)
+        self.chosen = chosen
+
+    def _move(self, **how: Any) -> None:
+        persistent.advance(self.chosen, self.flat, self.velocity, self.run.x, self.run.y, **how)
 
 
 def fixed_parameters(params: Any) -> Array | None:

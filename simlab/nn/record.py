@@ -108,12 +108,12 @@ def angle(params: Params, before: Params) -> Array:
     return 2 * xp.arctan2(minus**0.5, plus**0.5)
 
 
-def _sharpness(frame: Frame) -> Array:
+def sharpness(frame: Frame, steps: int = 100) -> Array:
+    """The largest eigenvalue of the Hessian of the training loss after so many steps of Lanczos at most: (model,)."""
     from simlab.nn.spectra import top_eigenvalues
 
-    return top_eigenvalues(frame.net, frame.loss, frame.params, *frame.train, index=frame.run.models.tolist()).values[
-        :, 0
-    ]
+    about = (frame.net, frame.loss, frame.params, *frame.train)
+    return top_eigenvalues(*about, steps=steps, index=frame.run.models.tolist()).values[:, 0]
 
 
 QUANTITIES = {
@@ -151,7 +151,7 @@ QUANTITIES = {
                  lambda f: angle(f.params, f.before), needs_before=True),
         Quantity(
             "sharpness", "largest eigenvalue of the Hessian of the training loss", "1",
-            lambda f: _sharpness(f),
+            sharpness,
         ),
     )
 }  # fmt: skip

@@ -58,16 +58,15 @@ def train(
 
     Batch normalisation uses batch statistics while it trains; measurements and the returned parameters have the
     population statistics of the training data. noise multiplies what `activation_noise` layers add: a number, one for
-    each model, or a schedule. A model whose batch loss is not finite keeps the parameters it had and
-    is frozen; `diverged` says at which step (-1: never). `stop` freezes a model at a record; `stopped` says at which.
+    each model, or a schedule. A model whose batch loss is not finite keeps the parameters it had and is frozen;
+    `diverged` says at which step (-1: never). `stop` freezes a model at a record; `stopped` says at which.
 
     checkpoint: a file that holds the state every `checkpoint_every` steps and at the end, written whole or not at all.
     The same call with the same file goes on where it stands and ends with the same bits; `steps` may be larger, with
     steps to record at that hold those of before where `stop` or an angle looks at them.
     engine: "fused" is compiled code that takes one model at a time through many steps, for `mlp` in float32 with SGD
     (on a card, where a model fits in the memory of a processor); "arrays" is everything else; "auto" takes the first
-    that applies. They agree to rounding. progress is called with
-    numbers of steps done.
+    that applies. They agree to rounding. progress is called with numbers of steps done.
 
     Memory: parameters, the optimiser's memory (one copy for momentum, two for Adam), gradients, and two arrays (model,
     batch, width) for each layer; the fused path holds the last two for one model a thread. ValueError in one sentence

@@ -17,6 +17,7 @@ from simlab import nn
 from simlab import plot as look
 from simlab.claims import Claim
 from simlab.device import Device
+from simlab.nn.record import sharpness
 from simlab.progress import Progress
 from simlab.quantities import given, measured, predicted
 from simlab.statistics import Estimate, jackknife, mean, ratio
@@ -271,8 +272,7 @@ def _edge(config: Config, setting: Setting, device: Device, progress: Progress) 
 
 
 def _sharpness(frame: Any) -> Any:
-    about = (frame.net, frame.loss, frame.params, *frame.train)
-    return nn.top_eigenvalues(*about, steps=LANCZOS, index=frame.run.models.tolist()).values[:, 0]
+    return sharpness(frame, LANCZOS)
 
 
 def _crossings(record: xr.Dataset, sharpness: Floats, setting: Setting) -> dict[str, Any]:

@@ -239,14 +239,12 @@ def _stationary(
     sums = [device.xp.zeros(config.walkers) for _ in range(3)]
     for step in range(burn + FRAMES * gap):
         if step >= burn and (step - burn) % gap == gap - 1:
-            square, cosine, after, growth = walk.look(w, step)
+            square, cosine, growth = walk.look(w, step)
             # The growth is orthogonal to w, so that the tangent of the angle is its length over what decay leaves.
             turn = device.xp.log1p(growth / ((1 - lr * wd) ** 2 * square))
             for total, value in zip(sums, (cosine, square, turn), strict=True):
                 total += value / FRAMES
-            w = after
-        else:
-            w = walk.step(w, step)
+        w = walk.step(w, step)
         if step % 100 == 99:
             tell(100)
     last = device.to_host(w[0] / (w * w).sum(axis=0) ** 0.5).astype(float)
@@ -285,18 +283,17 @@ class _Walk(NamedTuple):
         push, square, _ = self.gradient(w, step)
         return (1 - self.lr * self.wd) * w - self.lr / square**0.5 * push
 
-    def look(self, w: Array, step: int) -> tuple[Array, Array, Array, Array]:
-        """|w|^2 and the cosine before the step, w after it, and lr^2 |g|^2."""
+    def look(self, w: Array, step: int) -> tuple[Array, Array, Array]:
+        """Before this step: |w|^2 and the cosine, and the lr^2 |g|^2 that it adds."""
         push, square, cosine = self.gradient(w, step)
-        growth = self.lr**2 * (push * push).sum(axis=0) / square
-        return square, cosine, (1 - self.lr * self.wd) * w - self.lr / square**0.5 * push, growth
+        return square, cosine, self.lr**2 * (push * push).sum(axis=0) / square
 
 
 def _relaxation(config: Config, device: Device, d: int, product: float) -> tuple[Any, Floats]:
     """Norms from `START` equilibria without any force, at recorded steps: (step,), (walker, step)."""
     rho = float(theory_of.equilibrium_norm(LR, product / LR, (d - 1) * config.sigma**2))
-    steps = np.unique(np.append(np.round(np.linspace(0, 1 / product, CURVE)), np.array(CLAIMED) / (4 * product)))
-    steps = steps.astype(int)
+    curve, claimed = np.round(np.linspace(0, 1 / product, CURVE)), np.array(CLAIMED) / (4 * product)
+    steps = np.unique([*curve, *claimed]).astype(int)
     walk = _Walk(config, device, 99, d, LR, product / LR, 0.0)
     w, norms = walk.start(START * rho), []
     for step in range(steps[-1] + 1):
