@@ -25,7 +25,10 @@ class Draw(NamedTuple):
         """Independent standard normals (model, count), in the dtype and on the device of `like`."""
         device = Device.of(like)
         if device.name == "cpu" and like.dtype == np.float32:
-            return self._filled(count, stream)
+            from simlab.random.stacks import stack_normals  # numba, which training without noise does not need
+
+            places = ((self.key, int(model), stream) for model in self.models)
+            return stack_normals(places, self.step, 1, count, like.dtype)[:, 0]
         walker, model = self._places(device, count)
         return normals(self.key, walker, device.asarray(self.step), component=model, stream=stream).astype(like.dtype)
 
@@ -38,19 +41,3 @@ class Draw(NamedTuple):
     def _places(self, device: Device, count: int) -> tuple[Array, Array]:
         """(1, count) places and (model, 1) indices of models."""
         return device.xp.arange(count)[None, :], device.asarray(self.models.astype(np.uint64))[:, None]
-
-    def _filled(self, count: int, stream: int) -> np.ndarray:
-        """The same normals in float32 by compiled code, to rounding."""
-        from simlab.random import kernels
-
-        pairs = -(-count // 2)
-        u, v = np.empty((1, pairs), np.uint64), np.empty((1, pairs), np.uint64)
-        both = np.empty((2, 2 * pairs), np.float32)
-        out = np.empty((len(self.models), count), np.float32)
-        key = np.uint64(self.key.low), np.uint64(self.key.high)
-        for m, model in enumerate(self.models):
-            kernels.fill_words(0, self.step // 2, int(model), np.uint64(stream), *key, u, v)
-            words = u.reshape(-1).view(np.int32), v.reshape(-1).view(np.int32)
-            kernels.fill_normals32(*words, kernels.CONSTANTS32, both[0], both[1])
-            out[m] = both[self.step % 2, :count]
-        return out

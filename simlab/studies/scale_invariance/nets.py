@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import xarray as xr
 
 from simlab import nn
 from simlab.device import Device
@@ -155,6 +156,11 @@ def sharpness(config: Config, scene: int, net: Layer, params: Params, data: Prob
             rise = rise + nn.cross_entropy.value(moved, some.y) / DIRECTIONS
         found.append(device.to_host(rise))
     return np.concatenate(found)
+
+
+def in_errors(data: xr.Dataset, name: str) -> float:
+    """A value in its own standard errors."""
+    return float(data[name] / data[f"{name}_se"])
 
 
 class Keeper:

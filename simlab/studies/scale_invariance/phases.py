@@ -120,39 +120,40 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
     late = plain.isel(checkpoint=slice(1, None))
     worst = int(late.train_error.values.argmax())
     return [
-        Claim.exceeds("phases/growth", "Phase 1: the norm grows.", SOURCE, _z(data, "growth")),
-        Claim.exceeds("phases/shrinkage", "Phase 2: the norm shrinks.", SOURCE, _z(data, "shrinkage")),
+        Claim.exceeds("phases/growth", "Phase 1: the norm grows.", SOURCE, nets.in_errors(data, "growth")),
+        Claim.exceeds("phases/shrinkage", "Phase 2: the norm shrinks.", SOURCE, nets.in_errors(data, "shrinkage")),
         Claim.equals(
             "phases/memorised", f"From step {peak} on the annealed nets make no error on the training data.", SOURCE,
             float(late.train_error[worst]), 0.0, float(late.train_error_se[worst]), bias=1 / config.phase_examples,
         ),
         Claim.exceeds(
             "phases/width", f"Phase 2: from step {peak} to {last} the minimum becomes wider.", SOURCE,
-            _z(plain, "widening"),
+            nets.in_errors(plain, "widening"),
         ),
         Claim.exceeds(
             "phases/test-error", "Phase 2: the test error falls, at zero training error.", SOURCE,
-            _z(plain, "gain_test_error"), sigmas=4,
+            nets.in_errors(plain, "gain_test_error"), sigmas=4,
         ),
         Claim.exceeds(
             "phases/test-loss", "Phase 2: the test loss falls, at zero training error.", SOURCE,
-            _z(plain, "gain_test_loss"), sigmas=4,
+            nets.in_errors(plain, "gain_test_loss"), sigmas=4,
         ),
         Claim.exceeds(
             "phases/frozen-width", "With the norm frozen at its peak the minimum widens less.", SOURCE,
-            _z(data, "lost_widening_frozen"),
+            nets.in_errors(data, "lost_widening_frozen"),
         ),
         Claim.exceeds(
             "phases/frozen-loss", "With the norm frozen the test loss falls less: this is the norm's doing.", SOURCE,
-            _z(data, "lost_test_loss_frozen"), sigmas=4,
+            nets.in_errors(data, "lost_test_loss_frozen"), sigmas=4,
         ),
         Claim.exceeds(
             "phases/frozen-error", "With the norm frozen the test error falls all the same: not all is its doing.",
-            SOURCE, _z(data.sel(variant="frozen"), "gain_test_error"), sigmas=4,
+            SOURCE, nets.in_errors(data.sel(variant="frozen"), "gain_test_error"), sigmas=4,
         ),
         Claim.exceeds(
             "phases/whitened", "With inputs of one scale in every direction the test error falls all the same: no slow "
-            "features of the data are needed.", SOURCE, _z(data.sel(variant="whitened"), "gain_test_error"), sigmas=5,
+            "features of the data are needed.", SOURCE,
+            nets.in_errors(data.sel(variant="whitened"), "gain_test_error"), sigmas=5,
         ),
         Claim.exceeds(
             "phases/no-peak", f"There is no peak: in phase 1 the test error rises by less than {NONE:g}, if at all.",
@@ -178,11 +179,6 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
     axes[0].set(yscale="log", title="Memorisation, then consolidation")
     axes[1].set(yscale="log", title="The minimum becomes wide")
     axes[2].set(title="and the test error falls")
-
-
-def _z(data: xr.Dataset, name: str) -> float:
-    """A value in standard errors."""
-    return float(data[name] / data[f"{name}_se"])
 
 
 def _run(config: Config, variant: Variant, steps: tuple[int, ...], device: Device, tell: Any) -> dict[str, Floats]:

@@ -117,11 +117,12 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
             float(chaotic.fallen), 0.0, float(chaotic.fallen_se), resolution=0.1,
         ),
         Claim.exceeds(
-            "regimes/level", "In equilibrium the loss is higher, the higher the rate.", SOURCE, _z(data, "rise_of_loss")
+            "regimes/level", "In equilibrium the loss is higher, the higher the rate.", SOURCE,
+            nets.in_errors(data, "rise_of_loss"),
         ),
         Claim.exceeds(
             "regimes/sharpness", "In equilibrium the minimum is wider, the higher the rate.", SOURCE,
-            _z(data, "widening_of_sharpness")
+            nets.in_errors(data, "widening_of_sharpness")
         ),
         Claim.exceeds(
             "regimes/divergence", f"At {float(high.elr):.1e} the loss is above that of guessing, ln {classes}.", SOURCE,
@@ -129,11 +130,11 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
         ),
         Claim.exceeds(
             "regimes/annealing", "Annealed from the highest rate, through equilibrium, a net is better than from "
-            "convergence.", SOURCE, _z(data, "gain_over_low"), sigmas=6,
+            "convergence.", SOURCE, nets.in_errors(data, "gain_over_low"), sigmas=6,
         ),
         Claim.exceeds(
             "regimes/best-start", "Annealed from the highest rate a net is better than from equilibrium.",
-            SOURCE, _z(data, "gain_over_chaotic"), sigmas=4,
+            SOURCE, nets.in_errors(data, "gain_over_chaotic"), sigmas=4,
         ),
     ]  # fmt: skip
 
@@ -167,10 +168,6 @@ def _pairs(config: Config) -> dict[str, tuple[int, int]]:
     return {
         "rise_of_loss": (place["chaotic"], place["calm"]), "widening_of_sharpness": (place["calm"], place["chaotic"])
     }  # fmt: skip
-
-
-def _z(data: xr.Dataset, name: str) -> float:
-    return float(data[name] / data[f"{name}_se"])
 
 
 def _starts(config: Config) -> Floats:
