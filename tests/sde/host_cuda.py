@@ -38,6 +38,7 @@ STUBS = r"""
 #include <cstring>
 #include <utility>
 #include <vector>
+#include <setjmp.h>
 #include <ucontext.h>
 #define __device__
 #define __global__
@@ -46,10 +47,18 @@ STUBS = r"""
 #define __forceinline__ inline
 struct Index { unsigned x; };
 static Index blockIdx, blockDim, gridDim, threadIdx;
-struct Thread { ucontext_t place; std::vector<char> stack; bool over; };
-static ucontext_t launcher;
+// A thread begins by its context; from then on turns change by jumps, for a change of context asks the system's leave.
+struct Thread { ucontext_t start; jmp_buf place; std::vector<char> stack; bool begun, over; };
+static jmp_buf launcher;
 static std::vector<Thread> all;
-static void __syncthreads() { swapcontext(&all[threadIdx.x].place, &launcher); }
+static void __syncthreads() { if (!_setjmp(all[threadIdx.x].place)) _longjmp(launcher, 1); }
+static void turn(Thread& thread)
+{
+    if (_setjmp(launcher)) return;
+    if (thread.begun) _longjmp(thread.place, 1);
+    thread.begun = true;
+    setcontext(&thread.start);
+}
 template <typename To, typename From> static To cast(From from)
 { To to; std::memcpy(&to, &from, sizeof to); return to; }
 static int __float_as_int(float x) { return cast<int>(x); }
@@ -69,7 +78,7 @@ static void call(void (*kernel)(Parameters...), void** arguments)
 { call(kernel, arguments, std::index_sequence_for<Parameters...>()); }
 
 static void** given;
-static void run() { call(&::ENTRY, given); all[threadIdx.x].over = true; }
+static void run() { call(&::ENTRY, given); all[threadIdx.x].over = true; _longjmp(launcher, 1); }
 
 // arguments: a pointer to each, as in a launch by the driver of a card.
 extern "C" void launch(unsigned blocks, unsigned threads, void** arguments)
@@ -82,18 +91,18 @@ extern "C" void launch(unsigned blocks, unsigned threads, void** arguments)
         CLEAR
         for (auto& thread : all) {
             thread.stack.resize(1 << 16);
-            getcontext(&thread.place);
-            thread.place.uc_stack.ss_sp = thread.stack.data();
-            thread.place.uc_stack.ss_size = thread.stack.size();
-            thread.place.uc_link = &launcher;
-            thread.over = false;
-            makecontext(&thread.place, run, 0);
+            getcontext(&thread.start);
+            thread.start.uc_stack.ss_sp = thread.stack.data();
+            thread.start.uc_stack.ss_size = thread.stack.size();
+            thread.start.uc_link = nullptr;
+            thread.begun = thread.over = false;
+            makecontext(&thread.start, run, 0);
         }
         // Every thread runs until it waits; by turns the first and the last one leads.
         for (unsigned round = blockIdx.x; !all[0].over; ++round) {
             for (unsigned i = 0; i < threads; ++i) {
                 threadIdx.x = round % 2 ? threads - 1 - i : i;
-                swapcontext(&launcher, &all[threadIdx.x].place);
+                turn(all[threadIdx.x]);
             }
             for (auto& thread : all) if (thread.over != all[0].over) abort();  // some wait for threads that are gone
         }
@@ -101,7 +110,7 @@ extern "C" void launch(unsigned blocks, unsigned threads, void** arguments)
 }
 """
 # -Bsymbolic: the C library has an old function of the name `advance` too, and would be asked first.
-COMPILER = ["g++", "-std=c++17", "-O1", "-shared", "-fPIC", "-Wl,-Bsymbolic", "-Wall", "-Werror"]
+COMPILER = ["g++", "-std=c++17", "-O2", "-U_FORTIFY_SOURCE", "-shared", "-fPIC", "-Wl,-Bsymbolic", "-Wall", "-Werror"]
 ALLOWED = ["-Wno-unknown-pragmas", "-Wno-unused-function"]
 C_TYPES: dict[type, Any] = {np.int64: ctypes.c_longlong, np.uint32: ctypes.c_uint, np.int32: ctypes.c_int}
 
