@@ -26,7 +26,7 @@ derive: .venv/.installed
 	$(BIN)/python -m simlab.theory
 
 record: .venv/.installed
-	for study in langevin_drift random_features scale_invariance; do \
+	for study in langevin_drift random_features scale_invariance ensemble_power_laws; do \
 	  $(BIN)/python -m simlab record $$study && $(BIN)/python -m simlab seeds $$study || exit 1; \
 	done
 

@@ -6,7 +6,7 @@
 >>> fit_power_law(found.n, found.calibrated)
 """
 
-from simlab.ensembles.averaging import Curve, average, curve, ensembles, partition, temperature_before
+from simlab.ensembles.averaging import Curve, average, curve, ensembles, nested, partition, temperature_before
 from simlab.ensembles.calibration import (
     calibrate,
     calibrated_nll,
@@ -44,6 +44,7 @@ __all__ = [
     "error",
     "fit_power_law",
     "iso_budget",
+    "nested",
     "nll",
     "partition",
     "predict_split",

@@ -8,7 +8,7 @@ Core axes last: log_probs (..., member, example, class), normalised over classes
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,6 +35,8 @@ def average(log_probs: Array, tau: Array | float = 1.0) -> Array:
     tau = xp.asarray(tau, dtype=log_probs.dtype)
     if tau.ndim or bool(tau != 1):
         log_probs = log_softmax(log_probs / tau[..., None, None])
+    if members == 1:
+        return log_probs[..., 0, :, :]
     largest = log_probs.max(axis=-3, keepdims=True)
     largest = xp.where(largest == -xp.inf, xp.asarray(0, dtype=largest.dtype), largest)  # no member sees a chance
     total = xp.exp(log_probs - largest).sum(axis=-3)
@@ -61,6 +63,22 @@ def ensembles(log_probs: Array, n: int) -> Array:
     groups = partition(_members(log_probs), n)
     # A group at a time: beside the averages no more memory is needed than that of one group.
     return xp.stack([average(log_probs[..., xp.asarray(group), :, :]) for group in groups], axis=-3)
+
+
+def nested(log_probs: Array, sizes: Iterable[int]) -> Iterator[Array]:
+    """`ensembles(log_probs, n)` for each n of sizes in turn, to rounding, and faster: from averages already made.
+
+    Where one size divides another and both divide the members, groups of the larger are made of groups of the smaller:
+    1, 2, 4 ... together cost as much as two of them alone. Averages stay in memory until the last.
+    """
+    members, made = _members(log_probs), {1: log_probs}
+    for n in map(int, sizes):
+        even = len(partition(members, n)) * n == members
+        part = max(k for k in made if k == 1 or (even and n % k == 0))
+        groups = made[n] if n in made else ensembles(made[part], n // part)
+        if even:
+            made[n] = groups
+        yield groups
 
 
 class Curve(NamedTuple):
@@ -94,16 +112,16 @@ def curve(
     if validation is not None:
         if _members(validation[0]) != _members(log_probs):
             raise ValueError("validation must hold the log-probabilities of the same members as log_probs.")
-        validation = validation[0], labels_of(validation[0][..., 0, :, :], validation[1])[..., None, :]
+        held = nested(validation[0], sizes)
+        own = labels_of(validation[0][..., 0, :, :], validation[1])[..., None, :]
     plain, calibrated, taus = [], [], []
-    for n in sizes:
-        groups = ensembles(log_probs, n)
+    for groups in nested(log_probs, sizes):
         plain.append(nll(groups, labels).mean(axis=-1))
         if validation is None:
             tau = temperature(groups, labels)
             best = cross_validated_nll(groups, labels)
         else:
-            tau = temperature(ensembles(validation[0], n), validation[1])
+            tau = temperature(next(held), own)
             best = nll(groups, labels, tau)
         calibrated.append(best.mean(axis=-1))
         taus.append(xp.exp(xp.log(tau).mean(axis=-1)))

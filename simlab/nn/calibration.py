@@ -49,10 +49,11 @@ def nll(logits: Array, labels: Array, tau: Array | float = 1.0) -> Array:
     logits (..., n, classes), labels (n) or (..., n), tau a number or (...).
     ValueError for labels of another shape, that are no integers, or that are no classes.
     """
-    xp = Device.of(logits).xp
-    scaled = logits / xp.asarray(tau, dtype=logits.dtype)[..., None, None]
-    taken = xp.take_along_axis(log_softmax(scaled), labels_of(logits, labels)[..., None], axis=-1)
-    return -taken[..., 0].mean(axis=-1)
+    xp, labels = Device.of(logits).xp, labels_of(logits, labels)
+    z = _classes_first(logits / xp.asarray(tau, dtype=logits.dtype)[..., None, None], xp)
+    z -= z.max(axis=0)
+    taken = xp.take_along_axis(z, labels[None], axis=0)[0]
+    return (xp.log(xp.exp(z).sum(axis=0)) - taken).mean(axis=-1)
 
 
 def temperature(logits: Array, labels: Array) -> Array:
@@ -75,6 +76,11 @@ def temperature(logits: Array, labels: Array) -> Array:
     return (xp.concatenate(parts) if parts else xp.zeros(0)).reshape(lead)[()]
 
 
+def _classes_first(logits: Array, xp: Any) -> Array:
+    """A copy (classes, ..., n): sums over classes are then sums of long rows, several times as fast on a CPU."""
+    return xp.ascontiguousarray(xp.moveaxis(logits, -1, 0))
+
+
 class _Search(NamedTuple):
     """Where ln(1/tau) of every group is known to lie, the next place to look, and how far the last step went."""
 
@@ -87,9 +93,8 @@ class _Search(NamedTuple):
 
 def _temperature(logits: Array, labels: Array, xp: Any) -> Array:
     """The temperatures (group) of one block: logits (group, n, classes), labels (group, n)."""
-    # With the classes first, sums over them are sums of long rows. Logits of at most 0 cannot overflow.
-    z = xp.ascontiguousarray(xp.moveaxis(logits, -1, 0).astype(xp.float64))
-    z -= z.max(axis=0)
+    z = _classes_first(logits.astype(xp.float64), xp)
+    z -= z.max(axis=0)  # logits of at most 0 cannot overflow
     target = xp.take_along_axis(z, labels[None], axis=0)[0].mean(axis=-1)
     mean = z.mean(axis=0)
     curvature = ((z * z).mean(axis=0) - mean * mean).mean(axis=-1)

@@ -8,7 +8,7 @@ import importlib
 from simlab.errors import InputError
 from simlab.study import Study
 
-STUDIES = ("langevin_drift", "random_features", "scale_invariance")  # ensemble_power_laws joins with its record
+STUDIES = ("langevin_drift", "random_features", "scale_invariance", "ensemble_power_laws")
 
 
 def load(name: str) -> Study:

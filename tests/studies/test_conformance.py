@@ -21,6 +21,8 @@ from simlab.study import BaseConfig, Study
 from tests.sde import host_cuda
 
 FUNCTIONS = ("check", "simulate", "theory", "compare", "plot")
+SMALLER: dict[str, dict[str, Any]] = {"ensemble_power_laws": {"teachers": 8, "members": 16, "splits": 8}}
+"""Smaller smoke runs for the stand-in card, which trains networks a hundred times slower than the processor."""
 
 
 class Run(NamedTuple):
@@ -156,20 +158,21 @@ def test_a_run_can_be_written_and_read_back_and_drawn_again(study: Study, smoke:
 
 
 def test_a_card_measures_what_the_cpu_measures(study: Study, smoke: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The smoke run on a gpu device whose kernels are the CUDA text, built by the host compiler.
+    """The smoke run, or a smaller one, on a gpu device whose kernels are the CUDA text, built by the host compiler.
 
     Numbers agree within six standard errors of a difference: 2e-9 of false alarm each, were the runs independent. They
     share their noise, and so most are equal to rounding. What has no spread, such as the autocorrelation at lag 0, is
     allowed the rounding of an average of numbers of its own size.
     """
+    changes = SMALLER.get(study.name, {})
+    cpu = run(study, **changes) if changes else smoke
     device = host_cuda.install(monkeypatch)
-    card = run(study, device="gpu")
+    card = run(study, device="gpu", **changes)
     assert card.result.attrs["device"] == device.description
-    for scene, here in smoke.scenes.items():
+    for scene, here in cpu.scenes.items():
         there = card.scenes[scene]
         assert set(there.variables) == set(here.variables)
         for name in measured(here):
             bound = 6 * np.hypot(here[f"{name}_se"], there[f"{name}_se"]) + 1e-12 * np.abs(here[name])
             assert (np.abs(here[name] - there[name]) <= bound).all(), f"{scene}: {name}"
-    assert [c.name for c in card.claims] == [c.name for c in smoke.claims]
-    assert [f"{c.name}: {c.quantity}, accepted {c.limits}" for c in card.claims if c.verdict != "holds"] == []
+    assert [(c.name, c.verdict) for c in card.claims] == [(c.name, c.verdict) for c in cpu.claims]

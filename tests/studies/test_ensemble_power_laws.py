@@ -56,6 +56,13 @@ def shifted(losses: np.ndarray) -> np.ndarray:
     return np.concatenate([losses[..., 1:], losses[..., -1:]], axis=-1)
 
 
+def lucky(losses: np.ndarray) -> np.ndarray:
+    """Narrow networks promise most, and only small ensembles of them keep it."""
+    changed, n = losses.copy(), pool.sizes(config())
+    changed[:, 1] -= np.where(n <= 4, 0.5 + 0.5 * (1 - 1 / n), 0)
+    return changed
+
+
 class Broken(NamedTuple):
     """What was measured, changed; the scenes to run; claims that must not hold."""
 
@@ -92,6 +99,11 @@ CASES = {
     "the envelope falls thrice as fast": Broken(
         lambda p: p._replace(foretold=3 * p.foretold), ("ensemble_size",),
         "ensemble_size/envelope-wide ensemble_size/envelope-narrow"),
+    "large ensembles are worse than small ones foretell": Broken(
+        lambda p: p._replace(calibrated=p.calibrated + 0.05 * (pool.sizes(config()) > 4)), ("forecast",),
+        "forecast/coverage forecast/wide"),
+    "few narrow networks are luckier than many": Broken(
+        lambda p: p._replace(calibrated=lucky(p.calibrated)), ("forecast",), "forecast/regret"),
     "widths past interpolation go on to help large ensembles": Broken(
         lambda p: p._replace(calibrated=p.calibrated - 0.02 * np.arange(p.nll.shape[1])[None, :, None]),
         ("width",), "width/law-ends"),
@@ -171,6 +183,8 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
     "widths that do not rise": ({"widths": (8, 12, 12, 24, 48, 96)}, ["widths", "rise"]),
     "budgets that do not rise": ({"budgets": (4000, 2000, 8000, 9000)}, ["budgets", "rise"]),
     "a budget below one network": ({"budgets": (10, 2000, 4000, 8000)}, ["budgets", "226"]),
+    "no ensemble left to foretell": ({"members": 16, "cheap": 16}, ["cheap = 16", "members"]),
+    "no budget left to foretell": ({"cheap": 16}, ["budgets", "forecast"]),
     "a file that is not there": ({"data": Path("none.npz")}, ["none.npz"]),
 }
 

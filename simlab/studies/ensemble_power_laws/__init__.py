@@ -35,10 +35,10 @@ STUDY = Study(
             "members": 32,
             "widths": (8, 12, 24, 48, 96, 192),
             "validation": 300,
-            "tests": 500,
+            "tests": 1500,
             "budgets": (2000, 4000, 8000, 16000),
-            "splits": 12,
-            "epochs": 30,
+            "splits": 16,
+            "epochs": 40,
         },
         "full": {
             "teachers": 60,

@@ -44,7 +44,8 @@ class Config(BaseConfig):
     budgets: Budgets = Field((1000, 2000, 4000, 8000, 16000, 32000), min_length=4, max_length=16)
     """memory_split, forecast: trained numbers of all members together, rising."""
     cheap: int = Field(4, ge=4, le=64)
-    """forecast: laws are fitted to ensembles of at most so many members."""
+    """forecast: laws are fitted to ensembles of at most so many members, for splits of budgets also to no more than the
+    narrower half of the widths."""
 
     data: Path | None = None
     """digits: an .npz file with x (n, in) and class labels y (n); without it the digits that come with scikit-learn."""

@@ -35,6 +35,9 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     found |= measured("fixed", both, mean(own.fixed), "NLL at the best temperature of the largest ensemble", "nat")
     found |= measured("tau", both, mean(own.tau), "best temperature")
     found |= given("foretold", both, own.foretold.mean(axis=0), "envelope of the laws at fixed temperatures", "nat")
+    found |= measured(
+        "excess", "width", mean(own.excess), "what few validation data add to the loss of one network", "nat"
+    )
     together = np.stack([own.calibrated, own.fixed], axis=1)  # (teacher, 2, width, size)
     every = jackknife(together, lambda m: _exponents(n, m))
     names = "exponent", "fixed_exponent", "gap"

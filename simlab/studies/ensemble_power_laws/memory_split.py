@@ -124,7 +124,7 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
     lines.set(xscale="log", title="Larger budgets want more members", xlabel="parameters in all",
               ylabel="calibrated NLL")  # fmt: skip
     lines.set_xlim(config.budgets[0] / 1.5, config.budgets[-1] * 1.5)
-    lines.set_ylim(0.99 * loss.min(), 1.05 * float(data.loss[0]))
+    lines.set_ylim(0.99 * loss.min(), 1.2 * float(data.loss[0]))
 
 
 def gain(parameters: Any, n: Any, losses: Floats) -> Floats:

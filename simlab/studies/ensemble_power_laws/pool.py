@@ -34,7 +34,8 @@ class Pool(NamedTuple):
     error: share of training data misclassified. nll: as it comes. calibrated, tau: at the best temperature after
     averaging, by the validation data. fixed: at the one temperature that is best for all members together. foretold:
     the calibrated loss that the members' laws foretell. half: NLL of ensembles of one half of the members, law: c, b, d
-    of the other half. brier, brier_law: the same for the Brier score, c and b. diverged: networks lost.
+    of the other half. brier, brier_law: the same for the Brier score, c and b. excess: what so few validation
+    data add to the calibrated loss of one network. diverged: networks lost.
     """
 
     error: Floats
@@ -47,6 +48,7 @@ class Pool(NamedTuple):
     law: Floats
     brier: Floats
     brier_law: Floats
+    excess: Floats
     diverged: Floats
 
 
@@ -145,7 +147,9 @@ def _measure(config: Config, own: task.Task, answers: Answers) -> Pool:
     foretold = laws.envelope(laws.tempered(test, labels, TAUS), TAUS, n)
     middle = config.members // 2
     parts = _half(config, test[:middle], test[middle:], labels)
-    return Pool(np.array(answers.error), plain, calibrated, tau, fixed, foretold, *parts, np.array(answers.diverged))
+    excess = float(ensembles.validation_excess(test, labels, len(own.validation[1])).mean())
+    rest = np.array(excess), np.array(answers.diverged)
+    return Pool(np.array(answers.error), plain, calibrated, tau, fixed, foretold, *parts, *rest)
 
 
 def _half(config: Config, one: Any, other: Any, labels: Any) -> tuple[Floats, Floats, Floats, Floats]:
@@ -155,10 +159,10 @@ def _half(config: Config, one: Any, other: Any, labels: Any) -> tuple[Floats, Fl
     y = np.asarray(device.to_host(labels))
     law = theory_of.law_of_members(p[:, np.arange(len(y)), y])
     squared = theory_of.brier_law(p, y)
-    scores = [float(brier(ensembles.ensembles(one, int(k)), labels).mean()) for k in n]
+    scores = [float(brier(groups, labels).mean()) for groups in ensembles.nested(one, n)]
     return _losses(one, labels, n), np.array(law), np.array(scores), np.array(squared[:2])
 
 
 def _losses(log_probs: Any, labels: Any, n: Any, tau: float = 1.0) -> Floats:
     """NLL of ensembles of each size at one temperature after averaging."""
-    return np.array([float(ensembles.nll(ensembles.ensembles(log_probs, int(k)), labels, tau).mean()) for k in n])
+    return np.array([float(ensembles.nll(groups, labels, tau).mean()) for groups in ensembles.nested(log_probs, n)])

@@ -132,7 +132,7 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
     error.plot(width, data.error, "--", color="0.6", lw=1)
     error.set_ylim(0, 1.2)
     error.set_yticks([])
-    error.annotate("training error", (0.03, 0.3), xycoords="axes fraction", color="0.5", fontsize=8)
+    error.annotate("training error", (0.36, 0.03), xycoords="axes fraction", color="0.5", fontsize=8)
     descent.set(xscale="log", title="Calibration removes the peak", xlabel="hidden units", ylabel="NLL")
     shown = [k for k, n in enumerate(data["members"].values) if n != 3]
     for color, k in enumerate([*shown[:: max(1, len(shown) // 4)][:4], shown[-1]]):
