@@ -61,12 +61,20 @@ def vanishing(widths: Any, error: Floats) -> float:
 
 
 def axes(config: Config, own: pool.Pool) -> Variables:
-    """The coordinates of all scenes: widths, sizes, three places, and what was lost."""
+    """The coordinates of all scenes: widths, sizes, and the three places among the widths."""
     found = given("width", "width", np.array(config.widths), "hidden units of a network")
     found |= given("members", "members", pool.sizes(config), "members n of an ensemble")
-    for name, k in zip(Ends._fields, ends(config, own), strict=True):
-        found |= given(name, (), k, f"place of the {name} width")
-    return found | given("diverged", (), int(own.diverged.sum()), "networks that left the numbers")
+    return found | given("end", "end", np.array(ends(config, own)), f"places of widths: {', '.join(Ends._fields)}")
+
+
+def places(data: Any) -> Ends:
+    """The three places of a scene's dataset."""
+    return Ends(*map(int, data["end"]))
+
+
+def named(data: Any) -> list[tuple[str, str, int]]:
+    """Their names, what they are in words, and the places."""
+    return [(name, NAMES[name], place) for name, place in places(data)._asdict().items()]
 
 
 class Laws(NamedTuple):

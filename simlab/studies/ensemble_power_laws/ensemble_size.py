@@ -32,7 +32,6 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     found: dict[str, Any] = curves.axes(config, own)
     both = ("width", "members")
     found |= measured("calibrated", both, mean(own.calibrated), "NLL at the best temperature", "nat")
-    found |= measured("fixed", both, mean(own.fixed), "NLL at the best temperature of the largest ensemble", "nat")
     found |= measured("tau", both, mean(own.tau), "best temperature")
     found |= given("foretold", both, own.foretold.mean(axis=0), "envelope of the laws at fixed temperatures", "nat")
     found |= measured(
@@ -40,16 +39,18 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     )
     together = np.stack([own.calibrated, own.fixed], axis=1)  # (teacher, 2, width, size)
     every = jackknife(together, lambda m: _exponents(n, m))
-    names = "exponent", "fixed_exponent", "gap"
-    told = "exponent a of n", "the same at a fixed temperature", "how much smaller it is as the temperature moves"
-    for k, (name, text) in enumerate(zip(names, told, strict=True)):
-        found |= measured(name, "width", Estimate(every.value[k], every.se[k]), text)
+    low, peak, wide = curves.ends(config, own)
+    found |= measured("exponent", "width", Estimate(every.value[0], every.se[0]), "exponent a of n")
+    found |= measured(
+        "fixed_exponent", "width", Estimate(every.value[1], every.se[1]), "the same at a fixed temperature"
+    )
+    gap = Estimate(every.value[2, peak], every.se[2, peak])
+    found |= measured("gap", (), gap, "how much smaller it is as the temperature moves, at the interpolation width")
     law = curves.laws(n, own.calibrated.mean(axis=0))
     found |= given("limit", "width", law.c, "c of the power law", "nat")
     found |= given("slope", "width", law.b, "b of the power law", "nat")
     rest = jackknife(own.calibrated, lambda m: curves.residual(n, m))
     found |= measured("rest", "width", rest, "residual of the power law over b")
-    low, peak, wide = curves.ends(config, own)
     dips = jackknife(own.calibrated[:, [low, peak, wide]], lambda m: _dips(n, m))
     for k, side in enumerate(("narrow", "wide")):
         text = f"exponent at the {side} width less that at the interpolation width"
@@ -68,23 +69,22 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
 def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
     """The envelope of the members' laws, and the exponent 1 of any of them."""
     found = predicted("calibrated", ("width", "members"), simulation["foretold"].values, "NLL at the best temperature")
-    found |= predicted("fixed_exponent", "width", np.ones(len(config.widths)), "exponent at a fixed temperature")
-    return xr.Dataset(found | predicted("late", "width", np.ones(len(config.widths)), "fall over the envelope's"))
+    found |= predicted("fixed_exponent", (), 1.0, "exponent at a fixed temperature")
+    return xr.Dataset(found | predicted("late", (), 1.0, "fall over the envelope's"))
 
 
 def compare(config: Config, data: xr.Dataset) -> list[Claim]:
     """The law at three widths, the dip of its exponent, and three checks of the explanation."""
     many = config.teachers
     last = int(data["members"][-1])
-    peak = int(data.peak)
+    peak = curves.places(data).peak
     claims = [
         Claim.equals(
             f"ensemble_size/law-{name}",
             f"At {text} the calibrated loss is c + b n^-a up to n = {last}, but for {100 * curves.VISIBLE:g} % of b.",
-            SOURCE, float(data.rest[int(data[name])]), 0.0, float(data.rest_se[int(data[name])]), bias=curves.VISIBLE,
-            samples=many,
+            SOURCE, float(data.rest[place]), 0.0, float(data.rest_se[place]), bias=curves.VISIBLE, samples=many,
         )
-        for name, text in curves.NAMES.items()
+        for name, text, place in curves.named(data)
     ]  # fmt: skip
     claims += [
         curves.there(
@@ -98,7 +98,7 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
         curves.there(
             "ensemble_size/moving-temperature",
             "At the interpolation width the exponent is larger if the temperature stays where it ends.", SOURCE,
-            curves.far(data, "gap", peak), many,
+            curves.far(data, "gap"), many,
         ),
         Claim.equals(
             "ensemble_size/fixed-exponent",
@@ -120,7 +120,7 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
             SOURCE, float(data.late[place]), 1.0, float(data.late_se[place]), bias=float(data.cut[place]),
             resolution=1.0, samples=many,
         )
-        for name, text, place in ((name, text, int(data[name])) for name, text in curves.NAMES.items())
+        for name, text, place in curves.named(data)
     ]  # fmt: skip
 
 
@@ -129,8 +129,7 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
     panel, widths = axes
     n = data["members"].values
     dense = np.geomspace(n[0], n[-1], 60)
-    for color, name in enumerate(curves.Ends._fields):
-        k = int(data[name])
+    for color, k in enumerate(curves.places(data)):
         a, b, c = float(data.exponent[k]), float(data.slope[k]), float(data.limit[k])
         look.points(panel, n, data.calibrated[k] - c, 0 * data.calibrated_se[k],
                     f"{config.widths[k]} hidden units, a = {a:.2f}", color=color)  # fmt: skip
@@ -140,8 +139,8 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
     )
     look.points(widths, data["width"], data.exponent, data.exponent_se, "calibrated", color=0)
     look.points(widths, data["width"], data.fixed_exponent, data.fixed_exponent_se, "temperature stays", color=1)
-    look.line(widths, data["width"], data.fixed_exponent_theory, "theory at a fixed temperature")
-    widths.axvline(config.widths[int(data.peak)], color="0.8", lw=0.9, zorder=0)
+    look.line(widths, data["width"], 0 * data["width"] + data.fixed_exponent_theory, "theory at a fixed temperature")
+    widths.axvline(config.widths[curves.places(data).peak], color="0.8", lw=0.9, zorder=0)
     widths.set(xscale="log", title="Its exponent dips where nets interpolate", xlabel="hidden units", ylabel="a")
     widths.set_ylim(0.4, 1.15)
 

@@ -40,22 +40,24 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     n = pool.half_sizes(config)
     found: dict[str, Any] = curves.axes(config, own)
     found |= given("members", "members", n, "members n of an ensemble")
+    found |= given("diverged", (), int(own.diverged.sum()), "networks that left the numbers")
     found |= measured("nll", ("width", "members"), mean(own.half), "negative log-likelihood at temperature 1", "nat")
-    for k, name in enumerate(Law._fields):
-        found |= measured(f"law_{name}", "width", mean(own.law[..., k]), f"{name} of the other half's law", "nat")
+    text = f"{', '.join(Law._fields)} of the other half's law"
+    found |= measured("law", ("width", "coefficient"), mean(own.law), text, "nat")
     both = np.stack([own.half[..., -2] - own.half[..., -1], *fall(own.law, n)], axis=1)  # (teacher, 3, width)
     found |= measured("fall", "width", jackknife(both, lambda m: m[0] / m[1]), "fall at the last doubling, over theory")
-    found |= measured("cut", "width", jackknife(both, lambda m: m[2] / m[1]), "share of the last term in theory's fall")
+    _, first, second = both.mean(axis=0)
+    found |= given("cut", "width", second / first, "share of the last term in theory's fall")
     return xr.Dataset(found)
 
 
 def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
     """The law c + b/n + d/n^2 of the other half, and 1 for the fall over it."""
     n = simulation["members"].values
-    c, b, e = (simulation[f"law_{name}"].values[:, None] for name in Law._fields)
-    law = c + b / n + e / n**2
+    c, b, d = simulation["law"].values.T[..., None]
+    law = c + b / n + d / n**2
     found = predicted("nll", ("width", "members"), law, "negative log-likelihood")
-    return xr.Dataset(found | predicted("fall", "width", np.ones(len(config.widths)), "fall at the last doubling"))
+    return xr.Dataset(found | predicted("fall", (), 1.0, "fall at the last doubling"))
 
 
 def compare(config: Config, data: xr.Dataset) -> list[Claim]:
@@ -69,7 +71,7 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
             SOURCE, float(data.fall[place]), 1.0, float(data.fall_se[place]), bias=abs(float(data.cut[place])),
             resolution=1.0, samples=config.teachers,
         )
-        for name, text, place in ((name, text, int(data[name])) for name, text in curves.NAMES.items())
+        for name, text, place in curves.named(data)
     ]  # fmt: skip
 
 
@@ -78,9 +80,8 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
     (panel,) = axes
     n = data["members"].values
     dense = np.geomspace(n[0], n[-1], 60)
-    for color, name in enumerate(curves.Ends._fields):
-        k = int(data[name])
-        c, b, d = (float(data[f"law_{part}"][k]) for part in Law._fields)
+    for color, k in enumerate(curves.places(data)):
+        c, b, d = data["law"].values[k]
         look.points(panel, n, data.nll[k] - c, 0 * data.nll_se[k], f"{config.widths[k]} hidden units", color=color)
         look.line(panel, dense, b / dense, "_", color=color)
         panel.plot(dense, b / dense + d / dense**2, ":", color=look.COLORS[color], lw=1, zorder=1)

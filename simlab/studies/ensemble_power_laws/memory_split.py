@@ -46,7 +46,9 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     found: dict[str, Any] = curves.axes(config, own)
     found |= given("budget", "budget", budgets, "trained numbers of all members together")
     found |= given("parameters", "width", p, "trained numbers of one network")
-    found |= measured("calibrated", ("width", "members"), mean(own.calibrated), "NLL at the best temperature", "nat")
+    found |= given(
+        "calibrated", ("width", "members"), own.calibrated.mean(axis=0), "calibrated NLL of ensemble_size", "nat"
+    )
     _, loss = curves.chosen(p, n, own.calibrated, budgets)
     found |= measured("loss", "budget", mean(loss), "calibrated NLL at the split that other teachers find best", "nat")
     best = best_split(p, n, own.calibrated.mean(axis=0), budgets)
@@ -113,7 +115,7 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
     plane.set_xlim(config.widths[0], config.widths[-1])
     plane.set_ylim(1, shown[-1])
     for k, h in enumerate(config.widths):
-        color = {0: 0, int(data.peak): 1, len(p) - 1: 2}.get(k)
+        color = {0: 0, curves.places(data).peak: 1, len(p) - 1: 2}.get(k)
         lines.plot(p[k] * shown, loss[k], "-", lw=1.2 if color is not None else 0.6, zorder=1,
                    color="0.75" if color is None else look.COLORS[color],
                    label=None if color is None else f"{h} hidden units")  # fmt: skip

@@ -17,7 +17,7 @@ from simlab.claims import Claim
 from simlab.device import Device
 from simlab.ensembles import best_split
 from simlab.progress import Progress
-from simlab.quantities import given, measured, measured_jointly, predicted
+from simlab.quantities import given, measured, predicted
 from simlab.statistics import chi_square, joint_mean, mean
 from simlab.studies.ensemble_power_laws import curves, memory_split, pool
 from simlab.studies.ensemble_power_laws.config import Config
@@ -27,7 +27,7 @@ from simlab.theory import random_features as theory_of
 PANELS = 3
 SAMPLES, RIDGE, NOISE = 3.0, 1e-3, 1.0
 """Of the random features: n/d, the ridge, and the deviation of the labels' noise: those of `random_features`."""
-RATIOS = np.geomspace(0.1, 10, 61)
+RATIOS = np.geomspace(0.1, 10, 41)
 """Widths over that of interpolation."""
 LEAST, MOST = 1.0, 32.0
 """Budgets of random features, over that of one network at interpolation."""
@@ -44,10 +44,11 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     found |= measured("brier", ("width", "members"), mean(own.brier), "Brier score")
     found |= measured("infinite", "width", mean(c), "Brier score E_inf of infinitely many")
     found |= measured("spread", "width", mean(b), "what one network adds, E_1 - E_inf")
-    low, peak, wide = curves.ends(config, own)
-    for name, k in (("narrow", low), ("peak", peak), ("wide", wide)):
-        gap = own.brier[:, k] - (c[:, k, None] + b[:, k, None] / n)
-        found |= measured_jointly(f"gap_{name}", "members", joint_mean(gap), f"E_n less its law, {name}")
+    low, peak, wide = at = curves.ends(config, own)
+    gap = (own.brier - (c[..., None] + b[..., None] / n))[:, at]  # (teacher, end, members)
+    joint = np.stack([joint_mean(gap[:, k]).covariance for k in range(len(at))])
+    found |= measured("gap", ("end", "members"), mean(gap), "E_n less its law")
+    found |= given("gap_covariance", ("end", "members", "members_"), joint, "covariance of the errors of these means")
     found |= measured("over_narrow", (), mean(b[:, peak] - b[:, low]), "spread at the peak less at half its width")
     found |= measured("over_wide", (), mean(b[:, peak] - b[:, wide]), "spread at the peak less at the largest width")
     found |= measured("fall", (), mean(c[:, low] - c[:, peak]), "fall of E_inf to the interpolation width")
@@ -73,10 +74,7 @@ def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
     """The law of other members."""
     n = simulation["members"].values
     law = simulation.infinite.values[:, None] + simulation.spread.values[:, None] / n
-    found = predicted("brier", ("width", "members"), law, "Brier score")
-    for name in curves.Ends._fields:
-        found |= predicted(f"gap_{name}", "members", np.zeros(len(n)), f"E_n less its law, {name}")
-    return xr.Dataset(found)
+    return xr.Dataset(predicted("brier", ("width", "members"), law, "Brier score"))
 
 
 def compare(config: Config, data: xr.Dataset) -> list[Claim]:
@@ -86,9 +84,9 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
         Claim.chi_square(
             f"squared_loss/exact-{name}",
             f"At {text} the Brier score is E_inf + (E_1 - E_inf)/n of other members, at every n.", SOURCE,
-            *chi_square(data[f"gap_{name}"].values, data[f"gap_{name}_covariance"].values, many),
+            *chi_square(data.gap.values[k], data.gap_covariance.values[k], many),
         )
-        for name, text in curves.NAMES.items()
+        for k, (name, text) in enumerate(curves.NAMES.items())
     ]  # fmt: skip
     told = {
         "spread-over-narrow": ("over_narrow", "What one network adds is more at the interpolation width than at half."),
@@ -107,7 +105,7 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
 def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
     """One and infinitely many: networks on the left, random features on the right."""
     networks, linear, split = axes
-    ratio = data["width"] / config.widths[int(data.peak)]
+    ratio = data["width"] / config.widths[curves.places(data).peak]
     look.points(networks, ratio, data.infinite + data.spread, data.brier_se[:, 0], "one network", color=1)
     look.points(networks, ratio, data.infinite, data.infinite_se, "infinitely many", color=0)
     networks.set(title="Networks: Brier score", ylabel="Brier score")
@@ -117,7 +115,7 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
     for panel in (networks, linear):
         panel.axvline(1, color="0.8", lw=0.9, zorder=0)
         panel.set(xscale="log", xlabel="width over that of interpolation")
-    unit = pool.parameters(config.widths)[int(data.peak)]
+    unit = pool.parameters(config.widths)[curves.places(data).peak]
     members = np.exp(data.split)
     look.points(split, data["budget"] / unit, members, members * data.split_se, "networks, Brier score", color=1)
     dense = np.geomspace(LEAST, MOST, 40)

@@ -53,17 +53,12 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     a = jackknife(curve, lambda m: curves.exponents(widths, m))
     rest = jackknife(curve, lambda m: curves.residual(widths, m))
     law = curves.laws(widths, curve.mean(axis=0))
-    for k, size in enumerate(FITTED):
-        text = f"for {size} member{'s'[: size - 1]}"
-        found |= measured(f"exponent_{size}", (), Estimate(a.value[k], a.se[k]), f"exponent of the width, {text}")
-        found |= measured(
-            f"rest_{size}", (), Estimate(rest.value[k], rest.se[k]), f"residual of the law over b, {text}"
-        )
-        found |= given(f"slope_{size}", (), law.b[k], f"b of the law in width, {text}", "nat")
-        found |= given(f"limit_{size}", (), law.c[k], f"c of the law in width, {text}", "nat")
+    found |= given("few", "few", np.array(FITTED), "members of ensembles with a law in width")
+    found |= measured("exponent", "few", a, "exponent of the width")
+    found |= measured("rest", "few", rest, "residual of the law in width over b")
+    found |= given("slope", "few", law.b, "b of the law in width", "nat")
+    found |= given("limit", "few", law.c, "c of the law in width", "nat")
     many = own.calibrated[..., -1]
-    place = int(many.mean(axis=0).argmin())
-    found |= given("best", (), place, "place of the best width of the largest ensembles")
     turn = np.array([row[-1] - row[_others(many, t)] for t, row in enumerate(many)])
     found |= measured(
         "turn", (), mean(turn), "loss of the largest ensembles at the largest width less that at the best"
@@ -78,8 +73,8 @@ def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
 
 def compare(config: Config, data: xr.Dataset) -> list[Claim]:
     """The peak and its place, its absence after calibration, the law in width, and where the law ends."""
-    many, (low, peak) = config.teachers, (config.widths[int(data[k])] for k in ("narrow", "peak"))
-    step = float(np.log(config.widths[int(data.peak) + 1] / config.widths[int(data.peak) - 1]) / 2)
+    many, (low, peak) = config.teachers, (config.widths[k] for k in curves.places(data)[:2])
+    step = float(np.log(config.widths[curves.places(data).peak + 1] / config.widths[curves.places(data).peak - 1]) / 2)
     half = float(np.log(config.widths[-1] / config.widths[0]) / 2)
     claims = [
         curves.there(
@@ -104,9 +99,9 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
         Claim.equals(
             f"width/law-{size}",
             f"With {size} member{'s'[: size - 1]} it is a power law in width, but for {100 * curves.VISIBLE:g} % of b.",
-            SOURCE, float(data[f"rest_{size}"]), 0.0, float(data[f"rest_{size}_se"]), bias=curves.VISIBLE, samples=many,
+            SOURCE, float(data.rest[k]), 0.0, float(data.rest_se[k]), bias=curves.VISIBLE, samples=many,
         )
-        for size in FITTED
+        for k, size in enumerate(FITTED)
     ]  # fmt: skip
     return [
         *claims,
@@ -122,11 +117,11 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
     """Before and after calibration; calibrated loss against width for several sizes of the ensemble."""
     descent, sizes = axes
     width = data["width"]
-    descent.axvline(config.widths[int(data.peak)], color="0.8", lw=0.9, zorder=0)
+    descent.axvline(config.widths[curves.places(data).peak], color="0.8", lw=0.9, zorder=0)
     look.points(descent, width, data.nll[:, 0], data.nll_se[:, 0], "one network", color=1)
     look.points(descent, width, data.calibrated[:, 0], data.calibrated_se[:, 0], "calibrated", color=0)
     dense = np.geomspace(config.widths[0], config.widths[-1], 80)
-    law = [float(data[f"{name}_1"]) for name in ("limit", "slope", "exponent")]
+    law = [float(data[name][0]) for name in ("limit", "slope", "exponent")]
     look.line(descent, dense, law[0] + law[1] * dense ** -law[2], f"power law, a = {law[2]:.2f}")
     error = descent.twinx()
     error.plot(width, data.error, "--", color="0.6", lw=1)
