@@ -22,8 +22,8 @@ from tests.sde import host_cuda
 
 FUNCTIONS = ("check", "simulate", "theory", "compare", "plot")
 SMALLER: dict[str, dict[str, Any]] = {"ensemble_power_laws": {"teachers": 8, "members": 16, "splits": 8, "epochs": 20}}
-"""Smaller smoke runs for the stand-in card, which trains networks a hundred times slower than the processor. Their claims
-are not asked to hold."""
+"""Smaller smoke runs for the stand-in card, which trains networks a hundred times slower than the processor; their
+claims are not asked to hold."""
 
 
 class Run(NamedTuple):
