@@ -129,19 +129,24 @@ class Claim:
 
     @property
     def quantity(self) -> str:
-        """The measured value with its standard error, to two digits of the error."""
-        if not (0 < self.se < math.inf and math.isfinite(self.measured)):
-            return f"{self.measured:.5g}"
-        digits = max(0, 1 - math.floor(math.log10(self.se)))
-        if digits > 6 or abs(self.measured) >= 1e6:
-            return f"{self.measured:.4e} ± {self.se:.1e}"
-        return f"{self.measured:.{digits}f} ± {self.se:.{digits}f}"
+        """The measured value with its standard error."""
+        return quantity(self.measured, self.se)
 
     @property
     def limits(self) -> str:
         """What would be accepted, in symbols."""
         before = {"within": f"{self.reference:.6g} ±", "between": f"{self.low:.3g} to", "at least": "≥"}[self.rule]
         return f"{before} {self.bound:.3g}"
+
+
+def quantity(value: float, se: float) -> str:
+    """A value with its standard error, to two digits of the error."""
+    if not (0 < se < math.inf and math.isfinite(value)):
+        return f"{value:.5g}"
+    digits = max(0, 1 - math.floor(math.log10(se)))
+    if digits > 6 or abs(value) >= 1e6:
+        return f"{value:.4e} ± {se:.1e}"
+    return f"{value:.{digits}f} ± {se:.{digits}f}"
 
 
 def _allowed(sigmas: float, samples: float) -> tuple[float, str]:

@@ -6,6 +6,7 @@
 """
 
 from simlab.nn.activations import erf, gelu, leaky_relu, relu, softplus, tanh
+from simlab.nn.calibration import log_softmax
 from simlab.nn.compose import mlp, residual, serial
 from simlab.nn.curvature import gradient_noise, hessian, hessian_operator, trace
 from simlab.nn.dense import dense, weight_norm
@@ -82,6 +83,7 @@ __all__ = [
     "layer_norm",
     "leaky_relu",
     "linear_steps",
+    "log_softmax",
     "log_steps",
     "logistic",
     "mlp",

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from simlab.claims import Claim
+from simlab.claims import Claim, quantity
 from simlab.ensembles import best_split
 from simlab.ensembles.power_law import RANGE
 from simlab.errors import InputError
@@ -123,6 +123,12 @@ def far(data: Any, name: str, place: int | None = None) -> float:
     """A measured number, or one of several, in its standard errors; one that does not vary is as far as 1000."""
     value, se = (float(data[q] if place is None else data[q][place]) for q in (name, f"{name}_se"))
     return value / se if se > 0 else 1e3 * float(np.sign(value))
+
+
+def exponent(data: Any, place: int | None = None) -> str:
+    """The exponent of a law, or one of several, in words."""
+    value, se = (float(data[q] if place is None else data[q][place]) for q in ("exponent", "exponent_se"))
+    return f"a = {quantity(value, se)}"
 
 
 def there(name: str, statement: str, source: str, far: float, samples: int) -> Claim:

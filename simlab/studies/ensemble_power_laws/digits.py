@@ -77,7 +77,8 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
         ),
         Claim.equals(
             "digits/law",
-            f"There the calibrated loss is c + b n^-a, but for {100 * curves.VISIBLE:g} % of b.", SOURCE,
+            f"There the calibrated loss is c + b n^-a with {curves.exponent(data, -1)}, but for "
+            f"{100 * curves.VISIBLE:g} % of b.", SOURCE,
             float(data.rest), 0.0, float(data.rest_se), bias=curves.VISIBLE, samples=many,
         ),
         curves.there(

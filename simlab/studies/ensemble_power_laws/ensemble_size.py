@@ -81,7 +81,8 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
     claims = [
         Claim.equals(
             f"ensemble_size/law-{name}",
-            f"At {text} the calibrated loss is c + b n^-a up to n = {last}, but for {100 * curves.VISIBLE:g} % of b.",
+            f"At {text} the calibrated loss is c + b n^-a up to n = {last} with {curves.exponent(data, place)}, "
+            f"but for {100 * curves.VISIBLE:g} % of b.",
             SOURCE, float(data.rest[place]), 0.0, float(data.rest_se[place]), bias=curves.VISIBLE, samples=many,
         )
         for name, text, place in curves.named(data)

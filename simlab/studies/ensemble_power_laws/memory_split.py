@@ -93,7 +93,8 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
         ),
         Claim.equals(
             "memory_split/envelope",
-            f"The loss at the best split is a power law in the budget, but for {100 * ENVELOPE:g} % of its range.",
+            f"The loss at the best split is a power law in the budget with {curves.exponent(data)}, but for "
+            f"{100 * ENVELOPE:g} % of its range.",
             SOURCE, float(data.rest), 0.0, float(data.rest_se), bias=ENVELOPE, samples=many,
         ),
     ]  # fmt: skip

@@ -98,7 +98,8 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
     claims += [
         Claim.equals(
             f"width/law-{size}",
-            f"With {size} member{'s'[: size - 1]} it is a power law in width, but for {100 * curves.VISIBLE:g} % of b.",
+            f"With {size} member{'s'[: size - 1]} it is a power law in width with {curves.exponent(data, k)}, but for "
+            f"{100 * curves.VISIBLE:g} % of b.",
             SOURCE, float(data.rest[k]), 0.0, float(data.rest_se[k]), bias=curves.VISIBLE, samples=many,
         )
         for k, size in enumerate(FITTED)
