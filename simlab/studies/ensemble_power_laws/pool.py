@@ -147,7 +147,8 @@ def _measure(config: Config, own: task.Task, answers: Answers) -> Pool:
     foretold = laws.envelope(laws.tempered(test, labels, TAUS), TAUS, n)
     middle = config.members // 2
     parts = _half(config, test[:middle], test[middle:], labels)
-    excess = float(ensembles.validation_excess(test, labels, len(own.validation[1])).mean())
+    few = own.validation[1]
+    excess = float(ensembles.validation_excess(answers.validation, few, len(few)).mean())
     rest = np.array(excess), np.array(answers.diverged)
     return Pool(np.array(answers.error), plain, calibrated, tau, fixed, foretold, *parts, *rest)
 
