@@ -147,5 +147,5 @@ def write_seeds(study: Study, summary: dict[str, Any], folder: Path) -> None:
 
 
 def _reduce(data: xr.Dataset) -> xr.Dataset:
-    """A record keeps numbers and their errors, not the covariances of errors."""
-    return data.drop_vars([n for n in data if str(n).endswith("_covariance")])
+    """A record keeps numbers, their errors and their theory, not covariances of errors and what theory was handed."""
+    return data.drop_vars([n for n in data if str(n).endswith(("_covariance", "_foretold"))])

@@ -21,7 +21,7 @@ from simlab.study import BaseConfig, Study
 from tests.sde import host_cuda
 
 FUNCTIONS = ("check", "simulate", "theory", "compare", "plot")
-SMALLER: dict[str, dict[str, Any]] = {"ensemble_power_laws": {"teachers": 8, "members": 16, "splits": 8, "epochs": 20}}
+SMALLER: dict[str, dict[str, Any]] = {"ensemble_power_laws": {"teachers": 8, "splits": 8, "epochs": 12}}
 """Smaller smoke runs for the stand-in card, which trains networks a hundred times slower than the processor; their
 claims are not asked to hold."""
 

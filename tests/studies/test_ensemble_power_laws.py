@@ -56,6 +56,11 @@ def shifted(losses: np.ndarray) -> np.ndarray:
     return np.concatenate([losses[..., 1:], losses[..., -1:]], axis=-1)
 
 
+def noise(like: np.ndarray) -> np.ndarray:
+    """Positive numbers of no meaning, as many."""
+    return np.random.default_rng(3).uniform(0.8, 0.9, like.shape)
+
+
 def lucky(losses: np.ndarray) -> np.ndarray:
     """Narrow networks promise most, and only small ensembles of them keep it."""
     changed, n = losses.copy(), pool.sizes(config())
@@ -71,23 +76,49 @@ class Broken(NamedTuple):
     noticed: str
 
 
+ALL = tuple(curves.NAMES)
+
+
+def at_all(name: str) -> str:
+    """Claims of one kind at all three widths."""
+    return " ".join(f"{name}-{place}" for place in ALL)
+
+
 CASES = {
     "b is twice what the members say": Broken(
-        lambda p: p._replace(law=p.law * np.array([1, 3, 1])), ("fixed_temperature",), "fixed_temperature/wide"),
+        lambda p: p._replace(law=p.law * np.array([1, 2, 1])), ("fixed_temperature",),
+        "fixed_temperature/narrow fixed_temperature/peak fixed_temperature/wide"),
+    "b is half of it": Broken(
+        lambda p: p._replace(law=p.law * np.array([1, 0.5, 1])), ("fixed_temperature",),
+        "fixed_temperature/narrow fixed_temperature/peak fixed_temperature/wide"),
     "calibrated losses are not calibrated": Broken(
         lambda p: p._replace(calibrated=p.nll), ("ensemble_size", "width"),
-        "ensemble_size/moving-temperature ensemble_size/dip-narrow width/calibration-removes-it"),
+        "ensemble_size/moving-temperature ensemble_size/dip-narrow ensemble_size/no-other-law "
+        "width/calibration-removes-it"),
     "calibration is left out of one network alone": Broken(
         lambda p: p._replace(calibrated=np.concatenate([p.nll[..., :1], p.calibrated[..., 1:]], axis=-1)),
         ("width",), "width/calibration-removes-it"),
     "the fixed temperature moves": Broken(
         lambda p: p._replace(fixed=p.calibrated), ("ensemble_size",),
         "ensemble_size/fixed-exponent"),
+    "the envelope is a law at one temperature": Broken(
+        lambda p: p._replace(foretold=p.fixed, moved_foretold=0 * p.moved), ("ensemble_size",),
+        f"ensemble_size/envelope-dip {at_all('ensemble_size/envelope')}"),
+    "laws foretell half of what a moving temperature gains": Broken(
+        lambda p: p._replace(moved_foretold=p.moved_foretold / 2), ("ensemble_size",),
+        "ensemble_size/envelope-peak ensemble_size/envelope-wide"),
+    "the calibrated loss is logarithmic in n": Broken(
+        lambda p: p._replace(calibrated=p.calibrated[..., :1] - 0.05 * np.log(pool.sizes(config()))),
+        ("ensemble_size",), "ensemble_size/no-other-law ensemble_size/no-pure-law"),
+    "the calibrated loss falls exponentially": Broken(
+        lambda p: p._replace(calibrated=p.calibrated[..., -1:] + 0.3 * np.exp(-(pool.sizes(config()) - 1) / 3)),
+        ("ensemble_size",), at_all("ensemble_size/law")),
     "a plain loss is called calibrated and calibrated plain": Broken(
-        lambda p: p._replace(nll=p.calibrated, calibrated=p.nll), ("width",), "width/double-descent"),
+        lambda p: p._replace(nll=p.calibrated, calibrated=p.nll), ("width",), "width/double-descent width/no-step-up"),
+    "small ensembles are large ones": Broken(
+        lambda p: p._replace(calibrated=p.calibrated[..., ::-1]), ("width",), "width/law-1 width/law-ends"),
     "members are counted off by one": Broken(
-        lambda p: p._replace(brier=shifted(p.brier)), ("squared_loss",),
-        "squared_loss/exact-narrow squared_loss/exact-peak squared_loss/exact-wide"),
+        lambda p: p._replace(brier=shifted(p.brier)), ("squared_loss",), at_all("squared_loss/exact")),
     "the spread of the Brier score is a tenth too small": Broken(
         lambda p: p._replace(brier_law=p.brier_law * np.array([1, 0.9])), ("squared_loss",), "squared_loss/exact-peak"),
     "widths are in the wrong order": Broken(
@@ -95,13 +126,16 @@ CASES = {
         "width/calibration-removes-it width/no-step-up"),
     "ensembles are no better than one": Broken(
         lambda p: p._replace(calibrated=p.calibrated[..., :1] * (1 + 1e-6 / pool.sizes(config()))),
-        ("memory_split",), "memory_split/several-beat-one"),
-    "the envelope falls thrice as fast": Broken(
-        lambda p: p._replace(foretold=3 * p.foretold), ("ensemble_size",),
-        "ensemble_size/envelope-wide ensemble_size/envelope-narrow"),
+        ("memory_split",), "memory_split/several-beat-one memory_split/more-members"),
+    "losses are noise": Broken(
+        lambda p: p._replace(calibrated=noise(p.calibrated), brier_law=noise(p.brier_law)),
+        ("memory_split", "squared_loss"),
+        "memory_split/several-beat-one memory_split/more-members squared_loss/more-members"),
     "large ensembles are worse than small ones foretell": Broken(
         lambda p: p._replace(calibrated=p.calibrated + 0.05 * (pool.sizes(config()) > 4)), ("forecast",),
         "forecast/coverage forecast/wide"),
+    "errors of small ensembles are taken for a third of what they are": Broken(
+        lambda p: p._replace(blocks_covariance=p.blocks_covariance / 9), ("forecast",), "forecast/coverage"),
     "few narrow networks are luckier than many": Broken(
         lambda p: p._replace(calibrated=lucky(p.calibrated)), ("forecast",), "forecast/regret"),
     "widths past interpolation go on to help large ensembles": Broken(
@@ -184,7 +218,7 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
     "budgets that do not rise": ({"budgets": (4000, 2000, 8000, 9000)}, ["budgets", "rise"]),
     "a budget below one network": ({"budgets": (10, 2000, 4000, 8000)}, ["budgets", "226"]),
     "no ensemble left to foretell": ({"members": 16, "cheap": 16}, ["cheap = 16", "members"]),
-    "no budget left to foretell": ({"cheap": 16}, ["budgets", "forecast"]),
+    "no budget left to foretell": ({"budgets": (1000, 2000, 3000, 5000)}, ["budgets", "forecast"]),
     "a file that is not there": ({"data": Path("none.npz")}, ["none.npz"]),
 }
 

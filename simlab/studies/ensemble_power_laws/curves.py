@@ -10,16 +10,14 @@ from numpy.typing import NDArray
 from simlab.claims import Claim, quantity
 from simlab.ensembles import best_split
 from simlab.ensembles.power_law import RANGE
-from simlab.errors import InputError
 from simlab.quantities import Variables, given
-from simlab.studies.ensemble_power_laws import pool
+from simlab.studies.ensemble_power_laws import places, pool
 from simlab.studies.ensemble_power_laws.config import Config
+from simlab.studies.ensemble_power_laws.places import Ends
 
 Floats = NDArray[np.float64]
-REACHED = 0.05
-"""Training error below which it has reached 0: half-way down its last step, on widths a factor 1.3 to 1.5 apart."""
-VISIBLE = 0.02
-"""What counts as a deviation from a power law, over b: the width of a line on a figure of the law."""
+VISIBLE = 0.03
+"""What counts as a deviation from a law, over the range of the curve: the size of a point on a figure of it."""
 PLACES, ZOOMS = 61, 6
 """Exponents of a grid, and grids: the last one is a factor 1 + 1e-8 apart."""
 
@@ -27,37 +25,9 @@ NAMES = {"narrow": "half the interpolation width", "peak": "the interpolation wi
 """Three places along the widths, in words."""
 
 
-class Ends(NamedTuple):
-    """Places of three widths: half of the interpolation width or less, the interpolation width, the widest."""
-
-    narrow: int
-    peak: int
-    wide: int
-
-
 def ends(config: Config, own: pool.Pool) -> Ends:
-    """The interpolation width is the one nearest to where the training error vanishes, on average over teachers."""
-    widths, error = np.array(config.widths), own.error.mean(axis=0)
-    told = f"falls from {100 * error[0]:.2g} to {100 * error[-1]:.2g} %"
-    if error[0] > REACHED > error[-1]:
-        place = vanishing(widths, error)
-        peak = int(abs(np.log(widths) - place).argmin())
-        below = np.flatnonzero(2 * widths <= widths[peak])
-        if len(below) and 4 * widths[peak] <= widths[-1]:
-            return Ends(int(below[-1]), peak, len(widths) - 1)
-        told = f"reaches {100 * REACHED:g} % near {np.exp(place):.0f} hidden units"
-    raise InputError(
-        f"widths: the training error {told}, and this study needs the width where it reaches {100 * REACHED:g} %, one "
-        "of half of that and one of four times as much; add widths, or change training or epochs."
-    )
-
-
-def vanishing(widths: Any, error: Floats) -> float:
-    """The logarithm of the width at which the training error falls below REACHED, between widths by its logarithm."""
-    j = int((error < REACHED).argmax())
-    before, after = np.log(np.maximum(error[j - 1 : j + 1], 1e-9))
-    low, high = np.log(widths[j - 1 : j + 1])
-    return float(low + (before - np.log(REACHED)) / (before - after) * (high - low))
+    """The three places, by the training error's mean over teachers."""
+    return places.ends(config, own.error.mean(axis=0))
 
 
 def axes(config: Config, own: pool.Pool) -> Variables:
@@ -67,14 +37,14 @@ def axes(config: Config, own: pool.Pool) -> Variables:
     return found | given("end", "end", np.array(ends(config, own)), f"places of widths: {', '.join(Ends._fields)}")
 
 
-def places(data: Any) -> Ends:
+def at(data: Any) -> Ends:
     """The three places of a scene's dataset."""
     return Ends(*map(int, data["end"]))
 
 
 def named(data: Any) -> list[tuple[str, str, int]]:
     """Their names, what they are in words, and the places."""
-    return [(name, NAMES[name], place) for name, place in places(data)._asdict().items()]
+    return [(name, NAMES[name], place) for name, place in at(data)._asdict().items()]
 
 
 class Laws(NamedTuple):
@@ -108,21 +78,34 @@ def laws(n: Any, losses: Floats) -> Laws:
     return Laws(*(part.reshape(np.shape(losses)[:-1]) for part in (a, b, c, np.sqrt(least))))
 
 
+def fitted(n: Any, losses: Any, dense: Any) -> tuple[float, Floats]:
+    """The exponent of one curve (size) and its law at other places, for a figure."""
+    a, b, c, _ = laws(n, np.asarray(losses, float))
+    return float(a), c + b * np.asarray(dense, float) ** -a
+
+
 def exponents(n: Any, losses: Floats) -> Floats:
     """The exponent a of c + b n^-a for each curve (..., size)."""
     return laws(n, losses).a
 
 
 def residual(n: Any, losses: Floats) -> Floats:
-    """Root mean square of what is left of each curve (..., size) beside its power law, over the law's b."""
-    found = laws(n, losses)
-    return found.residual / abs(found.b)
+    """Root mean square of what is left of each curve (..., size) beside its power law, over the curve's range."""
+    return laws(n, losses).residual / np.ptp(losses, axis=-1)
+
+
+def straight(x: Any, losses: Floats) -> Floats:
+    """The same beside a straight line in x (size): 1/n for the law of a = 1, ln n for that of a -> 0."""
+    x = np.asarray(x, float) - np.mean(x)
+    y = losses - losses.mean(axis=-1, keepdims=True)
+    rest = y - (y @ x / (x @ x))[..., None] * x
+    return np.sqrt((rest**2).mean(axis=-1)) / np.ptp(losses, axis=-1)
 
 
 def far(data: Any, name: str, place: int | None = None) -> float:
-    """A measured number, or one of several, in its standard errors; one that does not vary is as far as 1000."""
+    """A measured number, or one of several, in its standard errors; nothing is known from one that does not vary."""
     value, se = (float(data[q] if place is None else data[q][place]) for q in (name, f"{name}_se"))
-    return value / se if se > 0 else 1e3 * float(np.sign(value))
+    return value / se if se > 0 else 0.0
 
 
 def exponent(data: Any, place: int | None = None) -> str:
@@ -152,7 +135,34 @@ def chosen(parameters: Any, n: Any, losses: Floats, budgets: Any) -> tuple[Float
     return np.array(members), np.array(found)
 
 
-def growth(parameters: Any, n: Any, losses: Floats, budgets: Any) -> Floats:
-    """The exponent of the budget in the best number of members, for each replicate by itself (replicate)."""
-    best = best_split(parameters, n, losses, budgets)
-    return np.polyfit(np.log(budgets), np.log(best.members).T, 1)[0]
+def shift(parameters: Any, n: Any, losses: Floats, budgets: Any) -> Floats:
+    """What many members cost at the smallest budget, and few at the largest (replicate, 2).
+
+    Many: those of the narrowest networks, over the best split. Few: the fewest at the largest budget that are no less
+    than these, over the best of those that are more. Where both cost something the best number of members grows with
+    the budget, whatever the widths at hand.
+    """
+    costs = []
+    for budget, place, widths in (
+        (budgets[0], 0, len(parameters)),
+        (budgets[-1], k := _few(parameters, budgets), k + 1),
+    ):
+        part = parameters[:widths], n, losses[:, :widths], np.array([budget])
+        costs.append(best_split(*part).losses[:, 0, place] - chosen(*part)[1][:, 0])
+    return np.stack(costs, axis=1)
+
+
+def _few(parameters: Any, budgets: Any) -> int:
+    """The widest networks of which the largest budget buys as many as the smallest buys of the narrowest."""
+    return int(np.flatnonzero(budgets[-1] / parameters >= budgets[0] / parameters[0])[-1])
+
+
+def more(name: str, data: Any, text: str, source: str, samples: int) -> Claim:
+    """Larger budgets want more members, from `shift`."""
+    p, budgets = data["parameters"].values, data["budget"].values
+    many, few = budgets[0] / p[0], budgets[-1] / p[_few(p, budgets)]
+    least = min(far(data, "shift", k) for k in (0, 1))
+    return there(
+        name, f"{text} want more members: {many:.1f} are too many for {budgets[0]:g} parameters in all, and {few:.1f} "
+        f"too few for {budgets[-1]:g}.", source, least, samples,
+    )  # fmt: skip

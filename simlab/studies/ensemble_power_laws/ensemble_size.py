@@ -16,110 +16,130 @@ from simlab.claims import Claim
 from simlab.device import Device
 from simlab.progress import Progress
 from simlab.quantities import given, measured, predicted
-from simlab.statistics import Estimate, jackknife, mean
+from simlab.statistics import jackknife, mean
 from simlab.studies.ensemble_power_laws import curves, fixed_temperature, pool
 from simlab.studies.ensemble_power_laws.config import Config
 from simlab.studies.ensemble_power_laws.curves import Floats
+from simlab.studies.ensemble_power_laws.places import Ends
 
 PANELS = 2
+TAIL = 4
+"""Sizes at the end of a curve that the envelope's exponent is taken from: for few members its series means nothing."""
+BEYOND = 0.25
+"""What the orders that the laws leave out may make of a gain at few members."""
 SOURCE = "talk, Increasing the width and ensemble size; Lobacheva et al. 2020"
 check = fixed_temperature.check
 
 
 def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
-    """Calibrated losses, their exponents at moving and fixed temperature, and their last fall over the envelope's."""
+    """Calibrated losses, their exponents, and what a moving temperature gains, measured and foretold."""
     own, n = pool.teachers(config, device, progress), pool.sizes(config)
+    three = curves.ends(config, own)
     found: dict[str, Any] = curves.axes(config, own)
     both = ("width", "members")
     found |= measured("calibrated", both, mean(own.calibrated), "NLL at the best temperature", "nat")
     found |= measured("tau", both, mean(own.tau), "best temperature")
-    found |= given("foretold", both, own.foretold.mean(axis=0), "envelope of the laws at fixed temperatures", "nat")
-    found |= measured(
-        "excess", "width", mean(own.excess), "what few validation data add to the loss of one network", "nat"
+    found |= given(
+        "envelope_foretold", both, own.foretold.mean(axis=0), "envelope of the laws at fixed temperatures", "nat"
     )
-    together = np.stack([own.calibrated, own.fixed], axis=1)  # (teacher, 2, width, size)
-    every = jackknife(together, lambda m: _exponents(n, m))
-    low, peak, wide = curves.ends(config, own)
-    found |= measured("exponent", "width", Estimate(every.value[0], every.se[0]), "exponent a of n")
-    found |= measured(
-        "fixed_exponent", "width", Estimate(every.value[1], every.se[1]), "the same at a fixed temperature"
-    )
-    gap = Estimate(every.value[2, peak], every.se[2, peak])
-    found |= measured("gap", (), gap, "how much smaller it is as the temperature moves, at the interpolation width")
-    law = curves.laws(n, own.calibrated.mean(axis=0))
-    found |= given("limit", "width", law.c, "c of the power law", "nat")
-    found |= given("slope", "width", law.b, "b of the power law", "nat")
+    found |= measured("excess", "width", mean(own.excess), "what few validation data add to a network's loss", "nat")
+    a, held = (jackknife(losses, lambda m: curves.exponents(n, m)) for losses in (own.calibrated, own.fixed))
+    tail = jackknife(own.calibrated[..., -TAIL:], lambda m: curves.exponents(n[-TAIL:], m))
+    found |= measured("exponent", "width", a, "exponent a of n")
+    found |= measured("fixed_exponent", "width", held, "the same at a fixed temperature")
+    found |= measured("late", "width", tail, f"exponent of the last {TAIL} sizes")
+    ahead = curves.exponents(n[-TAIL:], own.foretold.mean(axis=0)[:, -TAIL:])
+    found |= given("late_foretold", "width", ahead, "the same of the envelope")
+    above = jackknife(own.calibrated[:, three], lambda m: m - curves.laws(n, m).c[..., None])
+    found |= measured("above", ("end", "members"), above, "calibrated NLL less c of its power law", "nat")
     rest = jackknife(own.calibrated, lambda m: curves.residual(n, m))
-    found |= measured("rest", "width", rest, "residual of the power law over b")
-    dips = jackknife(own.calibrated[:, [low, peak, wide]], lambda m: _dips(n, m))
-    for k, side in enumerate(("narrow", "wide")):
-        text = f"exponent at the {side} width less that at the interpolation width"
-        found |= measured(f"dip_{side}", (), Estimate(dips.value[k], dips.se[k]), text)
-    local = jackknife(own.calibrated[:, peak], lambda m: _local(n, m))
-    found |= measured("bend", (), Estimate(local.value[1], local.se[1]), "local exponent at large n less that at small")
-    falls = np.stack([own.calibrated[..., -3] - own.calibrated[..., -1],
-                      own.foretold[..., -3] - own.foretold[..., -1]], axis=1)  # fmt: skip
-    found |= measured("late", "width", jackknife(falls, lambda m: m[0] / m[1]), "fall over the last factor 4 in n")
-    first, second = 1 / n[-3] - 1 / n[-1], 1 / n[-3] ** 2 - 1 / n[-1] ** 2
-    b, d = own.law[..., 1].mean(axis=0), own.law[..., 2].mean(axis=0)
-    found |= given("cut", "width", abs(d) * second / (b * first), "second order over first, at temperature 1")
+    found |= measured("rest", "width", rest, "residual of the power law over its range")
+    every = np.stack([own.calibrated, own.fixed, own.foretold], axis=1)  # (teacher, 3, width, size)
+    found |= measured("contrast", "contrast", jackknife(every, lambda m: _contrasts(n, m, three)), "; ".join(CONTRASTS))
+    gains = np.stack([own.moved, own.moved_foretold], axis=1)
+    found |= measured("moved", "width", mean(own.moved), "what a temperature of its own gains few members", "nat")
+    found |= measured("share", "width", jackknife(gains, lambda m: m[1] / m[0]), "the gain foretold over that measured")
     return xr.Dataset(found)
 
 
 def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
-    """The envelope of the members' laws, and the exponent 1 of any of them."""
-    found = predicted("calibrated", ("width", "members"), simulation["foretold"].values, "NLL at the best temperature")
+    """The envelope of the members' laws and what follows from it, and the exponent 1 of any of them."""
+    envelope = simulation["envelope_foretold"].values
+    found = predicted("calibrated", ("width", "members"), envelope, "NLL at the best temperature", "nat")
+    found |= predicted("late", "width", simulation["late_foretold"].values, f"exponent of the last {TAIL} sizes")
     found |= predicted("fixed_exponent", (), 1.0, "exponent at a fixed temperature")
-    return xr.Dataset(found | predicted("late", (), 1.0, "fall over the envelope's"))
+    return xr.Dataset(found | predicted("share", (), 1.0, "gain foretold over measured"))
+
+
+CONTRASTS = (
+    "a at the narrow width less a at interpolation",
+    "a at the largest width less that",
+    "a at a fixed temperature less that",
+    "local exponent at large n less that at small, at interpolation",
+    "residual of a line in 1/n there less that of the power law",
+    "the same for ln n",
+    "tail of the envelope at the narrow width less at interpolation",
+    "the same at the largest width",
+)
+"""What is claimed to be positive, in the order of `_contrasts`."""
+
+
+def _contrasts(n: Any, mean_losses: Floats, three: Ends) -> Floats:
+    """CONTRASTS from calibrated, fixed and foretold losses (3, width, size)."""
+    calibrated, fixed, foretold = mean_losses[:, three]
+    low, peak, wide = curves.exponents(n, calibrated)
+    tail = curves.exponents(n[-TAIL:], foretold[:, -TAIL:])
+    falls = -np.diff(calibrated[1][n != 3])
+    local = np.log2(falls[:-1] / falls[1:])
+    half, own = len(local) // 2, curves.residual(n, calibrated[1])
+    return np.array([
+        low - peak, wide - peak, curves.exponents(n, fixed[1]) - peak,
+        local[half:].mean() - local[:half].mean(),
+        curves.straight(1 / n, calibrated[1]) - own, curves.straight(np.log(n), calibrated[1]) - own,
+        tail[0] - tail[1], tail[2] - tail[1],
+    ])  # fmt: skip
 
 
 def compare(config: Config, data: xr.Dataset) -> list[Claim]:
-    """The law at three widths, the dip of its exponent, and three checks of the explanation."""
-    many = config.teachers
-    last = int(data["members"][-1])
-    peak = curves.places(data).peak
+    """The law at three widths and against others, the dip of its exponent, and checks of the explanation."""
+    many, last = config.teachers, int(data["members"][-1])
+    peak = curves.at(data).peak
     claims = [
         Claim.equals(
             f"ensemble_size/law-{name}",
             f"At {text} the calibrated loss is c + b n^-a up to n = {last} with {curves.exponent(data, place)}, "
-            f"but for {100 * curves.VISIBLE:g} % of b.",
+            f"but for {100 * curves.VISIBLE:g} % of its range.",
             SOURCE, float(data.rest[place]), 0.0, float(data.rest_se[place]), bias=curves.VISIBLE, samples=many,
         )
         for name, text, place in curves.named(data)
     ]  # fmt: skip
+    far = [curves.far(data, "contrast", k) for k in range(len(CONTRASTS))]
+    told = {
+        "dip-narrow": (far[0], f"The exponent is smaller at the interpolation width than at {curves.NAMES['narrow']}."),
+        "dip-wide": (far[1], f"It is smaller there than at {curves.NAMES['wide']}."),
+        "moving-temperature": (far[2], "It is larger there if the temperature stays where it ends."),
+        "no-pure-law": (far[3], "The exponent itself rises with n there: the law is effective, its a an average."),
+        "no-other-law": (min(far[4], far[5]), "There the power law leaves less than c + b/n and less than c - b ln n."),
+        "envelope-dip": (min(far[6], far[7]), f"The envelope of the members' laws at fixed temperatures has the dip, "
+                         f"from n = {int(data['members'][-TAIL])} on, and no fit to any curve."),
+    }  # fmt: skip
+    claims += [curves.there(f"ensemble_size/{name}", text, SOURCE, z, many) for name, (z, text) in told.items()]
     claims += [
-        curves.there(
-            f"ensemble_size/dip-{name}",
-            f"The exponent is smaller at the interpolation width than at {curves.NAMES[name]}.",
-            SOURCE, curves.far(data, f"dip_{name}"), many,
-        )
-        for name in ("narrow", "wide")
-    ]  # fmt: skip
-    claims += [
-        curves.there(
-            "ensemble_size/moving-temperature",
-            "At the interpolation width the exponent is larger if the temperature stays where it ends.", SOURCE,
-            curves.far(data, "gap"), many,
-        ),
         Claim.equals(
             "ensemble_size/fixed-exponent",
-            "It is then that of 1/n, but for a tenth of how far the calibrated one is from it.", SOURCE,
+            "With the temperature where it ends the exponent at the interpolation width is that of 1/n, but for a "
+            "tenth of how far the calibrated one is from it.", SOURCE,
             float(data.fixed_exponent[peak]), 1.0, float(data.fixed_exponent_se[peak]),
             bias=0.1 * abs(1 - float(data.exponent[peak])), samples=many,
-        ),
-        curves.there(
-            "ensemble_size/no-pure-law",
-            "At the interpolation width the exponent itself rises with n: the law is effective, its a an average.",
-            SOURCE, curves.far(data, "bend"), many,
         ),
     ]  # fmt: skip
     return claims + [
         Claim.equals(
             f"ensemble_size/envelope-{name}",
-            f"At {text}, from n = {last // 4} to {last}, it falls as the envelope of the members' laws at fixed "
-            "temperatures does, but for the second order of the series.",
-            SOURCE, float(data.late[place]), 1.0, float(data.late_se[place]), bias=float(data.cut[place]),
-            resolution=1.0, samples=many,
+            f"At {text} the laws of other members foretell what {pool.sixteenth(config)} members gain by a temperature "
+            f"of their own, but for {100 * BEYOND:g} % that their series leaves out.",
+            SOURCE, float(data.share[place]), 1.0, float(data.share_se[place]), bias=BEYOND, resolution=1.0,
+            samples=many,
         )
         for name, text, place in curves.named(data)
     ]  # fmt: skip
@@ -130,35 +150,19 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
     panel, widths = axes
     n = data["members"].values
     dense = np.geomspace(n[0], n[-1], 60)
-    for color, k in enumerate(curves.places(data)):
-        a, b, c = float(data.exponent[k]), float(data.slope[k]), float(data.limit[k])
-        look.points(panel, n, data.calibrated[k] - c, 0 * data.calibrated_se[k],
-                    f"{config.widths[k]} hidden units, a = {a:.2f}", color=color)  # fmt: skip
-        look.line(panel, dense, b * dense**-a, "_", color=color)
+    for k, place in enumerate(curves.at(data)):
+        a, law = curves.fitted(n, data.above[k], dense)
+        look.points(panel, n, data.above[k], data.above_se[k], f"{config.widths[place]} hidden units, a = {a:.2f}",
+                    color=k)  # fmt: skip
+        look.line(panel, dense, law, "_", color=k)
     panel.set(
         xscale="log", yscale="log", title="Calibrated: a power law", xlabel="members n", ylabel="calibrated NLL less c"
     )
     look.points(widths, data["width"], data.exponent, data.exponent_se, "calibrated", color=0)
     look.points(widths, data["width"], data.fixed_exponent, data.fixed_exponent_se, "temperature stays", color=1)
+    look.points(widths, data["width"], data.late, data.late_se, f"calibrated, n ≥ {n[-TAIL]}", color=2)
+    look.line(widths, data["width"], data.late_theory, "envelope of 1/n laws", color=2)
     look.line(widths, data["width"], 0 * data["width"] + data.fixed_exponent_theory, "theory at a fixed temperature")
-    widths.axvline(config.widths[curves.places(data).peak], color="0.8", lw=0.9, zorder=0)
+    widths.axvline(config.widths[curves.at(data).peak], color="0.8", lw=0.9, zorder=0)
     widths.set(xscale="log", title="Its exponent dips where nets interpolate", xlabel="hidden units", ylabel="a")
-    widths.set_ylim(0.4, 1.15)
-
-
-def _exponents(n: Any, pair: Floats) -> Floats:
-    moving, fixed = curves.exponents(n, pair)
-    return np.array([moving, fixed, fixed - moving])
-
-
-def _dips(n: Any, losses: Floats) -> Floats:
-    narrow, peak, wide = curves.exponents(n, losses)
-    return np.array([narrow - peak, wide - peak])
-
-
-def _local(n: Any, curve: Floats) -> Floats:
-    """log2 of the ratio of falls at neighbouring doublings, the first one, and the last less the first."""
-    falls = -np.diff(curve[n != 3])
-    slopes = np.log2(falls[:-1] / falls[1:])
-    half = len(slopes) // 2
-    return np.array([slopes[0], slopes[half:].mean() - slopes[:half].mean()])
+    widths.set_ylim(0.4, 1.4)

@@ -41,7 +41,8 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     found: dict[str, Any] = curves.axes(config, own)
     found |= given("members", "members", n, "members n of an ensemble")
     found |= given("diverged", (), int(own.diverged.sum()), "networks that left the numbers")
-    found |= measured("nll", ("width", "members"), mean(own.half), "negative log-likelihood at temperature 1", "nat")
+    above = mean(own.half - own.law[..., :1])
+    found |= measured("above", ("width", "members"), above, "NLL at temperature 1 less c of other members", "nat")
     text = f"{', '.join(Law._fields)} of the other half's law"
     found |= measured("law", ("width", "coefficient"), mean(own.law), text, "nat")
     both = np.stack([own.half[..., -2] - own.half[..., -1], *fall(own.law, n)], axis=1)  # (teacher, 3, width)
@@ -52,24 +53,23 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
 
 
 def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
-    """The law c + b/n + d/n^2 of the other half, and 1 for the fall over it."""
+    """The law b/n + d/n^2 of the other half, and 1 for the fall over it."""
     n = simulation["members"].values
-    c, b, d = simulation["law"].values.T[..., None]
-    law = c + b / n + d / n**2
-    found = predicted("nll", ("width", "members"), law, "negative log-likelihood")
+    _, b, d = simulation["law"].values.T[..., None]
+    found = predicted("above", ("width", "members"), b / n + d / n**2, "NLL less c", "nat")
     return xr.Dataset(found | predicted("fall", (), 1.0, "fall at the last doubling"))
 
 
 def compare(config: Config, data: xr.Dataset) -> list[Claim]:
-    """The last fall at three widths; the last term kept bounds what an asymptotic series leaves out."""
+    """The last fall at three widths; terms left out fall off as those kept, and the next one is about their square."""
     last = data["members"].values[-1]
     return [
         Claim.equals(
             f"fixed_temperature/{name}",
             f"At {text}, from {last // 2} to {last} members, the loss falls as the spread of other members foretells, "
-            "but for the last term of the series.",
-            SOURCE, float(data.fall[place]), 1.0, float(data.fall_se[place]), bias=abs(float(data.cut[place])),
-            resolution=1.0, samples=config.teachers,
+            "but for the square of the last term of the series.",
+            SOURCE, float(data.fall[place]), 1.0, float(data.fall_se[place]), bias=float(data.cut[place]) ** 2,
+            resolution=0.5, samples=config.teachers,
         )
         for name, text, place in curves.named(data)
     ]  # fmt: skip
@@ -80,9 +80,9 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
     (panel,) = axes
     n = data["members"].values
     dense = np.geomspace(n[0], n[-1], 60)
-    for color, k in enumerate(curves.places(data)):
-        c, b, d = data["law"].values[k]
-        look.points(panel, n, data.nll[k] - c, 0 * data.nll_se[k], f"{config.widths[k]} hidden units", color=color)
+    for color, k in enumerate(curves.at(data)):
+        _, b, d = data["law"].values[k]
+        look.points(panel, n, data.above[k], data.above_se[k], f"{config.widths[k]} hidden units", color=color)
         look.line(panel, dense, b / dense, "_", color=color)
         panel.plot(dense, b / dense + d / dense**2, ":", color=look.COLORS[color], lw=1, zorder=1)
     panel.plot([], [], "-", color="0.3", label="b/n of other members, no fit")

@@ -54,27 +54,21 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     best = best_split(p, n, own.calibrated.mean(axis=0), budgets)
     found |= given("split_width", "budget", np.array(config.widths)[best.width], "width of the best split")
     found |= given("split_members", "budget", best.members, "members of the best split")
-    found |= measured("split", "budget", mean(np.log(best_split(p, n, own.calibrated, budgets).members)),
-                      "log of the best number of members")  # fmt: skip
-    slope = mean(curves.growth(p, n, own.calibrated, budgets))
-    found |= measured("growth", (), slope, "exponent of the budget in the best number of members")
+    shift = mean(curves.shift(p, n, own.calibrated, budgets))
+    found |= measured("shift", "part", shift, "what many members cost the least budget, and few the largest", "nat")
     found |= measured("gain", (), mean(gain(p, n, own.calibrated)), "loss of the widest network less that of a split "
                       "of its budget", "nat")  # fmt: skip
     found |= measured(
         "exponent", (), jackknife(loss, lambda m: curves.exponents(budgets, m)), "exponent of the envelope"
     )
-    law = curves.laws(budgets, loss.mean(axis=0))
-    found |= given("limit", (), law.c, "c of the envelope's law", "nat")
-    found |= given("slope", (), law.b, "b of the envelope's law", "nat")
     rest = jackknife(loss, lambda m: curves.laws(budgets, m).residual / np.ptp(m))
     found |= measured("rest", (), rest, "residual of the envelope's law over its range")
     return xr.Dataset(found)
 
 
 def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
-    """The power law of the envelope."""
-    a, b, c = (float(simulation[name]) for name in ("exponent", "slope", "limit"))
-    law = c + b * simulation["budget"].values ** -a
+    """The power law that is fitted to the envelope."""
+    _, law = curves.fitted(simulation["budget"], simulation["loss"], simulation["budget"])
     return xr.Dataset(predicted("loss", "budget", law, "calibrated NLL at the best split"))
 
 
@@ -87,10 +81,7 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
             f"The parameters of one network of {config.widths[-1]} hidden units are better spent on several.", SOURCE,
             curves.far(data, "gain"), many,
         ),
-        curves.there(
-            "memory_split/more-members", "Larger budgets want more members.", SOURCE,
-            curves.far(data, "growth"), many,
-        ),
+        curves.more("memory_split/more-members", data, "Larger budgets", SOURCE, many),
         Claim.equals(
             "memory_split/envelope",
             f"The loss at the best split is a power law in the budget with {curves.exponent(data)}, but for "
@@ -116,14 +107,14 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
     plane.set_xlim(config.widths[0], config.widths[-1])
     plane.set_ylim(1, shown[-1])
     for k, h in enumerate(config.widths):
-        color = {0: 0, curves.places(data).peak: 1, len(p) - 1: 2}.get(k)
+        color = {0: 0, curves.at(data).peak: 1, len(p) - 1: 2}.get(k)
         lines.plot(p[k] * shown, loss[k], "-", lw=1.2 if color is not None else 0.6, zorder=1,
                    color="0.75" if color is None else look.COLORS[color],
                    label=None if color is None else f"{h} hidden units")  # fmt: skip
     look.points(lines, data["budget"], data.loss, data.loss_se, "best split", color=3)
     dense = np.geomspace(config.budgets[0], config.budgets[-1], 60)
-    a = float(data.exponent)
-    look.line(lines, dense, float(data.limit) + float(data.slope) * dense**-a, f"power law, a = {a:.2f}")
+    a, law = curves.fitted(data["budget"], data.loss, dense)
+    look.line(lines, dense, law, f"power law, a = {a:.2f}")
     lines.set(xscale="log", title="Larger budgets want more members", xlabel="parameters in all",
               ylabel="calibrated NLL")  # fmt: skip
     lines.set_xlim(config.budgets[0] / 1.5, config.budgets[-1] * 1.5)

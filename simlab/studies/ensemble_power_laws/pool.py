@@ -16,7 +16,8 @@ from simlab.device import Device
 from simlab.ensembles import brier
 from simlab.nn.calibration import log_softmax
 from simlab.progress import Progress
-from simlab.studies.ensemble_power_laws import laws, task
+from simlab.statistics import joint_mean
+from simlab.studies.ensemble_power_laws import laws, places, task
 from simlab.studies.ensemble_power_laws.config import Config
 from simlab.theory import ensembles as theory_of
 
@@ -34,8 +35,10 @@ class Pool(NamedTuple):
     error: share of training data misclassified. nll: as it comes. calibrated, tau: at the best temperature after
     averaging, by the validation data. fixed: at the one temperature that is best for all members together. foretold:
     the calibrated loss that the members' laws foretell. half: NLL of ensembles of one half of the members, law: c, b, d
-    of the other half. brier, brier_law: the same for the Brier score, c and b. excess: what so few validation
-    data add to the calibrated loss of one network. diverged: networks lost.
+    of the other half. brier, brier_law: the same for the Brier score, c and b. moved, moved_foretold: what ensembles of
+    a sixteenth of the members gain by a temperature of their own. blocks, blocks_covariance: the calibrated curve of
+    blocks of `cheap` members. excess: what so few validation data add to the calibrated loss of one network. diverged:
+    networks lost.
     """
 
     error: Floats
@@ -48,6 +51,10 @@ class Pool(NamedTuple):
     law: Floats
     brier: Floats
     brier_law: Floats
+    moved: Floats
+    moved_foretold: Floats
+    blocks: Floats
+    blocks_covariance: Floats
     excess: Floats
     diverged: Floats
 
@@ -63,6 +70,11 @@ def sizes(config: Config) -> NDArray[np.int64]:
 def half_sizes(config: Config) -> NDArray[np.int64]:
     """Those that half of the members make."""
     return sizes(config)[sizes(config) <= config.members // 2]
+
+
+def sixteenth(config: Config) -> int:
+    """Members of the ensembles whose temperature is said to move."""
+    return config.members // 16
 
 
 def parameters(widths: tuple[int, ...], n_in: int = 16, classes: int = 10) -> NDArray[np.int64]:
@@ -93,7 +105,7 @@ def forget() -> None:
 def _remembered(
     config: Config, device: Device, progress: Progress, name: str, count: int, widths: tuple[int, ...], make: Any
 ) -> Pool:
-    wanted = (name, device.name, config.model_dump_json(exclude={"scenes", "out", "budgets", "cheap"}))
+    wanted = (name, device.name, config.model_dump_json(exclude={"scenes", "out", "budgets"}))
     if wanted not in _KEPT:
         for old in [key for key in _KEPT if key[0] == name]:  # one of each kind is enough
             del _KEPT[old]
@@ -102,6 +114,8 @@ def _remembered(
             for replicate in range(count):
                 own = make(config, replicate, device)
                 rows.append([_measure(config, own, _train(config, own, h, device)) for h in widths])
+                if not replicate and name == "teachers":
+                    places.crossing(config, [float(cell.error) for cell in rows[0]])  # before the others are trained
                 doing.advance(1)
         _KEPT[wanted] = Pool(*(np.array([[cell[i] for cell in row] for row in rows]) for i in range(len(Pool._fields))))
     return _KEPT[wanted]
@@ -147,10 +161,40 @@ def _measure(config: Config, own: task.Task, answers: Answers) -> Pool:
     foretold = laws.envelope(laws.tempered(test, labels, TAUS), TAUS, n)
     middle = config.members // 2
     parts = _half(config, test[:middle], test[middle:], labels)
+    moved = _moved(config, test[:middle], test[middle:], labels, float(tau[-1]))
+    small = _blocks(config, own, answers)
     few = own.validation[1]
-    excess = float(ensembles.validation_excess(answers.validation, few, len(few)).mean())
+    excess = float(ensembles.validation_excess(answers.validation[::8], few, len(few)).mean())
     rest = np.array(excess), np.array(answers.diverged)
-    return Pool(np.array(answers.error), plain, calibrated, tau, fixed, foretold, *parts, *rest)
+    return Pool(np.array(answers.error), plain, calibrated, tau, fixed, foretold, *parts, *moved, *small, *rest)
+
+
+def _moved(config: Config, one: Any, other: Any, labels: Any, end: float) -> tuple[Floats, Floats]:
+    """What ensembles of one half gain by a temperature of their own, and what the other half's laws say they do.
+
+    Over the temperature `end`, for a sixteenth of the members. Both are fitted to the examples that they are judged on,
+    as the laws are, so that the optimism of a fit is the same in both.
+    """
+    n = sixteenth(config)
+    groups = ensembles.ensembles(one, n)
+    best = ensembles.nll(groups, labels, ensembles.temperature(groups, labels))
+    at_end, every = (laws.tempered(other, labels, taus) for taus in (np.array([end]), TAUS))
+    foretold = at_end.c + at_end.b / n - laws.envelope(every, TAUS, [n])
+    return np.array(float((ensembles.nll(groups, labels, end) - best).mean())), foretold[0]
+
+
+def _blocks(config: Config, own: task.Task, answers: Answers) -> tuple[Floats, Floats]:
+    """The calibrated curve of ensembles of at most `cheap` members, and its covariance from blocks of so many members.
+
+    Blocks share no member: theirs is the error that one laboratory, with one set of data, can know.
+    """
+    blocks = config.members // config.cheap
+    test, validation = (a[: blocks * config.cheap].reshape(blocks, config.cheap, *a.shape[1:])
+                        for a in (answers.test, answers.validation))  # fmt: skip
+    sizes_of = sizes(config)[sizes(config) <= config.cheap]
+    found = ensembles.curve(test, own.test[1], sizes_of, validation=(validation, own.validation[1]))
+    joint = joint_mean(np.asarray(Device.of(test).to_host(found.calibrated), float))
+    return joint.value, joint.covariance
 
 
 def _half(config: Config, one: Any, other: Any, labels: Any) -> tuple[Floats, Floats, Floats, Floats]:

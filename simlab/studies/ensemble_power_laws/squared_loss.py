@@ -31,19 +31,20 @@ RATIOS = np.geomspace(0.1, 10, 41)
 """Widths over that of interpolation."""
 LEAST, MOST = 1.0, 32.0
 """Budgets of random features, over that of one network at interpolation."""
+ENDS = [0, -1]
+"""Sizes of which the law is tested: more of them share their members, and cost power."""
 SOURCE = "talk, Memory split effect; Mei & Montanari 2022; Jacot et al. 2020"
 check = memory_split.check
 
 
 def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
-    """Brier scores of ensembles beside the law of other members, their spread and limit, and the best split."""
+    """Brier scores of ensembles less the law of other members, their spread and limit, and the best split."""
     own, n = pool.teachers(config, device, progress), pool.half_sizes(config)
     found: dict[str, Any] = curves.axes(config, own)
     found |= given("members", "members", n, "members n of an ensemble")
     c, b = own.brier_law[..., 0], own.brier_law[..., 1]
-    found |= measured("brier", ("width", "members"), mean(own.brier), "Brier score")
     found |= measured("infinite", "width", mean(c), "Brier score E_inf of infinitely many")
-    found |= measured("spread", "width", mean(b), "what one network adds, E_1 - E_inf")
+    found |= measured("one", "width", mean(c + b), "Brier score E_1 of one network")
     low, peak, wide = at = curves.ends(config, own)
     gap = (own.brier - (c[..., None] + b[..., None] / n))[:, at]  # (teacher, end, members)
     joint = np.stack([joint_mean(gap[:, k]).covariance for k in range(len(at))])
@@ -54,59 +55,66 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     found |= measured("fall", (), mean(c[:, low] - c[:, peak]), "fall of E_inf to the interpolation width")
     p, sizes, budgets = pool.parameters(config.widths), pool.sizes(config), np.array(config.budgets)
     every = c[..., None] + b[..., None] / sizes  # exact, and so free of the noise of sampled groups
-    slope = mean(curves.growth(p, sizes, every, budgets))
-    found |= measured("growth", (), slope, "exponent of the budget in the best number of members")
     found |= given("budget", "budget", budgets, "trained numbers of all members together")
+    found |= given("parameters", "width", p, "trained numbers of one network")
+    shift = mean(curves.shift(p, sizes, every, budgets))
+    found |= measured("shift", "part", shift, "what many members cost the least budget, and few the largest")
     split = mean(np.log(best_split(p, sizes, every, budgets).members))
     found |= measured("split", "budget", split, "log of the best number of members")
     found |= given("ratio", "place", RATIOS, "width over that of interpolation")
-    for name, members in (("one", 1), ("many", np.inf)):
-        risk = theory_of.risk(SAMPLES * RATIOS, SAMPLES, RIDGE, noise=NOISE, members=members)
-        found |= given(f"features_{name}", "place", risk, f"excess risk of random features, {name}")
-    dense = np.geomspace(LEAST, MOST, 40) * SAMPLES
-    theirs = split_of.best_split(dense, SAMPLES, RIDGE, noise=NOISE).members
-    growth = float(np.polyfit(np.log(dense), np.log(theirs), 1)[0])
-    found |= given("features_growth", (), growth, f"growth of random features, over {LEAST:g} to {MOST:g} of n")
     return xr.Dataset(found)
 
 
 def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
-    """The law of other members."""
-    n = simulation["members"].values
-    law = simulation.infinite.values[:, None] + simulation.spread.values[:, None] / n
-    return xr.Dataset(predicted("brier", ("width", "members"), law, "Brier score"))
+    """E_n is its law; random features in closed form."""
+    found = predicted("gap", (), 0.0, "E_n less its law")
+    for name, members in (("one", 1), ("many", np.inf)):
+        risk = theory_of.risk(SAMPLES * RATIOS, SAMPLES, RIDGE, noise=NOISE, members=members)
+        found |= given(f"features_{name}", "place", risk, f"excess risk of random features, {name}")
+    there = SAMPLES * simulation["width"].values[list(curves.at(simulation))]
+    there = there / simulation["width"].values[curves.at(simulation).peak]
+    limit, one = (theory_of.risk(there, SAMPLES, RIDGE, noise=NOISE, members=members) for members in (np.inf, 1))
+    found |= given("features_spread", "end", one - limit, "what one network of random features adds")
+    return xr.Dataset(found | given("features_limit", "end", limit, "risk of infinitely many random features"))
 
 
 def compare(config: Config, data: xr.Dataset) -> list[Claim]:
-    """The exact law at three widths, and three features that networks share with random features."""
-    many = config.teachers
+    """The exact law at three widths, and what networks share with random features and what they do not."""
+    many, last = config.teachers, int(data["members"][-1])
     claims = [
         Claim.chi_square(
             f"squared_loss/exact-{name}",
-            f"At {text} the Brier score is E_inf + (E_1 - E_inf)/n of other members, at every n.", SOURCE,
-            *chi_square(data.gap.values[k], data.gap_covariance.values[k], many),
+            f"At {text} the Brier score of one network and of {last} is E_inf + (E_1 - E_inf)/n of other members.",
+            SOURCE, *chi_square(data.gap.values[k][ENDS], data.gap_covariance.values[k][np.ix_(ENDS, ENDS)], many),
         )
         for k, (name, text) in enumerate(curves.NAMES.items())
     ]  # fmt: skip
+    narrow, peak, wide = data.features_spread.values
+    low, top = data.features_limit.values[:2]
+    # A feature is shared where the closed form has it too, and the signs make it so.
     told = {
-        "spread-over-narrow": ("over_narrow", "What one network adds is more at the interpolation width than at half."),
-        "spread-over-wide": ("over_wide", "It is more there than at the largest width."),
-        "limit-falls": ("fall", "What infinitely many leave falls up to the interpolation width: averaging takes the "
-                        "peak away."),
-        "more-members": ("growth", "Larger budgets want more members, as those of random features with too little "
-                         f"ridge do (growth {float(data.features_growth):.2f} there)."),
+        "spread-over-narrow": ("over_narrow", np.sign(peak - narrow), "What one network adds is more at the "
+                               "interpolation width than at half, as with random features."),
+        "spread-over-wide": ("over_wide", np.sign(peak - wide), "It is more there than at the largest width, as with "
+                             "random features."),
+        "limit-falls": ("fall", np.sign(top - low), "What infinitely many leave falls up to the interpolation width; "
+                        f"of random features it does not ({low:.2f} to {top:.2f})."),
     }  # fmt: skip
-    return claims + [
-        curves.there(f"squared_loss/{name}", text, SOURCE, curves.far(data, q), many)
-        for name, (q, text) in told.items()
+    return [
+        *claims,
+        *(
+            curves.there(f"squared_loss/{name}", text, SOURCE, sign * curves.far(data, q), many)
+            for name, (q, sign, text) in told.items()
+        ),
+        curves.more("squared_loss/more-members", data, "By the Brier score, too, larger budgets", SOURCE, many),
     ]
 
 
 def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
     """One and infinitely many: networks on the left, random features on the right."""
     networks, linear, split = axes
-    ratio = data["width"] / config.widths[curves.places(data).peak]
-    look.points(networks, ratio, data.infinite + data.spread, data.brier_se[:, 0], "one network", color=1)
+    ratio = data["width"] / config.widths[curves.at(data).peak]
+    look.points(networks, ratio, data.one, data.one_se, "one network", color=1)
     look.points(networks, ratio, data.infinite, data.infinite_se, "infinitely many", color=0)
     networks.set(title="Networks: Brier score", ylabel="Brier score")
     look.line(linear, data.ratio, data.features_one, "one network", color=1)
@@ -115,7 +123,7 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
     for panel in (networks, linear):
         panel.axvline(1, color="0.8", lw=0.9, zorder=0)
         panel.set(xscale="log", xlabel="width over that of interpolation")
-    unit = pool.parameters(config.widths)[curves.places(data).peak]
+    unit = pool.parameters(config.widths)[curves.at(data).peak]
     members = np.exp(data.split)
     look.points(split, data["budget"] / unit, members, members * data.split_se, "networks, Brier score", color=1)
     dense = np.geomspace(LEAST, MOST, 40)

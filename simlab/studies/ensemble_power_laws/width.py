@@ -13,7 +13,7 @@ from simlab.device import Device
 from simlab.progress import Progress
 from simlab.quantities import given, measured, predicted
 from simlab.statistics import Estimate, jackknife, mean
-from simlab.studies.ensemble_power_laws import curves, fixed_temperature, pool
+from simlab.studies.ensemble_power_laws import curves, fixed_temperature, places, pool
 from simlab.studies.ensemble_power_laws.config import Config
 from simlab.studies.ensemble_power_laws.curves import Floats
 
@@ -30,7 +30,7 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     widths = np.array(config.widths, float)
     found: dict[str, Any] = curves.axes(config, own)
     found |= measured("error", "width", mean(own.error), "share of training data misclassified")
-    found |= measured("nll", ("width", "members"), mean(own.nll), "negative log-likelihood", "nat")
+    found |= measured("nll", "width", mean(own.nll[..., 0]), "negative log-likelihood of one network", "nat")
     found |= measured("calibrated", ("width", "members"), mean(own.calibrated), "NLL at the best temperature", "nat")
     low, peak, _ = curves.ends(config, own)
     one, best = own.nll[..., 0], own.calibrated[..., 0]
@@ -40,29 +40,22 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     found |= measured(
         "calibrated_fall", (), mean(best[:, low] - best[:, peak]), "fall of the calibrated loss meanwhile", "nat"
     )
-    steps = mean(best[:, :-1] - best[:, 1:])
-    k = int((steps.value / steps.se).argmin())
-    found |= measured(
-        "slowest", (), Estimate(steps.value[k], steps.se[k]), "least certain fall of a step in width", "nat"
-    )
-    found |= given("step", (), steps.value.mean(), "mean fall of a step in width", "nat")
-    top = jackknife(np.stack([one, own.error], axis=1), lambda m: _apart(widths, *m))
-    found |= measured("apart", (), top, "log of the peak's width over that of vanishing training error")
-    places = [int(np.flatnonzero(n == k)[0]) for k in FITTED]
-    curve = np.moveaxis(own.calibrated[..., places], -1, 1)  # (teacher, fitted, width)
+    steps = best[:, :-1] - best[:, 1:]
+    margin = mean(steps + steps.mean(axis=1, keepdims=True))
+    k = int((margin.value / margin.se).argmin())
+    text = "mean fall of a step in width plus that of the step where the sum is least certain"
+    found |= measured("margin", (), Estimate(margin.value[k], margin.se[k]), text, "nat")
+    apart = mean(np.array([_apart(widths, *pair) for pair in zip(one, own.error, strict=True)]))
+    found |= measured("apart", (), apart, "log of the peak's width over that of vanishing training error")
+    at = [int(np.flatnonzero(n == k)[0]) for k in FITTED]
+    curve = np.moveaxis(own.calibrated[..., at], -1, 1)  # (teacher, fitted, width)
     a = jackknife(curve, lambda m: curves.exponents(widths, m))
     rest = jackknife(curve, lambda m: curves.residual(widths, m))
-    law = curves.laws(widths, curve.mean(axis=0))
     found |= given("few", "few", np.array(FITTED), "members of ensembles with a law in width")
     found |= measured("exponent", "few", a, "exponent of the width")
-    found |= measured("rest", "few", rest, "residual of the law in width over b")
-    found |= given("slope", "few", law.b, "b of the law in width", "nat")
-    found |= given("limit", "few", law.c, "c of the law in width", "nat")
-    many = own.calibrated[..., -1]
-    turn = np.array([row[-1] - row[_others(many, t)] for t, row in enumerate(many)])
-    found |= measured(
-        "turn", (), mean(turn), "loss of the largest ensembles at the largest width less that at the best"
-    )
+    found |= measured("rest", "few", rest, "residual of the law in width over its range")
+    turn = np.array([_turn(own.calibrated, t) for t in range(config.teachers)])
+    found |= measured("turn", "members", mean(turn), "loss at the largest width less that at the best", "nat")
     return xr.Dataset(found)
 
 
@@ -73,8 +66,8 @@ def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
 
 def compare(config: Config, data: xr.Dataset) -> list[Claim]:
     """The peak and its place, its absence after calibration, the law in width, and where the law ends."""
-    many, (low, peak) = config.teachers, (config.widths[k] for k in curves.places(data)[:2])
-    step = float(np.log(config.widths[curves.places(data).peak + 1] / config.widths[curves.places(data).peak - 1]) / 2)
+    many, (low, peak) = config.teachers, (config.widths[k] for k in curves.at(data)[:2])
+    step = float(np.log(config.widths[curves.at(data).peak + 1] / config.widths[curves.at(data).peak - 1]) / 2)
     half = float(np.log(config.widths[-1] / config.widths[0]) / 2)
     claims = [
         curves.there(
@@ -83,23 +76,25 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
         ),
         Claim.equals(
             "width/peak-place",
-            "It peaks where the training error reaches 0, but for a step of these widths.", SOURCE,
+            f"It peaks where the training error is below {100 * places.REACHED:g} %, but for a step of these widths.",
+            SOURCE,
             float(data.apart), 0.0, float(data.apart_se), bias=step, resolution=half, samples=many,
         ),
         curves.there(
             "width/calibration-removes-it", f"From {low} to {peak} the calibrated loss falls.", SOURCE,
             curves.far(data, "calibrated_fall"), many,
         ),
-        Claim.equals(
-            "width/no-step-up", "The calibrated loss of one network rises at no step in width.", SOURCE,
-            min(float(data.slowest), 0.0), 0.0, float(data.slowest_se), resolution=float(data.step), samples=many,
+        curves.there(
+            "width/no-step-up",
+            "No step in width raises the calibrated loss of one network by as much as a step lowers it on average.",
+            SOURCE, curves.far(data, "margin"), many,
         ),
     ]  # fmt: skip
     claims += [
         Claim.equals(
             f"width/law-{size}",
             f"With {size} member{'s'[: size - 1]} it is a power law in width with {curves.exponent(data, k)}, but for "
-            f"{100 * curves.VISIBLE:g} % of b.",
+            f"{100 * curves.VISIBLE:g} % of its range.",
             SOURCE, float(data.rest[k]), 0.0, float(data.rest_se[k]), bias=curves.VISIBLE, samples=many,
         )
         for k, size in enumerate(FITTED)
@@ -108,8 +103,8 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
         *claims,
         curves.there(
             "width/law-ends",
-            f"With {int(data['members'][-1])} members it is none: the widest networks are worse than narrower ones.",
-            SOURCE, curves.far(data, "turn"), many,
+            f"From {_first(data)} members on it is none: the widest networks are worse than narrower ones.", SOURCE,
+            curves.far(data, "turn", -1), many,
         ),
     ]  # fmt: skip
 
@@ -118,12 +113,12 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
     """Before and after calibration; calibrated loss against width for several sizes of the ensemble."""
     descent, sizes = axes
     width = data["width"]
-    descent.axvline(config.widths[curves.places(data).peak], color="0.8", lw=0.9, zorder=0)
-    look.points(descent, width, data.nll[:, 0], data.nll_se[:, 0], "one network", color=1)
+    descent.axvline(config.widths[curves.at(data).peak], color="0.8", lw=0.9, zorder=0)
+    look.points(descent, width, data.nll, data.nll_se, "one network", color=1)
     look.points(descent, width, data.calibrated[:, 0], data.calibrated_se[:, 0], "calibrated", color=0)
     dense = np.geomspace(config.widths[0], config.widths[-1], 80)
-    law = [float(data[name][0]) for name in ("limit", "slope", "exponent")]
-    look.line(descent, dense, law[0] + law[1] * dense ** -law[2], f"power law, a = {law[2]:.2f}")
+    a, law = curves.fitted(width, data.calibrated[:, 0], dense)
+    look.line(descent, dense, law, f"power law, a = {a:.2f}")
     error = descent.twinx()
     error.plot(width, data.error, "--", color="0.6", lw=1)
     error.set_ylim(0, 1.2)
@@ -142,14 +137,21 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
 def _apart(widths: Floats, loss: Floats, error: Floats) -> Any:
     """The logarithm of the width at the top of the loss behind its first dip, over that of vanishing error."""
     logs = np.log(widths)
-    start = int(loss[: int((error < curves.REACHED).argmax()) + 1].argmin())
+    start = int(loss[: int((error < places.REACHED).argmax()) + 1].argmin())
     k = int(np.clip(start + loss[start:].argmax(), 1, len(loss) - 2))
     # The parabola through the highest point and its neighbours, which are not evenly spaced.
     bend, slope, _ = np.polyfit(logs[k - 1 : k + 2] - logs[k], loss[k - 1 : k + 2], 2)
     top = logs[k] - slope / (2 * bend) if bend < 0 else logs[k]
-    return np.clip(top, logs[k - 1], logs[k + 1]) - curves.vanishing(widths, error)
+    return np.clip(top, logs[k - 1], logs[k + 1]) - places.vanishing(widths, error)
 
 
-def _others(losses: Floats, replicate: int) -> int:
-    """The best width for all other teachers."""
-    return int(np.delete(losses, replicate, axis=0).mean(axis=0).argmin())
+def _turn(losses: Floats, replicate: int) -> Floats:
+    """Loss of the widest networks less that at the width that all other teachers find best (size)."""
+    best = np.delete(losses, replicate, axis=0).mean(axis=0).argmin(axis=0)
+    return losses[replicate, -1] - np.take_along_axis(losses[replicate], best[None], axis=0)[0]
+
+
+def _first(data: Any) -> int:
+    """The least number of members from which on the widest networks are worse for certain."""
+    uncertain = [k for k in range(data.sizes["members"]) if curves.far(data, "turn", k) < 4]
+    return int(data["members"][min(max(uncertain, default=-1) + 1, data.sizes["members"] - 1)])

@@ -1,0 +1,55 @@
+"""Three places along the widths, from where the training error vanishes."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from simlab.errors import InputError
+from simlab.studies.ensemble_power_laws.config import Config
+
+REACHED = 0.05
+"""Training error below which networks are said to interpolate: half-way down its last step, on widths a factor 1.3 to
+1.5 apart."""
+
+
+class Ends(NamedTuple):
+    """Places of three widths: half of the interpolation width or less, the interpolation width, the widest."""
+
+    narrow: int
+    peak: int
+    wide: int
+
+
+def crossing(config: Config, error: Any) -> None:
+    """Refuse widths among which the training error (width) does not fall below REACHED."""
+    if not error[0] > REACHED > error[-1]:
+        raise _refusal(f"falls from {100 * error[0]:.2g} to {100 * error[-1]:.2g} %")
+
+
+def ends(config: Config, error: Any) -> Ends:
+    """The interpolation width is the one nearest to where the training error (width) falls below REACHED."""
+    crossing(config, error)
+    widths = np.array(config.widths)
+    place = vanishing(widths, error)
+    peak = int(abs(np.log(widths) - place).argmin())
+    below = np.flatnonzero(2 * widths <= widths[peak])
+    if not len(below) or 4 * widths[peak] > widths[-1]:
+        raise _refusal(f"reaches {100 * REACHED:g} % near {np.exp(place):.0f} hidden units")
+    return Ends(int(below[-1]), peak, len(widths) - 1)
+
+
+def vanishing(widths: Any, error: Any) -> float:
+    """The logarithm of the width at which the training error falls below REACHED, between widths by its logarithm."""
+    j = max(1, int((error < REACHED).argmax()))
+    before, after = np.log(np.maximum(error[j - 1 : j + 1], 1e-9))
+    low, high = np.log(widths[j - 1 : j + 1])
+    return float(low + (before - np.log(REACHED)) / (before - after) * (high - low))
+
+
+def _refusal(told: str) -> InputError:
+    return InputError(
+        f"widths: the training error {told}, and this study needs the width where it reaches {100 * REACHED:g} %, one "
+        "of half of that and one of four times as much; add widths, or change training or epochs."
+    )
