@@ -18,6 +18,7 @@ from simlab.ensembles.calibration import (
 from simlab.ensembles.errors import bootstrap, crossed
 from simlab.ensembles.metrics import CalibrationError, brier, deep_ensemble_equivalent, ece, error
 from simlab.ensembles.power_law import Comparison, Forecast, PowerLaw, compare_exponent, fit_power_law
+from simlab.ensembles.power_laws import PowerLaws, power_laws
 from simlab.ensembles.split import Prediction, Split, best_split, iso_budget, predict_split, regret
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Curve",
     "Forecast",
     "PowerLaw",
+    "PowerLaws",
     "Prediction",
     "Split",
     "average",
@@ -47,6 +49,7 @@ __all__ = [
     "nested",
     "nll",
     "partition",
+    "power_laws",
     "predict_split",
     "regret",
     "temperature",

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from simlab.device import Device
 from simlab.ensembles.calibration import cross_validated_nll
-from simlab.nn.calibration import labels_of, log_softmax, nll, temperature
+from simlab.nn.calibration import labels_of, log_softmax, nll, temperature, tempered
 
 Array = Any
 SPAN, PLACES, GOLDEN = 3.0, 25, 40
@@ -28,13 +28,13 @@ def average(log_probs: Array, tau: Array | float = 1.0) -> Array:
 
     log_probs (..., member, example, class). tau is a temperature before averaging, a number or (..., member) or (...,
     1); one after averaging is the business of `nll` and `calibrate`. No probability is formed that could underflow.
-    ValueError where there is no member.
+    ValueError where there is no member, and for a tau that is not positive.
     """
     xp = Device.of(log_probs).xp
     members = _members(log_probs)
     tau = xp.asarray(tau, dtype=log_probs.dtype)
     if tau.ndim or bool(tau != 1):
-        log_probs = log_softmax(log_probs / tau[..., None, None])
+        log_probs = log_softmax(tempered(log_probs, tau))
     if members == 1:
         return log_probs[..., 0, :, :]
     largest = log_probs.max(axis=-3, keepdims=True)
@@ -50,10 +50,11 @@ def partition(members: int, n: int) -> NDArray[np.int64]:
 
     The groups are laid end to end around a circle of the members until they close: lcm(members, n)/n groups. Any
     members // n neighbouring groups share no member and are independent; where n divides `members` all are.
-    ValueError where n is not in 1 ... members.
+    ValueError where n is not a whole number in 1 ... members.
     """
-    if not 1 <= n <= members:
+    if not (1 <= n <= members and n == int(n)):
         raise ValueError(f"n must be in 1 ... {members}, the number of members, got {n}.")
+    n = int(n)
     return np.arange(math.lcm(members, n), dtype=np.int64).reshape(-1, n) % members
 
 
@@ -72,7 +73,7 @@ def nested(log_probs: Array, sizes: Iterable[int]) -> Iterator[Array]:
     1, 2, 4 ... together cost as much as two of them alone. Averages stay in memory until the last.
     """
     members, made = _members(log_probs), {1: log_probs}
-    for n in map(int, sizes):
+    for n in sizes:
         even = len(partition(members, n)) * n == members
         part = max(k for k in made if k == 1 or (even and n % k == 0))
         groups = made[n] if n in made else ensembles(made[part], n // part)
@@ -104,10 +105,12 @@ def curve(
     Points of one curve share members. For errors that know this, cut the members into blocks on an axis in front: the
     curves of blocks are independent given the training and the test data, and `simlab.statistics.joint_mean` or
     `jackknife` over the blocks has their covariance; over teachers, with data of their own, it has all of it.
-    ValueError for labels that are no classes, sizes that are not in 1 ... members, or another number of members in
-    validation.
+    ValueError for labels that are no classes, sizes that are none or not whole numbers in 1 ... members, or another
+    number of members in validation.
     """
-    xp, sizes = Device.of(log_probs).xp, [int(n) for n in sizes]
+    xp, sizes = Device.of(log_probs).xp, list(sizes)
+    if not sizes:
+        raise ValueError("sizes must hold at least one number of members.")
     labels = labels_of(log_probs[..., 0, :, :], labels)[..., None, :]
     if validation is not None:
         if _members(validation[0]) != _members(log_probs):

@@ -10,7 +10,7 @@ from typing import Any
 
 from simlab import random
 from simlab.device import Device
-from simlab.nn.calibration import calibrated_nll, labels_of, log_softmax, nll, temperature
+from simlab.nn.calibration import LEAST, calibrated_nll, labels_of, log_softmax, nll, temperature, tempered
 
 __all__ = ["calibrate", "calibrated_nll", "cross_validated_nll", "nll", "temperature", "validation_excess"]
 
@@ -18,9 +18,8 @@ Array = Any
 
 
 def calibrate(log_probs: Array, tau: Array | float) -> Array:
-    """The logarithm of softmax(log_probs / tau), (..., example, class), for tau a number or (...)."""
-    xp = Device.of(log_probs).xp
-    return log_softmax(log_probs / xp.asarray(tau, dtype=log_probs.dtype)[..., None, None])
+    """The logarithm of softmax(log_probs / tau), (..., example, class), for tau a number or (...), above 0."""
+    return log_softmax(tempered(log_probs, tau))
 
 
 def cross_validated_nll(log_probs: Array, labels: Array, repeats: int = 5, folds: int = 2, seed: int = 0) -> Array:
@@ -61,6 +60,7 @@ def validation_excess(log_probs: Array, labels: Array, size: int) -> Array:
     labels, scores = labels_of(log_probs, labels), log_probs.astype(xp.float64)
     scores = scores - scores.max(axis=-1, keepdims=True)
     p = xp.exp(calibrate(scores, temperature(scores, labels)))
+    scores = xp.maximum(scores, LEAST)  # a class without a chance adds nothing to a mean
     mean = (p * scores).sum(axis=-1)
     curvature = ((p * scores * scores).sum(axis=-1) - mean * mean).mean(axis=-1)
     slope = mean - xp.take_along_axis(scores, labels[..., None], axis=-1)[..., 0]

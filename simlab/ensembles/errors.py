@@ -44,7 +44,11 @@ def crossed(losses: Array) -> Estimate:
 
 
 def bootstrap(
-    samples: Array, estimator: Callable[[Array], Any], axes: Sequence[int] = (0,), resamples: int = 200, seed: int = 0
+    samples: Array,
+    estimator: Callable[[Array], Any],
+    axes: Sequence[int] | int = 0,
+    resamples: int = 200,
+    seed: int = 0,
 ) -> Estimate:
     """estimator(samples) with its standard deviation over resampled samples: each of the axes is resampled on its own.
 
@@ -57,6 +61,7 @@ def bootstrap(
     xp = device.xp
     if resamples < 2:
         raise ValueError(f"resamples must be at least 2, got {resamples}.")
+    axes = (axes,) if isinstance(axes, int) else axes
     if any(samples.shape[axis] < 2 for axis in axes):
         raise ValueError(f"each of the axes {tuple(axes)} must have at least two entries, got {tuple(samples.shape)}.")
     found = []

@@ -88,8 +88,13 @@ class PowerLaw(NamedTuple):
         return f"PowerLaw(y = {self.c:.4g} + {self.b:.4g} n^-{self.a:.4g}; at {self.level:g}: {intervals})"
 
     def predict(self, n: ArrayLike) -> Forecast:
-        """The law at any n, also beyond the data: of the law itself, without the error of a new measurement."""
+        """The law at any n, also beyond the data: of the law itself, without the error of a new measurement.
+
+        ValueError for an n that is not positive.
+        """
         wanted = host(n)
+        if not (wanted > 0).all():
+            raise ValueError("n must be positive numbers of members; infinity gives the limit.")
         value = self.c + self.b * wanted**-self.a
         ends = np.array([_interval(self, *self.accepted.at(one), below=one == np.inf) for one in wanted.ravel()])
         ends = ends.reshape(*wanted.shape, 2)

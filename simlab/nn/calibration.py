@@ -15,6 +15,8 @@ ROUNDING = 1e-14
 """Of numbers up to LARGEST: an interval this short has no middle."""
 FLAT = 1e-200
 """A curvature below it is no divisor: every softmax is one or nought in double precision."""
+LEAST = -1e100
+"""Logit of a class without a chance, for -inf: its square is a number, its softmax nought at any temperature."""
 ITERATIONS = 100
 BLOCK = {"cpu": 2**17, "gpu": 2**24}
 """Logits at a time: on the CPU a block and its exponentials stay in the cache, on a card it fills the card."""
@@ -43,14 +45,29 @@ def labels_of(logits: Array, labels: Array) -> Array:
     return Device.of(logits).xp.broadcast_to(labels, rows)
 
 
+def tempered(logits: Array, tau: Array | float) -> Array:
+    """Logits (..., n, classes) over tau, a number or (...); ValueError for a tau that is not positive, or does not fit.
+
+    NaN may pass: it is the temperature of logits with NaN.
+    """
+    xp = Device.of(logits).xp
+    tau = xp.asarray(tau, dtype=logits.dtype)
+    lead = logits.shape[:-2]
+    if tau.ndim > len(lead) or any(a not in (1, b) for a, b in zip(tau.shape[::-1], lead[::-1], strict=False)):
+        raise ValueError(f"tau must be a number or have shape {lead}, got {tau.shape}.")
+    if bool((tau <= 0).any()):
+        raise ValueError(f"tau must be positive, got {float(tau.min()):g}.")
+    return logits / tau[..., None, None]
+
+
 def nll(logits: Array, labels: Array, tau: Array | float = 1.0) -> Array:
     """-mean log softmax(logits / tau) at the labels, (...).
 
     logits (..., n, classes), labels (n) or (..., n), tau a number or (...).
-    ValueError for labels of another shape, that are no integers, or that are no classes.
+    ValueError for labels of another shape, that are no integers, or that are no classes, and for a tau not above 0.
     """
     xp, labels = Device.of(logits).xp, labels_of(logits, labels)
-    z = _classes_first(logits / xp.asarray(tau, dtype=logits.dtype)[..., None, None], xp)
+    z = _classes_first(tempered(logits, tau), xp)
     z -= z.max(axis=0)
     taken = xp.take_along_axis(z, labels[None], axis=0)[0]
     return (xp.log(xp.exp(z).sum(axis=0)) - taken).mean(axis=-1)
@@ -95,6 +112,7 @@ def _temperature(logits: Array, labels: Array, xp: Any) -> Array:
     """The temperatures (group) of one block: logits (group, n, classes), labels (group, n)."""
     z = _classes_first(logits.astype(xp.float64), xp)
     z -= z.max(axis=0)  # logits of at most 0 cannot overflow
+    xp.maximum(z, LEAST, out=z)
     target = xp.take_along_axis(z, labels[None], axis=0)[0].mean(axis=-1)
     mean = z.mean(axis=0)
     curvature = ((z * z).mean(axis=0) - mean * mean).mean(axis=-1)

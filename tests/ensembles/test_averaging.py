@@ -48,6 +48,25 @@ def test_averages_are_means_of_probabilities(seed: int, count: int, tau: float) 
     np.testing.assert_allclose(ens.average(logs, each), ens.average(apart), rtol=1e-13)
 
 
+@given(SEEDS, st.sampled_from([6, 8, 12]))
+def test_nested_averages_are_those_of_each_size(seed: int, count: int) -> None:
+    logs, _ = members(seed, (2, count, 5, 3))
+    sizes = [1, 2, 3, 4, 6]
+    for n, found in zip(sizes, ens.nested(logs, sizes), strict=True):
+        np.testing.assert_allclose(found, ens.ensembles(logs, n), rtol=1e-12)  # rounding
+    with pytest.raises(ValueError, match=f"n must be in 1 ... {count}"):
+        list(ens.nested(logs, [2, count + 1]))
+
+
+def test_a_class_without_a_chance_changes_nothing() -> None:
+    logs, labels = members(1, (40, 3))
+    never = np.concatenate([logs, np.full((40, 1), -np.inf)], axis=-1)
+    assert np.isclose(
+        ens.temperature(never, labels), ens.temperature(logs, labels), rtol=1e-12
+    )  # other places, one end
+    assert np.isclose(ens.validation_excess(never, labels, 100), ens.validation_excess(logs, labels, 100), rtol=1e-9)
+
+
 def test_averages_are_safe_where_probabilities_underflow() -> None:
     logs = np.array([[[0.0, -2000.0]], [[0.0, -2001.0]]], np.float32)
     found = ens.average(logs)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.optimize import curve_fit, minimize
 
-from simlab.ensembles import PowerLaw, compare_exponent, fit_power_law
+from simlab.ensembles import PowerLaw, compare_exponent, fit_power_law, power_laws
 from simlab.ensembles.power_law import RANGE
 
 N = np.array([1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64])
@@ -173,3 +173,14 @@ def test_a_law_shows_itself_in_a_line() -> None:
     text = repr(fit_power_law(N, law(N), np.full(len(N), 0.01)))
     assert "y = 0.75 + 0.25 n^-0.7" in text
     assert "\n" not in text
+
+
+def test_many_laws_at_once_are_those_of_the_fit() -> None:
+    rng = np.random.default_rng(2)
+    n = np.array([1, 2, 3, 4, 8, 16])
+    y = 0.8 + 0.2 * n ** -rng.uniform(0.3, 1.2, (4, 1)) + 0.002 * rng.normal(size=(4, 6))
+    found = power_laws(n, y)
+    for k, curve in enumerate(y):
+        fit = fit_power_law(n, curve)
+        # The last grid is 1e-8 apart, and b and c follow a.
+        np.testing.assert_allclose([found.a[k], found.b[k], found.c[k]], [fit.a, fit.b, fit.c], rtol=1e-6)

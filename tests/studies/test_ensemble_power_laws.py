@@ -201,17 +201,6 @@ def test_the_law_at_any_temperature_is_that_of_close_members() -> None:
         assert np.isclose((loss[0] - loss[1]) / (1 - 1 / 16), law.b[0], rtol=0.02)
 
 
-def test_many_laws_at_once_are_those_of_the_fit() -> None:
-    rng = np.random.default_rng(2)
-    n = np.array([1, 2, 3, 4, 8, 16])
-    y = 0.8 + 0.2 * n ** -rng.uniform(0.3, 1.2, (4, 1)) + 0.002 * rng.normal(size=(4, 6))
-    found = curves.laws(n, y)
-    for k, curve in enumerate(y):
-        fit = ensembles.fit_power_law(n, curve)
-        # The last grid is 1e-8 apart, and b and c follow a.
-        np.testing.assert_allclose([found.a[k], found.b[k], found.c[k]], [fit.a, fit.b, fit.c], rtol=1e-6)
-
-
 REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
     "members that are no power of two": ({"members": 48}, ["members = 48", "power of two"]),
     "widths that do not rise": ({"widths": (8, 12, 12, 24, 48, 96)}, ["widths", "rise"]),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simlab.claims import Claim, quantity
-from simlab.ensembles import best_split
-from simlab.ensembles.power_law import RANGE
+from simlab.ensembles import best_split, power_laws
 from simlab.quantities import Variables, given
 from simlab.studies.ensemble_power_laws import places, pool
 from simlab.studies.ensemble_power_laws.config import Config
@@ -18,8 +17,6 @@ from simlab.studies.ensemble_power_laws.places import Ends
 Floats = NDArray[np.float64]
 VISIBLE = 0.03
 """What counts as a deviation from a law, over the range of the curve: the size of a point on a figure of it."""
-PLACES, ZOOMS = 61, 6
-"""Exponents of a grid, and grids: the last one is a factor 1 + 1e-8 apart."""
 
 NAMES = {"narrow": "half the interpolation width", "peak": "the interpolation width", "wide": "the largest width"}
 """Three places along the widths, in words."""
@@ -47,51 +44,20 @@ def named(data: Any) -> list[tuple[str, str, int]]:
     return [(name, NAMES[name], place) for name, place in at(data)._asdict().items()]
 
 
-class Laws(NamedTuple):
-    """c + b n^-a of each curve, and the root mean square of what is left."""
-
-    a: Floats
-    b: Floats
-    c: Floats
-    residual: Floats
-
-
-def laws(n: Any, losses: Floats) -> Laws:
-    """Power laws of many curves (..., size) at once, as `fit_power_law` without errors and without intervals.
-
-    The least sum of squares over a grid of ln a, then over ever finer ones around it: a jackknife asks for hundreds.
-    """
-    n, curves = np.asarray(n, float), np.reshape(losses, (-1, np.shape(losses)[-1]))
-    low, high = np.log(RANGE)
-    centre, reach = np.full(len(curves), (low + high) / 2), (high - low) / 2
-    for _ in range(ZOOMS):
-        a = np.exp(np.clip(centre[:, None] + reach * np.linspace(-1, 1, PLACES), low, high))
-        x = n ** -a[..., None]  # (curve, place, size)
-        x -= x.mean(axis=-1, keepdims=True)
-        y = (curves - curves.mean(axis=-1, keepdims=True))[:, None]
-        b = (x * y).sum(axis=-1) / (x * x).sum(axis=-1)
-        squares = ((y - b[..., None] * x) ** 2).mean(axis=-1)
-        best = squares.argmin(axis=-1)[:, None]
-        a, b, least = (np.take_along_axis(part, best, axis=-1)[:, 0] for part in (a, b, squares))
-        centre, reach = np.log(a), 2 * reach / PLACES
-    c = curves.mean(axis=-1) - b * (n ** -a[:, None]).mean(axis=-1)
-    return Laws(*(part.reshape(np.shape(losses)[:-1]) for part in (a, b, c, np.sqrt(least))))
-
-
 def fitted(n: Any, losses: Any, dense: Any) -> tuple[float, Floats]:
     """The exponent of one curve (size) and its law at other places, for a figure."""
-    a, b, c, _ = laws(n, np.asarray(losses, float))
+    a, b, c, _ = power_laws(n, np.asarray(losses, float))
     return float(a), c + b * np.asarray(dense, float) ** -a
 
 
 def exponents(n: Any, losses: Floats) -> Floats:
     """The exponent a of c + b n^-a for each curve (..., size)."""
-    return laws(n, losses).a
+    return power_laws(n, losses).a
 
 
 def residual(n: Any, losses: Floats) -> Floats:
     """Root mean square of what is left of each curve (..., size) beside its power law, over the curve's range."""
-    return laws(n, losses).residual / np.ptp(losses, axis=-1)
+    return power_laws(n, losses).residual / np.ptp(losses, axis=-1)
 
 
 def straight(x: Any, losses: Floats) -> Floats:

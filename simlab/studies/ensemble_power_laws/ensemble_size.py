@@ -14,6 +14,7 @@ import xarray as xr
 from simlab import plot as look
 from simlab.claims import Claim
 from simlab.device import Device
+from simlab.ensembles import power_laws
 from simlab.progress import Progress
 from simlab.quantities import given, measured, predicted
 from simlab.statistics import jackknife, mean
@@ -50,7 +51,7 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     found |= measured("late", "width", tail, f"exponent of the last {TAIL} sizes")
     ahead = curves.exponents(n[-TAIL:], own.foretold.mean(axis=0)[:, -TAIL:])
     found |= given("late_foretold", "width", ahead, "the same of the envelope")
-    above = jackknife(own.calibrated[:, three], lambda m: m - curves.laws(n, m).c[..., None])
+    above = jackknife(own.calibrated[:, three], lambda m: m - power_laws(n, m).c[..., None])
     found |= measured("above", ("end", "members"), above, "calibrated NLL less c of its power law", "nat")
     rest = jackknife(own.calibrated, lambda m: curves.residual(n, m))
     found |= measured("rest", "width", rest, "residual of the power law over its range")

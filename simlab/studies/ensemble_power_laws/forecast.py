@@ -14,7 +14,7 @@ import xarray as xr
 from simlab import plot as look
 from simlab.claims import Claim
 from simlab.device import Device
-from simlab.ensembles import best_split, fit_power_law, predict_split
+from simlab.ensembles import best_split, fit_power_law, power_laws, predict_split
 from simlab.errors import InputError
 from simlab.progress import Progress
 from simlab.quantities import given, measured, predicted
@@ -131,7 +131,7 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
 def _forecast(config: Config, n: Any, losses: Floats) -> Floats:
     """The last point of each curve (..., size), from the law of its first ones."""
     known = n <= config.cheap
-    law = curves.laws(n[known], losses[..., known])
+    law = power_laws(n[known], losses[..., known])
     return law.c + law.b * float(n[-1]) ** -law.a
 
 

@@ -10,7 +10,7 @@ import xarray as xr
 from simlab import plot as look
 from simlab.claims import Claim
 from simlab.device import Device
-from simlab.ensembles import best_split
+from simlab.ensembles import best_split, power_laws
 from simlab.errors import InputError
 from simlab.progress import Progress
 from simlab.quantities import given, measured, predicted
@@ -61,7 +61,7 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     found |= measured(
         "exponent", (), jackknife(loss, lambda m: curves.exponents(budgets, m)), "exponent of the envelope"
     )
-    rest = jackknife(loss, lambda m: curves.laws(budgets, m).residual / np.ptp(m))
+    rest = jackknife(loss, lambda m: power_laws(budgets, m).residual / np.ptp(m))
     found |= measured("rest", (), rest, "residual of the envelope's law over its range")
     return xr.Dataset(found)
 
