@@ -8,12 +8,12 @@ REMARKS = """## Where this departs from the talk
 * **"A clear power law."** The calibrated loss is c + b n^-a to one per cent of its range at every width, and neither
   1/n nor a logarithm comes near where networks interpolate. But there the exponent itself rises with n, towards the 1
   of theory: a is an average over the sizes at hand.
-* **Why a < 1.** At temperature 1 the loss falls as 1/n, with the b that the spread of other members foretells, without
-  a fit. The best temperature falls as n grows, most of all where networks interpolate, and there a is least. The laws
-  of the members at all temperatures foretell what a moving temperature gains, from 0.0006 nat at the largest width to
-  0.025 at interpolation, and their envelope the exponents of large n. For fewer members than about eight the series
-  behind them means nothing. With the temperature held where it ends the exponents are 0.93 to 1.03: near 1, and at
-  the largest widths below it by ten standard errors.
+* **Why a < 1.** At temperature 1 the loss falls as 1/n, with the b that the spread of other members foretells,
+  without a fit. The best temperature falls as n grows, most of all where networks interpolate, and there a is least.
+  The laws of the members at all temperatures foretell to a tenth what a moving temperature gains four members, from
+  0.001 nat at the largest width to 0.03 at interpolation, and their envelope has the exponents of eight members and
+  more to 0.1. For one to three members the series behind them means nothing. With the temperature held where it ends
+  the exponents are 0.94 to 1.02: near 1, and at the largest widths below it by ten standard errors.
 * **"Calibration removes double descent."** It does here: over widths where the plain loss rises the calibrated one
   falls. "Interpolation" is a training error below 5 %; at the peak of the loss it is still three per cent.
 * **"Power law wrt width."** It holds for one and two members, over widths a factor 32 apart. For large ensembles it
@@ -23,10 +23,10 @@ REMARKS = """## Where this departs from the talk
   one for all widths: with one for each the wide networks may gain. Six budgets do not tell the envelope's power law
   from a logarithm.
 * **"Optimal split prediction."** Laws of up to four members promise too much for large ensembles, for the exponent
-  rises with n, most of all at the interpolation width: there intervals of 95 % cover far less often, and ever less
-  the further they look; at the largest width they are right. The loss is flat around the best split, and so the split
-  that these laws pick costs little. Always taking the widest of the networks that laws were fitted to costs even
-  less.
+  rises with n, most of all at the interpolation width. Their intervals of 95 % are right at the largest widths, but
+  cover half of the time at interpolation, and less the further they look. The loss is flat around the best split, and
+  so the split that these laws pick costs little. Always taking the widest of the networks that laws were fitted to
+  costs even less.
 * **Linear theory** has the exact 1/n of squared losses and the spread that peaks at interpolation. With as little ridge
   and as much noise as here it wants more members for larger budgets, too; near the best ridge it wants one network.
   Its E_inf rises where that of networks falls. It has no temperature, and so no exponent below 1.
