@@ -98,8 +98,8 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
         ),
         Claim.equals(
             "forecast/coverage",
-            f"There intervals of {100 * LEVEL:g} % from one teacher's small ensembles cover that share of its large "
-            f"ones; for {last} members they are {100 * float(data.reach[-1]):.0f} % of what members gain.",
+            f"At that width intervals of {100 * LEVEL:g} % from one teacher's small ensembles cover that share of its "
+            f"large ones; for {last} members they are {100 * float(data.reach[-1]):.0f} % of what members gain.",
             SOURCE, float(data.covered[wide]), LEVEL, float(data.covered_se[wide]), bias=LOST, resolution=LEVEL / 2,
             samples=many,
         ),
