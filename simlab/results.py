@@ -34,7 +34,7 @@ DIMS = {
     "range": "ranges of neighbouring widths", "examples": "sample sizes", "epoch": "steps of gradient descent",
     "members": "numbers of members of an ensemble", "budget": "budgets of parameters", "stage": "stages of training",
     "contest": "budgets of one network against two", "ahead": "sizes of ensembles that were foretold",
-    "end": "places among the widths", "few": "sizes of small ensembles",
+    "end": "places among the widths", "claimed": "effects that are claimed", "few": "sizes of small ensembles",
     "part": "ranges of widths, of one network and of infinitely many",
     "model": "nets of a stack", "product": "products of learning rate and weight decay", "contrast": "differences",
     "setting": "learning rates, weight decays and what else tells runs apart", "variant": "ways of training",

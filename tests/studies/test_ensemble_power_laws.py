@@ -136,6 +136,8 @@ CASES = {
         "forecast/coverage forecast/wide"),
     "errors of small ensembles are taken for a third of what they are": Broken(
         lambda p: p._replace(blocks_covariance=p.blocks_covariance / 9), ("forecast",), "forecast/coverage"),
+    "errors of small ensembles are taken for ten times what they are": Broken(
+        lambda p: p._replace(blocks_covariance=100 * p.blocks_covariance), ("forecast",), "forecast/length"),
     "few narrow networks are luckier than many": Broken(
         lambda p: p._replace(calibrated=lucky(p.calibrated)), ("forecast",), "forecast/regret"),
     "widths past interpolation go on to help large ensembles": Broken(
@@ -169,7 +171,7 @@ def test_networks_that_do_not_learn_are_told(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_temperatures_come_from_the_validation_data(monkeypatch: pytest.MonkeyPatch) -> None:
     """Other test labels change losses and leave every temperature as it is."""
-    settled = config(widths=(4, 6, 8, 12, 16, 24), epochs=2, members=16)
+    settled = config(widths=(4, 6, 8, 12, 16, 24), epochs=2, members=32)
     own = task.teacher(settled, 0, Device.open("cpu"))
     answers = pool._train(settled, own, 8, Device.open("cpu"))
     one = pool._measure(settled, own, answers)
@@ -206,7 +208,9 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
     "widths that do not rise": ({"widths": (8, 12, 12, 24, 48, 96)}, ["widths", "rise"]),
     "budgets that do not rise": ({"budgets": (4000, 2000, 8000, 9000)}, ["budgets", "rise"]),
     "a budget below one network": ({"budgets": (10, 2000, 4000, 8000)}, ["budgets", "226"]),
-    "no ensemble left to foretell": ({"members": 16, "cheap": 16}, ["cheap = 16", "members"]),
+    "no ensemble left to foretell": ({"cheap": 16}, ["cheap = 16", "members"]),
+    "a least budget that buys too many": ({"budgets": (8000, 9000, 10000, 12000)}, ["budgets", "the least"]),
+    "a largest budget that buys too many": ({"budgets": (7000, 8000, 12000, 26000)}, ["budgets", "largest"]),
     "no budget left to foretell": ({"budgets": (1000, 2000, 3000, 5000)}, ["budgets", "forecast"]),
     "a file that is not there": ({"data": Path("none.npz")}, ["none.npz"]),
 }
@@ -226,7 +230,7 @@ def test_a_users_own_data_run(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(900, 12))
     np.savez(tmp_path / "own.npz", x=x, y=(x @ rng.normal(size=(12, 3))).argmax(axis=1))
-    found = claims("digits", data=tmp_path / "own.npz", splits=8, members=16, epochs=5)
+    found = claims("digits", data=tmp_path / "own.npz", splits=8, members=32, epochs=5)
     assert set(found) == {f"digits/{name}" for name in ("calibration", "fixed-temperature", "law", "several-beat-one")}
 
 

@@ -10,30 +10,31 @@ REMARKS = """## Where this departs from the talk
   of theory: a is an average over the sizes at hand.
 * **Why a < 1.** At temperature 1 the loss falls as 1/n, with the b that the spread of other members foretells,
   without a fit. The best temperature falls as n grows, most of all where networks interpolate, and there a is least.
-  The laws of the members at all temperatures foretell to a tenth what a moving temperature gains four members, from
+  The laws of the members at all temperatures foretell to an eighth what a moving temperature gains four members, from
   0.001 nat at the largest width to 0.03 at interpolation, and their envelope has the exponents of eight members and
-  more to 0.1. For one to three members the series behind them means nothing. With the temperature held where it ends
-  the exponents are 0.94 to 1.02: near 1, and at the largest widths below it by ten standard errors.
+  more to 0.1. For one to three members the series behind them means nothing where networks interpolate. With the
+  temperature held where it ends the exponents are 0.94 to 1.02: near 1, and at the largest widths below it by ten
+  standard errors.
 * **"Calibration removes double descent."** It does here: over widths where the plain loss rises the calibrated one
-  falls. "Interpolation" is a training error below 5 %; at the peak of the loss it is still three per cent.
+  falls. "Interpolation" is a training error below 5 %; at 24 hidden units, where the loss is highest, it is 3.5 %.
 * **"Power law wrt width."** It holds for one and two members, over widths a factor 32 apart. For large ensembles it
-  does not: from the interpolation width on wider networks are less diverse, and their ensembles are worse. The talk
-  says nothing of this.
+  does not: beyond 32 hidden units, a step past interpolation, wider networks are less diverse, and their ensembles
+  are worse. The talk says nothing of this.
 * **"Memory split effect."** The best width hardly moves, the members take what the budget brings. The weight decay is
-  one for all widths: with one for each the wide networks may gain. Six budgets do not tell the envelope's power law
-  from a logarithm.
+  one for all widths: with one for each the wide networks may gain. A power law is within one per cent of the range of
+  the envelope; a line in ln B leaves nine.
 * **"Optimal split prediction."** Laws of up to four members promise too much for large ensembles, for the exponent
-  rises with n, most of all at the interpolation width. Their intervals of 95 % are right at the largest widths, but
-  cover half of the time at interpolation, and less the further they look. The loss is flat around the best split, and
-  so the split that these laws pick costs little. Always taking the widest of the networks that laws were fitted to
-  costs even less.
-* **Linear theory** has the exact 1/n of squared losses and the spread that peaks at interpolation. With as little ridge
-  and as much noise as here it wants more members for larger budgets, too; near the best ridge it wants one network.
-  Its E_inf rises where that of networks falls. It has no temperature, and so no exponent below 1.
+  rises with n, most of all at the interpolation width. Their intervals of 95 % always cover at the largest widths,
+  where they are a little too long, but half of the time at interpolation, and less the further they look. The loss is
+  flat around the best split, and so the split that these laws pick costs little. Always taking the widest of the
+  networks that laws were fitted to costs even less.
+* **Linear theory** has the exact 1/n of squared losses and the spread that peaks at interpolation. With as little
+  ridge and as much noise as here it wants more members for larger budgets, too; near the best ridge it wants one or a
+  few. Its E_inf rises where that of networks falls. It has no temperature, and so no exponent below 1.
 * **Digits.** Shuffles of 1,797 images are not independent data: their error bars leave out the choice of the images.
 * Error bars are from the spread over teachers, and bounds use Student's law for that many of them. A temperature from
-  1,500 examples costs 0.0003 to 0.0004 nat of a network's loss: a hundredth of b at the largest width, less
-  elsewhere.
+  1,500 examples costs 0.0003 to 0.0004 nat of a network's loss: a hundredth of what members gain at the largest width,
+  less elsewhere.
 """
 
 STUDY = Study(

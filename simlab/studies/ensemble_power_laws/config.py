@@ -19,7 +19,7 @@ class Config(BaseConfig):
     teachers: int = Field(16, ge=8, le=10000)
     """Independent teachers, each with training, validation and test data and a pool of networks of its own: error bars
     come from their spread. All scenes but `digits`."""
-    members: int = Field(64, ge=16, le=1024)
+    members: int = Field(64, ge=32, le=1024)
     """Networks of every width for each teacher, a power of two. The largest memory is that of one width of one teacher:
     some 24 bytes for each member, test example and class, 46 MB as it is here."""
     widths: Widths = Field((8, 12, 16, 24, 32, 48, 64, 128, 256), min_length=6, max_length=32)
@@ -37,8 +37,8 @@ class Config(BaseConfig):
     epochs: int = Field(50, ge=1, le=10000)
     """Passes over the training data, in minibatches of 50."""
     lr: float = Field(0.3, gt=0, le=10)
-    """Learning rate at the start; it falls to 0 as a cosine, with momentum 0.9. For 16 inputs; for data with
-    more of them it is smaller in proportion."""
+    """Learning rate at the start; it falls to 0 as a cosine, with momentum 0.9. For up to 16 inputs; for data
+    with more of them it is smaller in proportion."""
     weight_decay: float = Field(1e-3, ge=0, le=1)
     """Weight decay, as a term of the gradient."""
 

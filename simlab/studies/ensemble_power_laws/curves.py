@@ -1,4 +1,4 @@
-"""What scenes ask of a pool: places along the widths, exponents, differences in pairs, splits."""
+"""What scenes ask of a pool: places along the widths, laws and what is left beside them, effects, splits."""
 
 from __future__ import annotations
 
@@ -111,14 +111,14 @@ def shift(parameters: Any, n: Any, losses: Floats, budgets: Any) -> Floats:
     costs = []
     for budget, place, widths in (
         (budgets[0], 0, len(parameters)),
-        (budgets[-1], k := _few(parameters, budgets), k + 1),
+        (budgets[-1], k := fewest(parameters, budgets), k + 1),
     ):
         part = parameters[:widths], n, losses[:, :widths], np.array([budget])
         costs.append(best_split(*part).losses[:, 0, place] - chosen(*part)[1][:, 0])
     return np.stack(costs, axis=1)
 
 
-def _few(parameters: Any, budgets: Any) -> int:
+def fewest(parameters: Any, budgets: Any) -> int:
     """The widest networks of which the largest budget buys as many as the smallest buys of the narrowest."""
     return int(np.flatnonzero(budgets[-1] / parameters >= budgets[0] / parameters[0])[-1])
 
@@ -126,7 +126,7 @@ def _few(parameters: Any, budgets: Any) -> int:
 def more(name: str, data: Any, text: str, source: str, samples: int) -> Claim:
     """Larger budgets want more members, from `shift`."""
     p, budgets = data["parameters"].values, data["budget"].values
-    many, few = budgets[0] / p[0], budgets[-1] / p[_few(p, budgets)]
+    many, few = budgets[0] / p[0], budgets[-1] / p[fewest(p, budgets)]
     least = min(far(data, "shift", k) for k in (0, 1))
     return there(
         name, f"{text} want more members: {many:.1f} are too many for {budgets[0]:g} parameters in all, and {few:.1f} "

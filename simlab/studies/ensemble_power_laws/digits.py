@@ -37,7 +37,6 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     p = _parameters(config)
     found: dict[str, Any] = given("width", "width", np.array(pool.few(config)), "hidden units of a network")
     found |= given("members", "members", n, "members n of an ensemble")
-    found |= given("diverged", (), int(own.diverged.sum()), "networks that left the numbers")
     found |= given("parameters", "width", p, "trained numbers of one network")
     found |= measured("calibrated", ("width", "members"), mean(own.calibrated), "NLL at the best temperature", "nat")
     warm = mean(np.log(own.tau[..., 0]).mean(axis=1))

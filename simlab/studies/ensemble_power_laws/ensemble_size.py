@@ -43,7 +43,8 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     found |= given(
         "envelope_foretold", both, own.foretold.mean(axis=0), "envelope of the laws at fixed temperatures", "nat"
     )
-    found |= measured("excess", "width", mean(own.excess), "what few validation data add to a network's loss", "nat")
+    excess = mean(own.excess.mean(axis=1))
+    found |= measured("excess", (), excess, "what few validation data add to a network's loss, mean over widths", "nat")
     a, held = (jackknife(losses, lambda m: curves.exponents(n, m)) for losses in (own.calibrated, own.fixed))
     tail = jackknife(own.calibrated[..., -TAIL:], lambda m: curves.exponents(n[-TAIL:], m))
     found |= measured("exponent", "width", a, "exponent a of n")
@@ -56,7 +57,7 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     rest = jackknife(own.calibrated, lambda m: curves.residual(n, m))
     found |= measured("rest", "width", rest, "residual of the power law over its range")
     every = np.stack([own.calibrated, own.fixed, own.foretold], axis=1)  # (teacher, 3, width, size)
-    found |= measured("contrast", "contrast", jackknife(every, lambda m: _contrasts(n, m, three)), "; ".join(CONTRASTS))
+    found |= measured("contrast", "claimed", jackknife(every, lambda m: _contrasts(n, m, three)), "; ".join(CONTRASTS))
     gains = np.stack([own.moved, own.moved_foretold], axis=1)
     found |= measured("moved", "width", mean(own.moved), "what a temperature of its own gains few members", "nat")
     found |= measured("share", "width", jackknife(gains, lambda m: m[1] / m[0]), "the gain foretold over that measured")
@@ -77,8 +78,8 @@ CONTRASTS = (
     "a at the largest width less that",
     "a at a fixed temperature less that",
     "local exponent at large n less that at small, at interpolation",
-    "residual of a line in 1/n there less that of the power law",
-    "the same for ln n",
+    "residual of a line in 1/n there, over its range, less what is visible",
+    "the same for a line in ln n",
     "tail of the envelope at the narrow width less at interpolation",
     "the same at the largest width",
 )
@@ -92,11 +93,11 @@ def _contrasts(n: Any, mean_losses: Floats, three: Ends) -> Floats:
     tail = curves.exponents(n[-TAIL:], foretold[:, -TAIL:])
     falls = -np.diff(calibrated[1][n != 3])
     local = np.log2(falls[:-1] / falls[1:])
-    half, own = len(local) // 2, curves.residual(n, calibrated[1])
+    half, rivals = len(local) // 2, [curves.straight(x, calibrated[1]) for x in (1 / n, np.log(n))]
     return np.array([
         low - peak, wide - peak, curves.exponents(n, fixed[1]) - peak,
         local[half:].mean() - local[:half].mean(),
-        curves.straight(1 / n, calibrated[1]) - own, curves.straight(np.log(n), calibrated[1]) - own,
+        *(rest - curves.VISIBLE for rest in rivals),
         tail[0] - tail[1], tail[2] - tail[1],
     ])  # fmt: skip
 
@@ -120,9 +121,10 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
         "dip-wide": (far[1], f"It is smaller there than at {curves.NAMES['wide']}."),
         "moving-temperature": (far[2], "It is larger there if the temperature stays where it ends."),
         "no-pure-law": (far[3], "The exponent itself rises with n there: the law is effective, its a an average."),
-        "no-other-law": (min(far[4], far[5]), "There the power law leaves less than c + b/n and less than c - b ln n."),
-        "envelope-dip": (min(far[6], far[7]), f"The envelope of the members' laws at fixed temperatures has the dip, "
-                         f"from n = {int(data['members'][-TAIL])} on, and no fit to any curve."),
+        "no-other-law": (min(far[4], far[5]), "Neither c + b/n nor c - b ln n comes within "
+                         f"{100 * curves.VISIBLE:g} % of its range there."),
+        "envelope-dip": (min(far[6], far[7]), "Exponents of the envelope of the members' laws at fixed temperatures, "
+                         f"from n = {int(data['members'][-TAIL])} on, have the dip, too."),
     }  # fmt: skip
     claims += [curves.there(f"ensemble_size/{name}", text, SOURCE, z, many) for name, (z, text) in told.items()]
     claims += [

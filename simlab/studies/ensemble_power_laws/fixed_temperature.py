@@ -40,7 +40,6 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     n = pool.half_sizes(config)
     found: dict[str, Any] = curves.axes(config, own)
     found |= given("members", "members", n, "members n of an ensemble")
-    found |= given("diverged", (), int(own.diverged.sum()), "networks that left the numbers")
     above = mean(own.half - own.law[..., :1])
     found |= measured("above", ("width", "members"), above, "NLL at temperature 1 less c of other members", "nat")
     text = f"{', '.join(Law._fields)} of the other half's law"

@@ -28,6 +28,8 @@ WORTH = 0.5
 """The share of what a width at random costs that a forecast may cost and still be of use."""
 LEVEL, LOST = 0.95, 0.1
 """Of the intervals of forecasts, and what they may miss it by: no law is pure, errors of few blocks are not normal."""
+SHORT = 0.5
+"""Length, over what members gain, from which on an interval says nothing."""
 SOURCE = "talk, Optimal split prediction"
 
 
@@ -38,7 +40,7 @@ def check(config: Config) -> None:
     if config.members < (small + 3) * config.cheap:
         raise InputError(
             f"cheap = {config.cheap}: members = {config.members} make too few blocks of so many to know their errors; "
-            f"at least {small + 3} are needed, so take fewer, or more members."
+            f"at least {small + 3} are needed, so take more members, or a smaller cheap."
         )
     if not len(_held_out(config)):
         raise InputError(
@@ -54,12 +56,14 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     miss = jackknife(own.calibrated, lambda m: _miss(config, n, m))
     found |= measured("miss", "width", miss, "loss of the largest ensembles less the forecast, over what they gain")
     whole = jackknife(own.calibrated, lambda m: _miss(config, n, m).mean())
-    found |= measured("excess", (), whole, "the same, mean over widths")
+    found |= measured("promise", (), whole, "the same, mean over widths")
     found |= given("ahead", "ahead", n[n > config.cheap], "members n of an ensemble that no law was fitted to")
     covered, reach = _intervals(config, n, own)
     found |= measured("covered", "width", mean(covered.mean(axis=2)), f"share of {LEVEL:g} intervals that cover")
     found |= measured("coverage", "ahead", mean(covered.mean(axis=1)), "the same, for the number of members")
-    found |= measured("reach", "ahead", mean(reach.mean(axis=1)), "length of the intervals over what members gain")
+    at_wide = mean(reach[:, curves.ends(config, own).wide])
+    found |= measured("reach", "ahead", at_wide, "length of intervals over what members gain, at the largest width")
+    found |= measured("short", (), mean(SHORT - reach[:, -1, -1]), f"how much shorter than {SHORT:g} the last ones are")
     budgets = _held_out(config)
     found |= given("budget", "budget", budgets, "budgets beyond all that laws were fitted to")
     told = {
@@ -94,19 +98,25 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
         ),
         curves.there(
             "forecast/too-good", "On average over widths it promises too much, for the exponent itself rises with n.",
-            SOURCE, curves.far(data, "excess"), many,
+            SOURCE, curves.far(data, "promise"), many,
         ),
         Claim.equals(
             "forecast/coverage",
             f"At that width intervals of {100 * LEVEL:g} % from one teacher's small ensembles cover that share of its "
-            f"large ones; for {last} members they are {100 * float(data.reach[-1]):.0f} % of what members gain.",
+            "large ones.",
             SOURCE, float(data.covered[wide]), LEVEL, float(data.covered_se[wide]), bias=LOST, resolution=LEVEL / 2,
             samples=many,
         ),
         curves.there(
+            "forecast/length",
+            f"They say something: for {last} members they are shorter than half of what members gain, "
+            f"{100 * float(data.reach[-1]):.0f} % of it.", SOURCE, curves.far(data, "short"), many,
+        ),
+        curves.there(
             "forecast/regret",
-            f"From networks of at most {_narrow(config)} hidden units it picks splits of larger budgets that cost less "
-            "than half of what a width at random costs.", SOURCE, curves.far(data, "kept"), many,
+            f"From networks of at most {_narrow(config)} hidden units it picks splits of larger budgets that cost, on "
+            "average over them, less than half of what a width at random costs.", SOURCE,
+            curves.far(data, "kept"), many,
         ),
     ]  # fmt: skip
 

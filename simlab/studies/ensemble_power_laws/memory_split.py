@@ -10,7 +10,7 @@ import xarray as xr
 from simlab import plot as look
 from simlab.claims import Claim
 from simlab.device import Device
-from simlab.ensembles import best_split, power_laws
+from simlab.ensembles import best_split
 from simlab.errors import InputError
 from simlab.progress import Progress
 from simlab.quantities import given, measured, predicted
@@ -37,6 +37,17 @@ def check(config: Config) -> None:
             f"budgets: they must lie between {own[0]}, one network of the least width, and "
             f"{middle * config.members}, {config.members} of {config.widths[len(own) // 2]} hidden units; take others."
         )
+    few = curves.fewest(own, config.budgets)
+    if not (own[0] < config.budgets[0] <= own[0] * config.members and few):
+        raise InputError(
+            f"budgets: the least must buy more than one network of {config.widths[0]} hidden units and at most "
+            f"{config.members}, and the largest as many wider ones; take budgets further apart."
+        )
+    if config.budgets[-1] > own[few] * config.members:
+        raise InputError(
+            f"budgets: the largest buys more than {config.members} networks of {config.widths[few]} hidden units, the "
+            "widest of which it buys as many as the least does of the narrowest; take a smaller least budget."
+        )
 
 
 def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
@@ -61,7 +72,7 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     found |= measured(
         "exponent", (), jackknife(loss, lambda m: curves.exponents(budgets, m)), "exponent of the envelope"
     )
-    rest = jackknife(loss, lambda m: power_laws(budgets, m).residual / np.ptp(m))
+    rest = jackknife(loss, lambda m: curves.residual(budgets, m))
     found |= measured("rest", (), rest, "residual of the envelope's law over its range")
     return xr.Dataset(found)
 

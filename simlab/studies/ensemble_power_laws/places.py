@@ -22,15 +22,16 @@ class Ends(NamedTuple):
     wide: int
 
 
-def crossing(config: Config, error: Any) -> None:
-    """Refuse widths among which the training error (width) does not fall below REACHED."""
-    if not error[0] > REACHED > error[-1]:
+def refuse_early(config: Config, error: Any) -> None:
+    """Refuse widths that one teacher's training error (width) rules out: no other will be half or twice as large."""
+    if error[0] < REACHED / 2 or error[-1] > 2 * REACHED:
         raise _refusal(f"falls from {100 * error[0]:.2g} to {100 * error[-1]:.2g} %")
 
 
 def ends(config: Config, error: Any) -> Ends:
     """The interpolation width is the one nearest to where the training error (width) falls below REACHED."""
-    crossing(config, error)
+    if not error[0] > REACHED > error[-1]:
+        raise _refusal(f"falls from {100 * error[0]:.2g} to {100 * error[-1]:.2g} %")
     widths = np.array(config.widths)
     place = vanishing(widths, error)
     peak = int(abs(np.log(widths) - place).argmin())

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from simlab import ensembles, nn
 from simlab.device import Device
 from simlab.ensembles import brier
+from simlab.errors import InputError
 from simlab.nn.calibration import log_softmax
 from simlab.progress import Progress
 from simlab.statistics import joint_mean
@@ -25,6 +26,8 @@ Floats = NDArray[np.float64]
 BATCH, MOMENTUM, INPUTS, LAST = 50, 0.9, 16, 0.01
 """INPUTS: of a teacher; with more of them the curvature is larger, and the learning rate is smaller by as much.
 LAST: variance gain of the last layer; with small outputs at the start wide networks keep improving with width."""
+COLDEST = 1e-3
+"""Best temperatures below it mean that there is no error to learn one from."""
 TAUS = np.exp(np.linspace(np.log(0.5), np.log(4.0), 25))
 """Temperatures of the laws, a factor 1.09 apart: a parabola through three of them errs by 1e-5 of the loss."""
 
@@ -37,8 +40,7 @@ class Pool(NamedTuple):
     the calibrated loss that the members' laws foretell. half: NLL of ensembles of one half of the members, law: c, b, d
     of the other half. brier, brier_law: the same for the Brier score, c and b. moved, moved_foretold: what ensembles of
     a sixteenth of the members gain by a temperature of their own. blocks, blocks_covariance: the calibrated curve of
-    blocks of `cheap` members. excess: what so few validation data add to the calibrated loss of one network. diverged:
-    networks lost.
+    blocks of `cheap` members. excess: what so few validation data add to the calibrated loss of one network.
     """
 
     error: Floats
@@ -56,7 +58,6 @@ class Pool(NamedTuple):
     blocks: Floats
     blocks_covariance: Floats
     excess: Floats
-    diverged: Floats
 
 
 _KEPT: dict[Any, Pool] = {}
@@ -114,20 +115,19 @@ def _remembered(
             for replicate in range(count):
                 own = make(config, replicate, device)
                 rows.append([_measure(config, own, _train(config, own, h, device)) for h in widths])
-                if not replicate and name == "teachers":
-                    places.crossing(config, [float(cell.error) for cell in rows[0]])  # before the others are trained
+                if not replicate and name == "teachers":  # before the others are trained
+                    places.refuse_early(config, [float(cell.error) for cell in rows[0]])
                 doing.advance(1)
         _KEPT[wanted] = Pool(*(np.array([[cell[i] for cell in row] for row in rows]) for i in range(len(Pool._fields))))
     return _KEPT[wanted]
 
 
 class Answers(NamedTuple):
-    """Training error, log-probabilities (member, example, class) on the validation and test data, lost networks."""
+    """Training error, and log-probabilities (member, example, class) on the validation and test data."""
 
     error: float
     validation: Any
     test: Any
-    diverged: int
 
 
 def _train(config: Config, own: task.Task, width: int, device: Device) -> Answers:
@@ -139,16 +139,19 @@ def _train(config: Config, own: task.Task, width: int, device: Device) -> Answer
         nn.dense(width, own.classes, role="output", gain=LAST),
     )  # fmt: skip
     steps = config.epochs * -(-len(x) // BATCH)
-    lr = config.lr * INPUTS / x.shape[1]
+    lr = config.lr * min(1.0, INPUTS / x.shape[1])
     sgd = nn.SGD(nn.Cosine(lr, steps), momentum=MOMENTUM, weight_decay=config.weight_decay)
     start = nn.init(net, models=config.members, seed=own.seed, device=device.name)
     last = nn.Record(("error",), at=[steps])
     end, found = nn.train(
         net, start, own.train, sgd, batch_size=min(BATCH, len(x)), steps=steps, seed=own.seed, record=last
     )
+    lost = int((found.diverged >= 0).sum())
+    if lost:
+        raise InputError(f"lr = {config.lr:g}: {lost} networks of {width} hidden units diverged; take a smaller one.")
     error = float(found.error.isel(step=-1).mean())
     validation, test = (log_softmax(nn.predict(net, end, part[0])) for part in (own.validation, own.test))
-    return Answers(error, validation, test, int((found.diverged >= 0).sum()))
+    return Answers(error, validation, test)
 
 
 def _measure(config: Config, own: task.Task, answers: Answers) -> Pool:
@@ -157,16 +160,20 @@ def _measure(config: Config, own: task.Task, answers: Answers) -> Pool:
     found = ensembles.curve(test, labels, n, validation=(answers.validation, own.validation[1]))
     host = Device.of(test).to_host
     plain, calibrated, tau = (np.asarray(host(a)) for a in (found.nll, found.calibrated, found.tau))
+    if not (np.isfinite(calibrated).all() and tau.min() > COLDEST):
+        raise InputError(
+            "data: the networks make no error on the validation data, and no temperature is best; take harder data."
+        )
     fixed = _losses(test, labels, n, float(tau[-1]))
     foretold = laws.envelope(laws.tempered(test, labels, TAUS), TAUS, n)
     middle = config.members // 2
     parts = _half(config, test[:middle], test[middle:], labels)
     moved = _moved(config, test[:middle], test[middle:], labels, float(tau[-1]))
     small = _blocks(config, own, answers)
-    few = own.validation[1]
-    excess = float(ensembles.validation_excess(answers.validation[::8], few, len(few)).mean())
-    rest = np.array(excess), np.array(answers.diverged)
-    return Pool(np.array(answers.error), plain, calibrated, tau, fixed, foretold, *parts, *moved, *small, *rest)
+    known = own.validation[1]
+    excess = float(ensembles.validation_excess(answers.validation[::8], known, len(known)).mean())
+    rest = (*parts, *moved, *small, np.array(excess))
+    return Pool(np.array(answers.error), plain, calibrated, tau, fixed, foretold, *rest)
 
 
 def _moved(config: Config, one: Any, other: Any, labels: Any, end: float) -> tuple[Floats, Floats]:
@@ -200,8 +207,9 @@ def _blocks(config: Config, own: task.Task, answers: Answers) -> tuple[Floats, F
 def _half(config: Config, one: Any, other: Any, labels: Any) -> tuple[Floats, Floats, Floats, Floats]:
     """NLL and Brier score of ensembles of one half, beside the laws of the other half's members."""
     device, n = Device.of(one), half_sizes(config)
-    p = np.asarray(device.to_host(device.xp.exp(other)), float)
-    y = np.asarray(device.to_host(labels))
+    p, y = np.exp(np.asarray(device.to_host(other), float)), np.asarray(device.to_host(labels))
+    if not (p[:, np.arange(len(y)), y].max(axis=0) > 0).all():
+        raise InputError("lr: networks are sure of a wrong class beyond all measure; take a smaller one, or more data.")
     law = theory_of.law_of_members(p[:, np.arange(len(y)), y])
     squared = theory_of.brier_law(p, y)
     scores = [float(brier(groups, labels).mean()) for groups in ensembles.nested(one, n)]

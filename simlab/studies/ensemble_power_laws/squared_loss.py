@@ -91,20 +91,20 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
     ]  # fmt: skip
     narrow, peak, wide = data.features_spread.values
     low, top = data.features_limit.values[:2]
-    # A feature is shared where the closed form has it too, and the signs make it so.
+    # Nothing is known of a feature that the closed form has not as stated.
     told = {
-        "spread-over-narrow": ("over_narrow", np.sign(peak - narrow), "What one network adds is more at the "
+        "spread-over-narrow": ("over_narrow", peak > narrow, "What one network adds is more at the "
                                "interpolation width than at half, as with random features."),
-        "spread-over-wide": ("over_wide", np.sign(peak - wide), "It is more there than at the largest width, as with "
+        "spread-over-wide": ("over_wide", peak > wide, "It is more there than at the largest width, as with "
                              "random features."),
-        "limit-falls": ("fall", np.sign(top - low), "What infinitely many leave falls up to the interpolation width; "
+        "limit-falls": ("fall", top > low, "What infinitely many leave falls up to the interpolation width; "
                         f"of random features it does not ({low:.2f} to {top:.2f})."),
     }  # fmt: skip
     return [
         *claims,
         *(
-            curves.there(f"squared_loss/{name}", text, SOURCE, sign * curves.far(data, q), many)
-            for name, (q, sign, text) in told.items()
+            curves.there(f"squared_loss/{name}", text, SOURCE, curves.far(data, q) if so else 0.0, many)
+            for name, (q, so, text) in told.items()
         ),
         curves.more("squared_loss/more-members", data, "By the Brier score, too, larger budgets", SOURCE, many),
     ]

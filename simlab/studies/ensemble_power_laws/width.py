@@ -32,11 +32,11 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     found |= measured("error", "width", mean(own.error), "share of training data misclassified")
     found |= measured("nll", "width", mean(own.nll[..., 0]), "negative log-likelihood of one network", "nat")
     found |= measured("calibrated", ("width", "members"), mean(own.calibrated), "NLL at the best temperature", "nat")
-    low, peak, _ = curves.ends(config, own)
+    low, peak, wide = curves.ends(config, own)
     one, best = own.nll[..., 0], own.calibrated[..., 0]
-    found |= measured(
-        "rise", (), mean(one[:, peak] - one[:, low]), "rise of the loss to the interpolation width", "nat"
-    )
+    peaks = one[:, peak, None] - one[:, [low, wide]]
+    text = "loss at the interpolation width less that at the narrow and at the largest one"
+    found |= measured("rise", "part", mean(peaks), text, "nat")
     found |= measured(
         "calibrated_fall", (), mean(best[:, low] - best[:, peak]), "fall of the calibrated loss meanwhile", "nat"
     )
@@ -71,12 +71,13 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
     half = float(np.log(config.widths[-1] / config.widths[0]) / 2)
     claims = [
         curves.there(
-            "width/double-descent", f"From {low} to {peak} hidden units the loss of one network rises.", SOURCE,
-            curves.far(data, "rise"), many,
+            "width/double-descent",
+            f"From {low} to {peak} units the loss of one network rises, and to {config.widths[-1]} it falls again.",
+            SOURCE, min(curves.far(data, "rise", k) for k in (0, 1)), many,
         ),
         Claim.equals(
             "width/peak-place",
-            f"It peaks where the training error is below {100 * places.REACHED:g} %, but for a step of these widths.",
+            f"It peaks where the training error falls below {100 * places.REACHED:g} %, but for a step in width.",
             SOURCE,
             float(data.apart), 0.0, float(data.apart_se), bias=step, resolution=half, samples=many,
         ),
@@ -152,6 +153,6 @@ def _turn(losses: Floats, replicate: int) -> Floats:
 
 
 def _first(data: Any) -> int:
-    """The least number of members from which on the widest networks are worse for certain."""
+    """The least number of members from which on the widest networks are worse by four standard errors."""
     uncertain = [k for k in range(data.sizes["members"]) if curves.far(data, "turn", k) < 4]
     return int(data["members"][min(max(uncertain, default=-1) + 1, data.sizes["members"] - 1)])
