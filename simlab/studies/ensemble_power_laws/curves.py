@@ -68,16 +68,26 @@ def straight(x: Any, losses: Floats) -> Floats:
     return np.sqrt((rest**2).mean(axis=-1)) / np.ptp(losses, axis=-1)
 
 
+def read(data: Any, name: str, place: int | None = None) -> tuple[float, float]:
+    """A measured number, or the one at a place of several, and its standard error."""
+    found = [data[q] if data[q].ndim == 0 else data[q][place] for q in (name, f"{name}_se")]
+    return float(found[0]), float(found[1])
+
+
 def far(data: Any, name: str, place: int | None = None) -> float:
-    """A measured number, or one of several, in its standard errors; nothing is known from one that does not vary."""
-    value, se = (float(data[q] if place is None else data[q][place]) for q in (name, f"{name}_se"))
+    """A measured number in its standard errors; nothing is known from one that does not vary."""
+    value, se = read(data, name, place)
     return value / se if se > 0 else 0.0
 
 
-def exponent(data: Any, place: int | None = None) -> str:
-    """The exponent of a law, or one of several, in words."""
-    value, se = (float(data[q] if place is None else data[q][place]) for q in ("exponent", "exponent_se"))
-    return f"a = {quantity(value, se)}"
+def follows(
+    name: str, text: str, source: str, data: Any, samples: int, place: int | None = None, bias: float = VISIBLE
+) -> Claim:
+    """A curve follows its power law, by `exponent` and `rest` of the data, but for a share of its range."""
+    rest, se = read(data, "rest", place)
+    a = quantity(*read(data, "exponent", place))
+    text = f"{text} with a = {a}, but for {100 * bias:g} % of its range."
+    return Claim.equals(name, text, source, rest, 0.0, se, bias=bias, samples=samples)
 
 
 def there(name: str, statement: str, source: str, far: float, samples: int) -> Claim:
@@ -85,20 +95,16 @@ def there(name: str, statement: str, source: str, far: float, samples: int) -> C
     return Claim.exceeds(name, statement, source, far, sigmas=4, samples=samples)
 
 
-def chosen(parameters: Any, n: Any, losses: Floats, budgets: Any) -> tuple[Floats, Floats]:
-    """Members and loss (replicate, budget) of the split that all other replicates find best: no choice sees its judge.
+def others(losses: Floats) -> Floats:
+    """For each replicate (replicate, ...) the mean of all others: no choice by it sees its judge."""
+    return (losses.sum(axis=0) - losses) / (len(losses) - 1)
 
-    losses (replicate, width, size).
-    """
-    total, count = losses.sum(axis=0), len(losses)
+
+def chosen(parameters: Any, n: Any, losses: Floats, budgets: Any) -> Floats:
+    """Loss (replicate, budget) of the split that all other replicates find best; losses (replicate, width, size)."""
     own = best_split(parameters, n, losses, budgets).losses
-    members, found = [], []
-    for replicate in range(count):
-        rest = (total - losses[replicate]) / (count - 1)
-        best = best_split(parameters, n, rest, budgets)
-        members.append(best.members)
-        found.append(np.take_along_axis(own[replicate], best.width[:, None], axis=-1)[:, 0])
-    return np.array(members), np.array(found)
+    width = best_split(parameters, n, others(losses), budgets).width
+    return np.take_along_axis(own, width[..., None], axis=-1)[..., 0]
 
 
 def shift(parameters: Any, n: Any, losses: Floats, budgets: Any) -> Floats:
@@ -108,13 +114,10 @@ def shift(parameters: Any, n: Any, losses: Floats, budgets: Any) -> Floats:
     than these, over the best of those that are more. Where both cost something the best number of members grows with
     the budget, whatever the widths at hand.
     """
-    costs = []
-    for budget, place, widths in (
-        (budgets[0], 0, len(parameters)),
-        (budgets[-1], k := fewest(parameters, budgets), k + 1),
-    ):
-        part = parameters[:widths], n, losses[:, :widths], np.array([budget])
-        costs.append(best_split(*part).losses[:, 0, place] - chosen(*part)[1][:, 0])
+    few, costs = fewest(parameters, budgets), []
+    for budget, place, last in ((budgets[0], 0, len(parameters)), (budgets[-1], few, few + 1)):
+        part = parameters[:last], n, losses[:, :last], np.array([budget])
+        costs.append(best_split(*part).losses[:, 0, place] - chosen(*part)[:, 0])
     return np.stack(costs, axis=1)
 
 

@@ -73,12 +73,7 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
             "foretells, but for the square of the last term of the series.",
             SOURCE, float(data.fall), 1.0, float(data.fall_se), bias=float(data.cut) ** 2, samples=many,
         ),
-        Claim.equals(
-            "digits/law",
-            f"There the calibrated loss is c + b n^-a with {curves.exponent(data, -1)}, but for "
-            f"{100 * curves.VISIBLE:g} % of its range.", SOURCE,
-            float(data.rest), 0.0, float(data.rest_se), bias=curves.VISIBLE, samples=many,
-        ),
+        curves.follows("digits/law", "There the calibrated loss is c + b n^-a", SOURCE, data, many, -1),
         curves.there(
             "digits/several-beat-one",
             f"The parameters of one network of {config.widths[-1]} hidden units are better spent on several.", SOURCE,

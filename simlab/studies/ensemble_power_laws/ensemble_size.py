@@ -107,11 +107,9 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
     many, last = config.teachers, int(data["members"][-1])
     peak = curves.at(data).peak
     claims = [
-        Claim.equals(
-            f"ensemble_size/law-{name}",
-            f"At {text} the calibrated loss is c + b n^-a up to n = {last} with {curves.exponent(data, place)}, "
-            f"but for {100 * curves.VISIBLE:g} % of its range.",
-            SOURCE, float(data.rest[place]), 0.0, float(data.rest_se[place]), bias=curves.VISIBLE, samples=many,
+        curves.follows(
+            f"ensemble_size/law-{name}", f"At {text} the calibrated loss is c + b n^-a up to n = {last}", SOURCE, data,
+            many, place,
         )
         for name, text, place in curves.named(data)
     ]  # fmt: skip

@@ -189,16 +189,13 @@ def _judged(config: Config, n: Any, losses: Floats, budgets: Floats) -> Floats:
 
     The one that the others' small ensembles foretell, one at random, and always the widest of the small ones.
     """
-    p, total, count = pool.parameters(config.widths), losses.sum(axis=0), len(losses)
+    p, rest = pool.parameters(config.widths), curves.others(losses)
     narrow = np.array(config.widths) <= _narrow(config)
     cheap = np.where((n <= config.cheap) & narrow[:, None], 0.0, np.nan)
-    at, rows = np.arange(len(budgets)), []
-    for replicate in range(count):
-        rest = (total - losses[replicate]) / (count - 1)
-        own, least = best_split(p, n, losses[replicate], budgets).losses, best_split(p, n, rest, budgets).width
-        known = np.isfinite(own)
-        guess = predict_split(p, n, rest + cheap, budgets, _cheap(config)).split.losses
-        foretold = np.where(known, guess, np.inf).argmin(axis=1)
-        chance = np.where(known, own, 0).sum(axis=1) / known.sum(axis=1)
-        rows.append(np.array([own[at, foretold], chance, own[:, narrow][:, -1]]) - own[at, least])
-    return np.array(rows)
+    own, least = best_split(p, n, losses, budgets).losses, best_split(p, n, rest, budgets).width
+    known = np.isfinite(own)
+    guess = np.array([predict_split(p, n, one + cheap, budgets, _cheap(config)).split.losses for one in rest])
+    foretold = np.where(known, guess, np.inf).argmin(axis=-1)
+    at_foretold, at_best = (np.take_along_axis(own, k[..., None], axis=-1)[..., 0] for k in (foretold, least))
+    chance = np.where(known, own, 0).sum(axis=-1) / known.sum(axis=-1)
+    return np.stack([at_foretold, chance, own[..., narrow][..., -1]], axis=1) - at_best[:, None]

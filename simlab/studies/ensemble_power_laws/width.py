@@ -54,7 +54,7 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     found |= given("few", "few", np.array(FITTED), "members of ensembles with a law in width")
     found |= measured("exponent", "few", a, "exponent of the width")
     found |= measured("rest", "few", rest, "residual of the law in width over its range")
-    turn = np.array([_turn(own.calibrated, t) for t in range(config.teachers)])
+    turn = _turn(own.calibrated)
     found |= measured("turn", "members", mean(turn), "loss at the largest width less that at the best", "nat")
     return xr.Dataset(found)
 
@@ -92,11 +92,9 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
         ),
     ]  # fmt: skip
     claims += [
-        Claim.equals(
-            f"width/law-{size}",
-            f"With {size} member{'s'[: size - 1]} it is a power law in width with {curves.exponent(data, k)}, but for "
-            f"{100 * curves.VISIBLE:g} % of its range.",
-            SOURCE, float(data.rest[k]), 0.0, float(data.rest_se[k]), bias=curves.VISIBLE, samples=many,
+        curves.follows(
+            f"width/law-{size}", f"With {size} member{'s'[: size - 1]} it is a power law in width", SOURCE, data,
+            many, k,
         )
         for k, size in enumerate(FITTED)
     ]  # fmt: skip
@@ -146,10 +144,10 @@ def _apart(widths: Floats, loss: Floats, error: Floats) -> Any:
     return np.clip(top, logs[k - 1], logs[k + 1]) - places.vanishing(widths, error)
 
 
-def _turn(losses: Floats, replicate: int) -> Floats:
-    """Loss of the widest networks less that at the width that all other teachers find best (size)."""
-    best = np.delete(losses, replicate, axis=0).mean(axis=0).argmin(axis=0)
-    return losses[replicate, -1] - np.take_along_axis(losses[replicate], best[None], axis=0)[0]
+def _turn(losses: Floats) -> Floats:
+    """Loss of the widest networks less that at the width that all other teachers find best (teacher, size)."""
+    best = curves.others(losses).argmin(axis=1)
+    return losses[:, -1] - np.take_along_axis(losses, best[:, None], axis=1)[:, 0]
 
 
 def _first(data: Any) -> int:
