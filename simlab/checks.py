@@ -1,0 +1,129 @@
+"""Arguments of public functions: brought to the working precision, or refused in one sentence.
+
+What a function computes must not depend on how its numbers were stored. Integers, half and single precision, foreign
+byte order, lists and tables all become float64 here, and what is no number, or lies outside of its domain, becomes a
+ValueError that names the argument, the value and what is allowed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+def number(
+    name: str, value: Any, *, above: float = -math.inf, at_least: float = -math.inf, below: float = math.inf,
+    at_most: float = math.inf, infinite: bool = False,
+) -> float:  # fmt: skip
+    """One real number as a float; ValueError for text, truth values, NaN, and what lies outside of the bounds.
+
+    infinite: whether infinity is allowed where no bound forbids it.
+    """
+    found = _scalar(value)
+    if not (found is not None and _inside(found, above, at_least, below, at_most, infinite)):
+        allowed = _interval("a number", above, at_least, below, at_most, infinite)
+        raise ValueError(f"{name} must be {allowed}, got {shown(value)}.")
+    return float(found)
+
+
+def whole(name: str, value: Any, at_least: int = 0, at_most: int | None = None) -> int:
+    """One whole number as an int (2.0 is one); ValueError for anything else and outside of the bounds."""
+    found = _scalar(value)
+    inside = found is not None and found == found and abs(found) != math.inf and found == int(found)
+    if not (inside and at_least <= found <= (math.inf if at_most is None else at_most)):  # type: ignore[operator]
+        limits = f"from {at_least} up" if at_most is None else f"from {at_least} to {at_most}"
+        raise ValueError(f"{name} must be a whole number {limits}, got {shown(value)}.")
+    return int(found)  # type: ignore[arg-type]
+
+
+def numbers(
+    name: str, values: Any, *, above: float = -math.inf, at_least: float = -math.inf, below: float = math.inf,
+    at_most: float = math.inf, infinite: bool = False, nan: bool = False, ndim: int | None = None,
+) -> Floats:  # fmt: skip
+    """Real numbers of any shape as an array of the host in float64; ValueError as in `number`, for every entry.
+
+    nan: whether NaN may pass, which it does into the result. ndim: how many axes there must be.
+    """
+    found = real_array(name, values)
+    if ndim is not None and found.ndim != ndim:
+        axes = {0: "a single number", 1: "a row of numbers", 2: "a table of numbers"}.get(ndim, f"{ndim} axes")
+        raise ValueError(f"{name} must be {axes}, got shape {found.shape}.")
+    fine = _inside(found, above, at_least, below, at_most, infinite)
+    if nan:
+        fine |= np.isnan(found)
+    if not fine.all():
+        allowed = _interval("numbers", above, at_least, below, at_most, infinite)
+        raise ValueError(f"{name} must be {allowed}, got {shown(found[~fine].flat[0])}.")
+    return found
+
+
+def real_array(name: str, values: Any) -> Floats:
+    """Numbers of any real kind as an array of the host in float64; ValueError for what is no array of real numbers."""
+    try:
+        found = np.asarray(values)
+        if found.dtype.kind == "O":  # a table of columns of several kinds, fractions, numbers of sympy
+            found = np.asarray(found, float)
+    except (TypeError, ValueError) as error:  # text, gaps, rows of different lengths
+        raise ValueError(f"{name} must be an array of real numbers, got {shown(values)}.") from error
+    if found.dtype.kind not in "iufb":
+        raise ValueError(f"{name} must be an array of real numbers, got {shown(values)}.")
+    return found.astype(np.float64)
+
+
+def one_of(name: str, value: Any, choices: Sequence[str]) -> str:
+    """One of these words; ValueError otherwise."""
+    if not (isinstance(value, str) and value in choices):
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {shown(value)}.")
+    return value
+
+
+def shown(value: Any) -> str:
+    """A value as a message shows it: short, on one line, and an array by its kind and shape."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return f"{value:g}"
+    if getattr(value, "shape", None):
+        return f"{getattr(value, 'dtype', type(value).__name__)} of shape {tuple(value.shape)}"
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _scalar(value: Any) -> float | int | None:
+    """The value as a plain number, None where it is none: truth values and text are none."""
+    if isinstance(value, (bool, np.bool_, str, bytes)):
+        return None
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return float(value)
+    try:  # numbers of sympy, arrays without axes
+        return None if np.ndim(value) or np.asarray(value).dtype.kind in "bcUS" else float(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _inside(x: Any, above: float, at_least: float, below: float, at_most: float, infinite: bool) -> Any:
+    """Whether numbers lie inside of the bounds; NaN does not."""
+    inside = (
+        (x >= at_least) & (x <= at_most) & ((x > above) | (above == -math.inf)) & ((x < below) | (below == math.inf))
+    )
+    return inside if infinite else inside & (abs(x) < math.inf)
+
+
+def _interval(kind: str, above: float, at_least: float, below: float, at_most: float, infinite: bool) -> str:
+    """The bounds in words."""
+    low = f"above {above:g}" if above > -math.inf else f"of at least {at_least:g}" if at_least > -math.inf else ""
+    high = f"below {below:g}" if below < math.inf else f"at most {at_most:g}" if at_most < math.inf else ""
+    words = " and ".join(filter(None, (low, high)))
+    finite = "" if infinite or (low and high) else "finite "
+    if kind == "a number":
+        return f"a {finite}number {words}".strip()
+    return f"{finite}numbers {words}".strip()

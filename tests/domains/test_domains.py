@@ -1,0 +1,79 @@
+"""One table over all public functions: they answer what they should, and refuse in one sentence what lies outside."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import warnings
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import tests.domains
+from tests.domains.calls import KINDS, Call, public
+
+TABLES: list[Any] = [
+    importlib.import_module(f"tests.domains.{found.name}")
+    for found in pkgutil.iter_modules(tests.domains.__path__)
+    if found.name.endswith("_calls")
+]
+CALLS: list[Call] = [call for table in TABLES for call in table.CALLS]
+MODULES: list[ModuleType] = [module for table in TABLES for module in table.MODULES]
+
+
+class Outside(NamedTuple):
+    """An argument with a value that lies outside of its domain."""
+
+    call: Call
+    argument: str
+    value: Any
+
+
+OUTSIDE = [Outside(c, argument, value) for c in CALLS for argument, values in c.outside.items() for value in values]
+STORED = [(call, argument) for call in CALLS for argument in call.arrays]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda m: m.__name__)
+def test_every_public_function_is_in_a_table(module: ModuleType) -> None:
+    known = {id(getattr(call.function, "__func__", call.function)) for call in CALLS}
+    assert [f.__qualname__ for f in public(module) if id(f) not in known] == []
+
+
+@pytest.mark.parametrize("call", CALLS, ids=lambda c: c.label)
+def test_every_argument_has_a_domain_and_what_lies_in_it_is_answered(call: Call) -> None:
+    assert call.unnamed() == []
+    call()
+
+
+@pytest.mark.parametrize("case", OUTSIDE, ids=lambda o: f"{o.call.label}({o.argument}={str(o.value)[:30]!r})")
+def test_what_lies_just_outside_is_refused_in_one_sentence(case: Outside) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ValueError) as caught:
+            case.call(**{case.argument: case.value})
+    text = str(caught.value)
+    assert case.argument in text
+    assert text.endswith(".")
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("call", "argument"), STORED, ids=lambda v: v.label if isinstance(v, Call) else v)
+def test_how_numbers_are_stored_does_not_change_the_answer(call: Call, argument: str, kind: str) -> None:
+    given = np.asarray(call.arguments[argument], float)
+    stored = KINDS[kind](given)
+    np.testing.assert_array_equal(np.asarray(stored, float), given, "the table's numbers must fit every kind")
+    same(call(**{argument: stored}), call(**{argument: given}))
+
+
+def same(one: Any, other: Any) -> None:
+    """Equal answers: arrays to rounding (the order of a sum may follow that of the memory), of one dtype."""
+    if isinstance(one, (tuple, list)):
+        assert len(one) == len(other)
+        for a, b in zip(one, other, strict=True):
+            same(a, b)
+    elif isinstance(one, (np.ndarray, np.generic, float)):
+        assert np.asarray(one).dtype == np.asarray(other).dtype
+        np.testing.assert_allclose(np.asarray(one), np.asarray(other), rtol=1e-12, atol=1e-14)
