@@ -13,6 +13,8 @@ from typing import Any
 
 from numba import njit, types
 
+from simlab.kernel_cache import kept
+from simlab.nn import fused_functions, fused_memory, fused_passes, order, simd
 from simlab.nn.fused_functions import OPTIONS, F
 from simlab.nn.fused_memory import (
     ACTIVATION,
@@ -45,6 +47,7 @@ from simlab.nn.fused_memory import (
 from simlab.nn.fused_passes import activate, column_sums, cross_entropy, project, squared_error, standardise
 from simlab.nn.order import STREAM, shuffle
 from simlab.nn.simd import load, store, tile, transpose
+from simlab.random import coefficients, kernels
 
 # -- products
 
@@ -170,11 +173,12 @@ _marks = types.Tuple([_read(types.boolean), types.int64[::1]])
 _how, _keys = types.UniTuple(_i, 9), types.UniTuple(types.uint64, 2)
 
 
-@njit(
-    types.void(_i, _i, _matrix, _matrix, _matrix, _data, _rates, _net, _scratch, _how, _keys, _read(_i), _marks),
-    **OPTIONS,
-    cache=True,
-)
+_train = types.void(_i, _i, _matrix, _matrix, _matrix, _data, _rates, _net, _scratch, _how, _keys, _read(_i), _marks)
+
+
+@kept(
+    coefficients, kernels, order, simd, fused_functions, fused_memory, fused_passes, signatures=(_train,), **OPTIONS
+)  # fmt: skip
 def train(
     begin: Any, end: Any, flat: Any, velocity: Any, fixed: Any, data: Any, rates: Any, net: Any, scratch: Any, how: Any,
     keys: Any, models: Any, marks: Any,
@@ -190,7 +194,7 @@ def train(
     x, labels, targets, x_model, label_model, target_model = data
     lr, momentum, weight_decay, radius = rates
     blocks, numbers, smooth = net
-    s, order = scratch
+    s, shuffled = scratch
     n, batch, step, panel, goal, moving, nesterov, decoupled, classify = how
     alive, diverged = marks
     last, per_epoch = blocks[-1], n // batch
@@ -207,12 +211,12 @@ def train(
         for t in range(lr.shape[0]):
             if batch < n and epoch != (step + t) // per_epoch:
                 epoch = (step + t) // per_epoch
-                shuffle(keys[0], keys[1], STREAM, models[m], epoch, order)
+                shuffle(keys[0], keys[1], STREAM, models[m], epoch, shuffled)
             elif batch == n and t == 0:
                 for i in range(n):
-                    order[i] = i
+                    shuffled[i] = i
             place = (step + t) % per_epoch * batch
-            chosen = order[place : place + batch]
+            chosen = shuffled[place : place + batch]
             if batch < n or t == 0:
                 gather(s, blocks[0, X], panel, blocks[0, IN], x, m * x_model, chosen)
                 if not classify:
