@@ -161,3 +161,32 @@ def fill_normals64(u: Any, v: Any, c: Any, even: Any, odd: Any) -> None:
          c[30], c[31], c[32])  # fmt: skip
     for i in range(u.shape[0]):
         even[i], odd[i] = pair64(u[i], v[i], k)
+
+
+# One function for all noise of a block, so that its code is made once and not anew within every kernel of a chain.
+# words: (2, G, pairs) uint64, room to work in; noise: (component, 2, G, 2 pairs); of both the first `groups` of G are
+# filled, from the step 2 group on. c is CONSTANTS32 or CONSTANTS64.
+
+
+@kept(coefficients, **OPTIONS)
+def fill_noise32(
+    pair: int, group: int, groups: int, stream: Any, low: Any, high: Any, c: Any, words: Any, noise: Any
+) -> None:
+    """Normals of the walkers from 2 pair on: noise[j, parity, g, walker] at the step 2 (group + g) + parity."""
+    u, v = words[0, :groups], words[1, :groups]
+    for j in range(noise.shape[0]):
+        fill_words(pair, group, j, stream, low, high, u, v)
+        even, odd = noise[j, 0, :groups].reshape(-1), noise[j, 1, :groups].reshape(-1)
+        fill_normals32(u.reshape(-1).view(I), v.reshape(-1).view(I), c, even, odd)
+
+
+@kept(coefficients, **OPTIONS)
+def fill_noise64(
+    pair: int, group: int, groups: int, stream: Any, low: Any, high: Any, c: Any, words: Any, noise: Any
+) -> None:
+    """The same in double precision."""
+    u, v = words[0, :groups], words[1, :groups]
+    for j in range(noise.shape[0]):
+        fill_words(pair, group, j, stream, low, high, u, v)
+        even, odd = noise[j, 0, :groups].reshape(-1), noise[j, 1, :groups].reshape(-1)
+        fill_normals64(u.reshape(-1).view(I), v.reshape(-1).view(I), c, even, odd)

@@ -29,7 +29,7 @@ from math import acos, asin, atan, atan2, cosh, erf, fabs, log, pow, sinh, sqrt,
 import numpy as np
 
 from simlab.kernel_cache import kept
-from simlab.random.kernels import OPTIONS, fill_normals{bits}, fill_words
+from simlab.random.kernels import OPTIONS, fill_noise{bits}
 from simlab.sde.functions import f{bits}
 
 cos, exp, floor, inverse, larger = f{bits}.cos, f{bits}.exp, f{bits}.floor, f{bits}.inverse, f{bits}.larger
@@ -54,12 +54,7 @@ def advance(state, start, stop, begin, end, low, high, stream, constants, noise_
             if n == begin or n % (2 * GROUPS) == 0:  # make the noise of the steps up to the next multiple
                 group = n // 2
                 groups = min(GROUPS - group % GROUPS, (end + 1) // 2 - group)
-                u, v = words[0, :groups], words[1, :groups]
-                for j in range({normals}):
-                    fill_words(first // 2, group, j, stream, low, high, u, v)
-                    even, odd = noise[j, 0, :groups].reshape(-1), noise[j, 1, :groups].reshape(-1)
-                    flat_u, flat_v = u.reshape(-1).view(np.int32), v.reshape(-1).view(np.int32)
-                    fill_normals{bits}(flat_u, flat_v, noise_constants, even, odd)
+                fill_noise{bits}(first // 2, group, groups, stream, low, high, noise_constants, words, noise)
 {noise}            for i in range(size):
 {move}'''
 
