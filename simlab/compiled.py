@@ -95,7 +95,7 @@ def spread(kernel: Callable[[int, int], Any], items: int, block: int = 1) -> Non
     caller's arrays any more.
     """
     blocks = -(-items // block)
-    count = min(blocks, thread_count())
+    count = max(1, min(blocks, thread_count()))
     edges = [min(items, (blocks * p // count) * block) for p in range(count + 1)]
     # The next of an iterator is taken under the lock of the interpreter: no two threads get the same part.
     parts = iter(list(pairwise(edges)))

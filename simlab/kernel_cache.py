@@ -36,8 +36,9 @@ from numba.core.serialize import dumps
 from simlab.errors import InputError
 from simlab.files import write_atomically
 
+NO_COMPILER = "NUMBA_DISABLE_JIT is set, but kernels do not run uncompiled; unset it."
 if config.DISABLE_JIT:
-    raise InputError("NUMBA_DISABLE_JIT is set, but kernels have no form that runs uncompiled; unset it.")
+    raise InputError(NO_COMPILER)
 
 FORM = b"simlab kernel 1\n"
 """What a file begins with; a change of the form gets a new number."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit, types
+from numba import int64, njit, types
 
 from simlab.kernel_cache import kept
 from simlab.nn import fused_functions, fused_memory, fused_passes, order, simd
@@ -198,13 +198,15 @@ def train(
     n, batch, step, panel, goal, moving, nesterov, decoupled, classify = how
     alive, diverged = marks
     last, per_epoch = blocks[-1], n // batch
+    # As numbers of a type: numba compiles a function anew for every literal that it is given.
+    no, yes, w, v, row, row_v = int64(0), int64(1), int64(W), int64(V), int64(ROW), int64(ROW_V)
     for m in range(begin, end):
         if not alive[m] or diverged[m] >= 0:
             continue
-        carry_all(s, blocks, flat[m], False, W, ROW, False)
-        carry_all(s, blocks, fixed[m], True, W, ROW, False)
+        carry_all(s, blocks, flat[m], no, w, row, no)
+        carry_all(s, blocks, fixed[m], yes, w, row, no)
         if moving:
-            carry_all(s, blocks, velocity[m], False, V, ROW_V, False)
+            carry_all(s, blocks, velocity[m], no, v, row_v, no)
         lead, follow = (F(1), momentum[m]) if nesterov else (F(0), F(1))
         coupled, apart = (F(0), weight_decay[m]) if decoupled else (weight_decay[m], F(0))
         epoch = -1
@@ -234,6 +236,6 @@ def train(
             descend(s, blocks, numbers, batch, panel, now)
             if radius[m] > 0:
                 put_back(s, blocks, radius[m])
-        carry_all(s, blocks, flat[m], False, W, ROW, True)
+        carry_all(s, blocks, flat[m], no, w, row, yes)
         if moving:
-            carry_all(s, blocks, velocity[m], False, V, ROW_V, True)
+            carry_all(s, blocks, velocity[m], no, v, row_v, yes)
