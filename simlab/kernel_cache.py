@@ -56,7 +56,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def cache_folder() -> Path | None:
-    """Where kernels are kept: in $SIMLAB_CACHE, else in the user's cache folder; None where nothing can be written.
+    """Where kernels are kept: in $SIMLAB_CACHE, else in the user's cache folder; None where no folder can be made.
 
     InputError where the folder belongs to somebody else or others may write in it.
     """
@@ -71,7 +71,7 @@ def cache_folder() -> Path | None:
             _require_own(folder, sticky=False)
     except (OSError, RuntimeError):  # RuntimeError: no home
         return None
-    return folder if os.access(folder, os.W_OK | os.X_OK) else None
+    return folder
 
 
 def _require_own(folder: Path, sticky: bool) -> None:
