@@ -95,7 +95,7 @@ def kept(*modules: ModuleType, signatures: tuple[Any, ...] = (), **options: Any)
     """
 
     def decorate(function: Any) -> Any:
-        dispatcher = numba.njit(**options)(function)
+        dispatcher = numba.njit(no_cfunc_wrapper=True, **options)(function)
         cache = KernelCache(function.__name__, (sys.modules[function.__module__], *modules), options)
         compile_ = dispatcher.compile
 

@@ -15,7 +15,7 @@ from numba import int64, njit, types
 
 from simlab.kernel_cache import kept
 from simlab.nn import fused_functions, fused_memory, fused_passes, order, simd
-from simlab.nn.fused_functions import OPTIONS, F
+from simlab.nn.fused_functions import INNER, OPTIONS, F
 from simlab.nn.fused_memory import (
     ACTIVATION,
     BIAS,
@@ -56,7 +56,7 @@ def product(finish: Any, transposed: bool) -> Any:
     """C = A B, or A^T B, tile by tile: each sum handed to `finish` while it is in registers."""
     wide, tall, short = tile(8, 2, transposed), tile(16, 1, transposed), tile(8, 1, transposed)
 
-    @njit(**OPTIONS)
+    @njit(**INNER)
     def run(s: Any, rows: Any, columns: Any, K: Any, A: Any, B: Any, C: Any, env: Any) -> None:
         """rows: a multiple of 8. A, B, C: (place, distance from one panel to the next)."""
         panels = (columns + 15) // 16
@@ -79,20 +79,20 @@ def product(finish: Any, transposed: bool) -> Any:
     return run
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def affine(product: Any, s: Any, place: Any, panel: Any, env: Any) -> None:
     """Forward: the scaled product plus the scaled bias."""
     scale, bias_scale, bias = env
     store(product * scale + load(s, bias + panel * 16) * bias_scale, s, place)
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def pulled(product: Any, s: Any, place: Any, panel: Any, env: Any) -> None:
     """Backward: the scaled product times the slopes that stand in its place."""
     store(load(s, place) * (product * env[0]), s, place)
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def stepped(gradient: Any, s: Any, place: Any, shift: Any, rates: Any) -> None:
     """One step of 16 parameters, their velocity `shift` further on."""
     lr, momentum, coupled, lead, follow, decoupled, moving = rates
@@ -106,7 +106,7 @@ def stepped(gradient: Any, s: Any, place: Any, shift: Any, rates: Any) -> None:
     store(old - (old * decoupled + direction) * lr, s, place)
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def learned(product: Any, s: Any, place: Any, panel: Any, env: Any) -> None:
     """The gradient in the weights, used at once."""
     stepped(product * env[0], s, place, env[1], env[2])
@@ -118,7 +118,7 @@ forward, backward, learn = product(affine, False), product(pulled, False), produ
 # -- one model
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def ascend(s: Any, blocks: Any, numbers: Any, n: Any, panel: Any) -> None:
     """Forward through all blocks."""
     for k in range(blocks.shape[0]):
@@ -133,7 +133,7 @@ def ascend(s: Any, blocks: Any, numbers: Any, n: Any, panel: Any) -> None:
         activate(b[ACTIVATION], s, width // 16 * panel, b[Y], b[D], c[LEAK])
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def descend(s: Any, blocks: Any, numbers: Any, n: Any, panel: Any, rates: Any) -> None:
     """Backward from the gradient in the outputs; a block takes its step once the one below has what it needs."""
     for k in range(blocks.shape[0] - 1, -1, -1):

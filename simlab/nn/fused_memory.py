@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import int64, njit
 
-from simlab.nn.fused_functions import OPTIONS, F
+from simlab.nn.fused_functions import INNER, F
 from simlab.nn.simd import load, store, total
 
 # The columns of `blocks`: sizes and kinds of a dense layer with its normalisation and activation, and whether it is
@@ -20,13 +20,13 @@ COLUMNS = 20
 SCALE, BIAS_SCALE, EPS, LEAK = range(4)  # the columns of `numbers`
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def up(n: Any, multiple: Any) -> Any:
     """The next multiple."""
     return -(-n // multiple) * multiple
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def gather(s: Any, place: Any, panel: Any, features: Any, source: Any, start: Any, chosen: Any) -> None:
     """The chosen rows of a matrix that begins at `start` of source, as panels."""
     whole = features - features % 16
@@ -39,7 +39,7 @@ def gather(s: Any, place: Any, panel: Any, features: Any, source: Any, start: An
             s[to + j] = source[row + whole + j]
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def carry(s: Any, place: Any, panel: Any, row: Any, start: Any, rows: Any, columns: Any, back: Any) -> Any:
     """Copy a matrix from `row` to its panels, or back; returns where the next one starts."""
     whole = columns - columns % 16
@@ -60,7 +60,7 @@ def carry(s: Any, place: Any, panel: Any, row: Any, start: Any, rows: Any, colum
     return start
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def carry_all(s: Any, blocks: Any, row: Any, fixed: Any, weights: Any, rows: Any, back: Any) -> None:
     """Copy parameters of a model (weights = W, rows = ROW) or their velocities (V, ROW_V) in or back.
 
@@ -81,7 +81,7 @@ def carry_all(s: Any, blocks: Any, row: Any, fixed: Any, weights: Any, rows: Any
                 carry(s, b[rows] + part * width, panel, row, at, one, b[OUT], back)
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def squares(s: Any, place: Any, panel: Any, rows: Any, columns: Any) -> Any:
     """The sum of the squares of a matrix."""
     whole = columns - columns % 16
@@ -97,7 +97,7 @@ def squares(s: Any, place: Any, panel: Any, rows: Any, columns: Any) -> Any:
     return found
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def put_back(s: Any, blocks: Any, radius: Any) -> None:
     """All trained parameters times what makes their norm the radius."""
     square, one, panel = F(0), int64(1), int64(16)
