@@ -36,15 +36,22 @@ from numba.core.serialize import dumps
 from simlab.errors import InputError
 from simlab.files import write_atomically
 
-NO_COMPILER = "NUMBA_DISABLE_JIT is set, but kernels do not run uncompiled; unset it."
-if config.DISABLE_JIT:
-    raise InputError(NO_COMPILER)
-
 FORM = b"simlab kernel 1\n"
 """What a file begins with; a change of the form gets a new number."""
 SWITCHES = ("OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "BOUNDSCHECK", "DEBUGINFO_DEFAULT", "FULL_TRACEBACKS")
 PATIENCE = 120.0
 """Seconds to wait for another process that compiles the same function, before compiling it here as well."""
+
+NO_COMPILER = "NUMBA_DISABLE_JIT is set, but kernels do not run uncompiled; unset it."
+
+
+def require_compiler() -> None:
+    """InputError where numba is told not to compile."""
+    if config.DISABLE_JIT:
+        raise InputError(NO_COMPILER)
+
+
+require_compiler()
 
 # A child forked while another thread compiles would find the compiler's lock taken for ever.
 if hasattr(os, "register_at_fork"):
@@ -131,7 +138,7 @@ class KernelCache(_Cache):
         self.name, self.modules = name, modules
         # A set has no order of its own.
         chosen = sorted((key, sorted(value) if isinstance(value, set) else value) for key, value in options.items())
-        self.depends = _hash([*map(_text, modules), repr(chosen)])
+        self.depends = _hash([*map(_text, (sys.modules[__name__], *modules)), repr(chosen)])
 
     def path(self, signature: Any, codegen: Any) -> Path | None:
         """The file for these types of arguments on this processor."""

@@ -135,10 +135,12 @@ def run(study: Study, config: BaseConfig, progress: Progress | None = None) -> x
     """Simulate, derive and compare every scene; the result with claims and provenance, nothing written."""
     from simlab import results
     from simlab.device import Device
+    from simlab.kernel_cache import require_compiler
     from simlab.progress import Progress
 
     progress = progress or Progress.silent()
     device = Device.open(config.device)
+    require_compiler()  # now, and not at the first kernel after minutes
     names = study.chosen(config)
     for name in names:  # all of them before any work is done
         study.scene(name).check(config)
