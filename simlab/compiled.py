@@ -9,7 +9,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 from itertools import pairwise
@@ -117,9 +117,15 @@ def spread(kernel: Callable[[int, int], Any], items: int, block: int = 1) -> Non
     finally:
         begun = [job for job in helpers if not job.cancel()]
         try:
-            wait(begun)
+            _wait(begun)
         except KeyboardInterrupt:
-            wait(begun)
+            _wait(begun)
             raise
     for job in begun:
         job.result()
+
+
+def _wait(jobs: list[Future[None]]) -> None:
+    """Until all have ended, well or not."""
+    for job in jobs:
+        job.exception()
