@@ -1,14 +1,20 @@
 # `make run` and `make test` need only python3 (3.11+) and make: they create .venv, install into it, and go.
 PYTHON ?= python3
 BIN := .venv/bin
+# The long tests stand side by side: who has none left takes over some of another's.
+SPREAD := -n auto --dist worksteal
 
-.PHONY: run test peers check derive record bench clean
+.PHONY: run test test-avx2 test-plain peers check derive record bench clean
 
 run: .venv/.installed
 	$(BIN)/python -m simlab.studies.langevin_drift
 
 test: .venv/.installed
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest $(SPREAD)
+
+# The same as on a lesser processor, for machines of the x86-64 kind: with AVX2 at most, with SSE2 at most.
+test-avx2 test-plain: .venv/.installed
+	$(BIN)/python -m tests.processor $(@:test-%=%) -m pytest $(SPREAD)
 
 # On Linux pip's PyTorch brings gigabytes for CUDA, which no test here needs. Where pip is set up with an index that has
 # processor builds, name one: make peers TORCH=2.13.0+cpu

@@ -1,73 +1,131 @@
-"""Numba modules kept in the user's cache folder under the hash of their text, and the threads that run them."""
+"""Kernels from generated text, and the threads that run them."""
 
 from __future__ import annotations
 
 import hashlib
+import importlib.abc
 import importlib.util
 import inspect
 import os
 import sys
-import tempfile
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 import numba
 
+from simlab.files import write_atomically
+from simlab.kernel_cache import cache_folder
 
-def cache_folder() -> Path:
-    """Where kernels live: $SIMLAB_CACHE, else the user's cache folder, else, if that is read-only, a temporary one."""
-    home = os.environ.get("SIMLAB_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "simlab"
-    folder = Path(home) / "kernels"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError:
-        folder = Path(tempfile.mkdtemp(prefix="simlab-kernels-"))
-    return folder
+
+class _Text(importlib.abc.InspectLoader):
+    """Loads a module from a text in memory: what runs is the text that was asked for, whatever a file holds."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def get_source(self, fullname: str) -> str:
+        """The text."""
+        return self.text
+
+    @staticmethod
+    def source_to_code(data: Any, path: Any = "<a kernel of simlab>") -> CodeType:
+        """The text compiled, with what tracebacks shall call it."""
+        return compile(data, path, "exec", dont_inherit=True)
 
 
 @cache
 def load(text: str, *imports: ModuleType) -> Any:
-    """The module of a kernel text, written once under its content hash, so that numba's cache beside it is never stale.
+    """The module of a kernel text, which gives its functions to `kernel_cache.kept` with `*IMPORTS`.
 
-    imports: what the text takes numba functions or numbers from. The hash covers them and numba's version as well:
-    numba itself only looks at the file that it compiles.
+    imports: what the text takes numba functions or numbers from. A copy of the text lies beside the kept kernels under
+    `__file__`, to be read.
     """
-    ingredients = [text, numba.__version__, *map(inspect.getsource, imports)]
-    name = "simlab_" + hashlib.sha256("\0".join(ingredients).encode()).hexdigest()[:20]
-    path = cache_folder() / f"{name}.py"
-    if not path.exists():
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False, encoding="utf-8") as file:
-            file.write(text)
-        Path(file.name).replace(path)
-    spec = importlib.util.spec_from_file_location(name, path)
+    name = "simlab_" + hashlib.sha256("\0".join([text, *map(inspect.getsource, imports)]).encode()).hexdigest()[:20]
+    spec = importlib.util.spec_from_loader(name, _Text(text))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    module.__dict__.update(IMPORTS=imports, __file__=_copy(name, text))
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
 
 
+def _copy(name: str, text: str) -> str | None:
+    """The path of a file with this text in the kernel cache, which is written unless it is there; None without one."""
+    folder = cache_folder()
+    if folder is None:
+        return None
+    path, content = folder / f"{name}.py", text.encode()
+    try:
+        if not path.is_file() or path.read_bytes() != content:
+            write_atomically(path, lambda temporary: Path(temporary).write_bytes(content))
+    except OSError:
+        return None
+    return str(path)
+
+
 def thread_count() -> int:
     """As many threads as this process may use: NUMBA_NUM_THREADS or the processors it is allowed."""
-    return int(numba.config.NUMBA_NUM_THREADS)
+    return max(1, int(numba.config.NUMBA_NUM_THREADS))
 
 
 @cache
-def _threads() -> ThreadPoolExecutor:
+def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(thread_count(), thread_name_prefix="simlab")
 
 
+# The threads of a pool do not come along into a forked process: waiting for them there would never end.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)
+
+
 def spread(kernel: Callable[[int, int], Any], items: int, block: int = 1) -> None:
-    """kernel(first, last) over 0 ... items, cut at multiples of `block`, each part on a thread of its own."""
+    """kernel(first, last) over 0 ... items, cut at multiples of `block`, in parts for so many threads.
+
+    The caller's thread and those of a pool take one part after the other until there is none; where the pool gives no
+    thread, at the end of the interpreter or at the user's limit, the caller does them all. An exception of a part, or
+    Ctrl-C, keeps further parts from being begun, and is raised when all that were have ended: none writes into the
+    caller's arrays any more.
+    """
     blocks = -(-items // block)
-    parts = min(blocks, thread_count())
-    edges = [min(items, (blocks * p // parts) * block) for p in range(parts + 1)]
-    for job in [_threads().submit(kernel, a, b) for a, b in pairwise(edges)]:
+    count = max(1, min(blocks, thread_count()))
+    edges = [min(items, (blocks * p // count) * block) for p in range(count + 1)]
+    # The next of an iterator is taken under the lock of the interpreter: no two threads get the same part.
+    parts = iter(list(pairwise(edges)))
+
+    def work() -> None:
+        try:
+            for first, last in parts:
+                kernel(first, last)
+        except BaseException:
+            for _ in parts:  # left
+                pass
+            raise
+
+    helpers: list[Future[None]] = []
+    try:
+        with suppress(RuntimeError):  # no thread to be had
+            helpers.extend(_pool().submit(work) for _ in range(count - 1))
+        work()
+    finally:
+        begun = [job for job in helpers if not job.cancel()]
+        try:
+            _wait(begun)
+        except KeyboardInterrupt:
+            _wait(begun)
+            raise
+    for job in begun:
         job.result()
+
+
+def _wait(jobs: list[Future[None]]) -> None:
+    """Until all have ended, well or not."""
+    for job in jobs:
+        job.exception()

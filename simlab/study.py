@@ -14,9 +14,12 @@ unless it is 0.
 
 from __future__ import annotations
 
+import ast
 import importlib
+import inspect
 import shutil
 import tempfile
+import textwrap
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -84,6 +87,17 @@ def _no_truth(value: Any) -> Any:
     return str(value).lower() if isinstance(value, bool) else value
 
 
+def _docstring(kind: type) -> str:
+    """The docstring of a class. `python -OO` drops it, so it is read from the source, as pydantic reads the fields'."""
+    if kind.__doc__ is not None:
+        return kind.__doc__
+    try:
+        (found,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+    except OSError:  # there is no source
+        return ""
+    return (ast.get_docstring(found) if isinstance(found, ast.ClassDef) else None) or ""
+
+
 @dataclass(frozen=True)
 class Study:
     """A named question with its scenes.
@@ -103,7 +117,7 @@ class Study:
     @property
     def question(self) -> str:
         """What the study asks: the first line of its Config."""
-        return (self.config.__doc__ or "").strip().splitlines()[0]
+        return _docstring(self.config).strip().partition("\n")[0]
 
     def scene(self, name: str) -> Any:
         """The module of a scene; this is where the heavy imports happen."""
@@ -121,10 +135,12 @@ def run(study: Study, config: BaseConfig, progress: Progress | None = None) -> x
     """Simulate, derive and compare every scene; the result with claims and provenance, nothing written."""
     from simlab import results
     from simlab.device import Device
+    from simlab.kernel_cache import require_compiler
     from simlab.progress import Progress
 
     progress = progress or Progress.silent()
     device = Device.open(config.device)
+    require_compiler()  # now, and not at the first kernel after minutes
     names = study.chosen(config)
     for name in names:  # all of them before any work is done
         study.scene(name).check(config)

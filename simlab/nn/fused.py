@@ -21,7 +21,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -153,9 +152,14 @@ def advance(
         for start, stop in at.ones:
             s[start:stop] = 1
         scratch, net = (s, np.empty(n, np.int32)), (at.blocks, at.numbers, smooth)
-        for share in shares:
-            marks = (alive, diverged)
-            kernel.train(*share, flat, moving, still, data, rates, net, scratch, how, keys, models, marks)
+        marks = (alive, diverged)
+        try:
+            for share in shares:
+                kernel.train(*share, flat, moving, still, data, rates, net, scratch, how, keys, models, marks)
+        except BaseException:  # Ctrl-C: the other threads end with the share they are at
+            for _ in shares:
+                pass
+            raise
 
     compiled.spread(work, threads)
 
@@ -249,12 +253,8 @@ def _up(n: int) -> int:
     return -(-n // 16) * 16
 
 
-@cache
 def _kernel() -> Any:
     # Imported here: numba takes its time, and nets are built without it.
-    from simlab import compiled
-    from simlab.nn import fused_functions, fused_memory, fused_passes, order, simd
-    from simlab.random import coefficients, kernels
+    from simlab.nn import fused_kernel
 
-    text = Path(__file__).with_name("fused_kernel.py").read_text(encoding="utf-8")
-    return compiled.load(text, fused_memory, fused_passes, fused_functions, simd, order, kernels, coefficients)
+    return fused_kernel

@@ -15,6 +15,8 @@ from numba import njit
 from simlab.nn.simd import FUSED, ROUND, magnitude, power_of_two, where_less
 
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": set(FUSED)}
+INNER = {**OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+"""Of functions that only compiled code calls: doors for other callers would be a seventh of what is compiled."""
 F = np.float32
 LOG2E, LN2_HIGH, LN2_LOW = F(1 / math.log(2)), F(0.693359375), F(math.log(2) - 0.693359375)
 EXP_REST = tuple(F(1 / math.factorial(n)) for n in range(2, 8))
@@ -26,20 +28,20 @@ LOGARITHM = tuple(F(2 / (2 * n + 1)) for n in range(1, 7))
 ROOT_HALF, GAUSS, ERF_SLOPE = F(math.sqrt(0.5)), F(1 / math.sqrt(2 * math.pi)), F(2 / math.sqrt(math.pi))
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def polynomial(c: Any, x: Any) -> Any:
     """Return c_0 + c_1 x + ... of six numbers."""
     return ((((x * c[5] + c[4]) * x + c[3]) * x + c[2]) * x + c[1]) * x + c[0]
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def within(x: Any, bound: Any) -> Any:
     """Cut x at -bound and bound."""
     x = where_less(bound, x, bound, x)
     return where_less(x, -bound, -bound, x)
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def exp_parts(x: Any) -> Any:
     """(e^r - 1, 2^n) with x = r + n ln 2 and |r| < 0.35."""
     x = where_less(x, F(-87.3), F(-87.3), x)
@@ -49,34 +51,34 @@ def exp_parts(x: Any) -> Any:
     return polynomial(EXP_REST, r) * (r * r) + r, power_of_two(shifted)
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def exp(x: Any) -> Any:
     """e^x."""
     rest, power = exp_parts(x)
     return rest * power + power
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def erf_value(x: Any) -> Any:
     """The error function."""
     x = within(x, F(3.93))
     return x * polynomial(ERF_ABOVE, x * x) / polynomial(ERF_BELOW, x * x)
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def relu(x: Any, leak: Any) -> Any:
     """Return max(x, 0) and its slope."""
     return where_less(x, F(0), F(0), x), where_less(F(0), x, F(1), F(0))
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def leaky_relu(x: Any, leak: Any) -> Any:
     """Return max(x, 0) + leak min(x, 0) and its slope."""
     slope = where_less(F(0), x, F(1), leak)
     return x * slope, slope
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def tanh(x: Any, leak: Any) -> Any:
     """Return tanh x and its slope."""
     # By e^2x - 1, which keeps small numbers exact; at 9.1 tanh is 1 to rounding.
@@ -87,20 +89,20 @@ def tanh(x: Any, leak: Any) -> Any:
     return y, F(1) - y * y
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def erf(x: Any, leak: Any) -> Any:
     """Return erf x and its slope."""
     return erf_value(x), exp(x * x * F(-1)) * ERF_SLOPE
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def gelu(x: Any, leak: Any) -> Any:
     """Return x Phi(x), with Phi the normal distribution function, and its slope."""
     below = erf_value(x * ROOT_HALF) * F(0.5) + F(0.5)
     return x * below, x * (exp(x * x * F(-0.5)) * GAUSS) + below
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def softplus(x: Any, leak: Any) -> Any:
     """Return ln(1 + e^x) and its slope."""
     # max(x, 0) + ln(1 + e), e = e^-|x|, by r = e / (2 + e).

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit, types
+from numba import int64, njit, types
 
-from simlab.nn.fused_functions import OPTIONS, F
+from simlab.kernel_cache import kept
+from simlab.nn import fused_functions, fused_memory, fused_passes, order, simd
+from simlab.nn.fused_functions import INNER, OPTIONS, F
 from simlab.nn.fused_memory import (
     ACTIVATION,
     BIAS,
@@ -45,6 +47,7 @@ from simlab.nn.fused_memory import (
 from simlab.nn.fused_passes import activate, column_sums, cross_entropy, project, squared_error, standardise
 from simlab.nn.order import STREAM, shuffle
 from simlab.nn.simd import load, store, tile, transpose
+from simlab.random import coefficients, kernels
 
 # -- products
 
@@ -53,7 +56,7 @@ def product(finish: Any, transposed: bool) -> Any:
     """C = A B, or A^T B, tile by tile: each sum handed to `finish` while it is in registers."""
     wide, tall, short = tile(8, 2, transposed), tile(16, 1, transposed), tile(8, 1, transposed)
 
-    @njit(**OPTIONS)
+    @njit(**INNER)
     def run(s: Any, rows: Any, columns: Any, K: Any, A: Any, B: Any, C: Any, env: Any) -> None:
         """rows: a multiple of 8. A, B, C: (place, distance from one panel to the next)."""
         panels = (columns + 15) // 16
@@ -76,20 +79,20 @@ def product(finish: Any, transposed: bool) -> Any:
     return run
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def affine(product: Any, s: Any, place: Any, panel: Any, env: Any) -> None:
     """Forward: the scaled product plus the scaled bias."""
     scale, bias_scale, bias = env
     store(product * scale + load(s, bias + panel * 16) * bias_scale, s, place)
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def pulled(product: Any, s: Any, place: Any, panel: Any, env: Any) -> None:
     """Backward: the scaled product times the slopes that stand in its place."""
     store(load(s, place) * (product * env[0]), s, place)
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def stepped(gradient: Any, s: Any, place: Any, shift: Any, rates: Any) -> None:
     """One step of 16 parameters, their velocity `shift` further on."""
     lr, momentum, coupled, lead, follow, decoupled, moving = rates
@@ -103,7 +106,7 @@ def stepped(gradient: Any, s: Any, place: Any, shift: Any, rates: Any) -> None:
     store(old - (old * decoupled + direction) * lr, s, place)
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def learned(product: Any, s: Any, place: Any, panel: Any, env: Any) -> None:
     """The gradient in the weights, used at once."""
     stepped(product * env[0], s, place, env[1], env[2])
@@ -115,7 +118,7 @@ forward, backward, learn = product(affine, False), product(pulled, False), produ
 # -- one model
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def ascend(s: Any, blocks: Any, numbers: Any, n: Any, panel: Any) -> None:
     """Forward through all blocks."""
     for k in range(blocks.shape[0]):
@@ -130,7 +133,7 @@ def ascend(s: Any, blocks: Any, numbers: Any, n: Any, panel: Any) -> None:
         activate(b[ACTIVATION], s, width // 16 * panel, b[Y], b[D], c[LEAK])
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def descend(s: Any, blocks: Any, numbers: Any, n: Any, panel: Any, rates: Any) -> None:
     """Backward from the gradient in the outputs; a block takes its step once the one below has what it needs."""
     for k in range(blocks.shape[0] - 1, -1, -1):
@@ -170,11 +173,12 @@ _marks = types.Tuple([_read(types.boolean), types.int64[::1]])
 _how, _keys = types.UniTuple(_i, 9), types.UniTuple(types.uint64, 2)
 
 
-@njit(
-    types.void(_i, _i, _matrix, _matrix, _matrix, _data, _rates, _net, _scratch, _how, _keys, _read(_i), _marks),
-    **OPTIONS,
-    cache=True,
-)
+_train = types.void(_i, _i, _matrix, _matrix, _matrix, _data, _rates, _net, _scratch, _how, _keys, _read(_i), _marks)
+
+
+@kept(
+    coefficients, kernels, order, simd, fused_functions, fused_memory, fused_passes, signatures=(_train,), **OPTIONS
+)  # fmt: skip
 def train(
     begin: Any, end: Any, flat: Any, velocity: Any, fixed: Any, data: Any, rates: Any, net: Any, scratch: Any, how: Any,
     keys: Any, models: Any, marks: Any,
@@ -190,29 +194,31 @@ def train(
     x, labels, targets, x_model, label_model, target_model = data
     lr, momentum, weight_decay, radius = rates
     blocks, numbers, smooth = net
-    s, order = scratch
+    s, shuffled = scratch
     n, batch, step, panel, goal, moving, nesterov, decoupled, classify = how
     alive, diverged = marks
     last, per_epoch = blocks[-1], n // batch
+    # As numbers of a type: numba compiles a function anew for every literal that it is given.
+    no, yes, w, v, row, row_v = int64(0), int64(1), int64(W), int64(V), int64(ROW), int64(ROW_V)
     for m in range(begin, end):
         if not alive[m] or diverged[m] >= 0:
             continue
-        carry_all(s, blocks, flat[m], False, W, ROW, False)
-        carry_all(s, blocks, fixed[m], True, W, ROW, False)
+        carry_all(s, blocks, flat[m], no, w, row, no)
+        carry_all(s, blocks, fixed[m], yes, w, row, no)
         if moving:
-            carry_all(s, blocks, velocity[m], False, V, ROW_V, False)
+            carry_all(s, blocks, velocity[m], no, v, row_v, no)
         lead, follow = (F(1), momentum[m]) if nesterov else (F(0), F(1))
         coupled, apart = (F(0), weight_decay[m]) if decoupled else (weight_decay[m], F(0))
         epoch = -1
         for t in range(lr.shape[0]):
             if batch < n and epoch != (step + t) // per_epoch:
                 epoch = (step + t) // per_epoch
-                shuffle(keys[0], keys[1], STREAM, models[m], epoch, order)
+                shuffle(keys[0], keys[1], STREAM, models[m], epoch, shuffled)
             elif batch == n and t == 0:
                 for i in range(n):
-                    order[i] = i
+                    shuffled[i] = i
             place = (step + t) % per_epoch * batch
-            chosen = order[place : place + batch]
+            chosen = shuffled[place : place + batch]
             if batch < n or t == 0:
                 gather(s, blocks[0, X], panel, blocks[0, IN], x, m * x_model, chosen)
                 if not classify:
@@ -230,6 +236,6 @@ def train(
             descend(s, blocks, numbers, batch, panel, now)
             if radius[m] > 0:
                 put_back(s, blocks, radius[m])
-        carry_all(s, blocks, flat[m], False, W, ROW, True)
+        carry_all(s, blocks, flat[m], no, w, row, yes)
         if moving:
-            carry_all(s, blocks, velocity[m], False, V, ROW_V, True)
+            carry_all(s, blocks, velocity[m], no, v, row_v, yes)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+from numba import int64, njit
 
-from simlab.nn.fused_functions import OPTIONS, F
+from simlab.nn.fused_functions import INNER, F
 from simlab.nn.simd import load, store, total
 
 # The columns of `blocks`: sizes and kinds of a dense layer with its normalisation and activation, and whether it is
@@ -20,13 +20,13 @@ COLUMNS = 20
 SCALE, BIAS_SCALE, EPS, LEAK = range(4)  # the columns of `numbers`
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def up(n: Any, multiple: Any) -> Any:
     """The next multiple."""
     return -(-n // multiple) * multiple
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def gather(s: Any, place: Any, panel: Any, features: Any, source: Any, start: Any, chosen: Any) -> None:
     """The chosen rows of a matrix that begins at `start` of source, as panels."""
     whole = features - features % 16
@@ -39,7 +39,7 @@ def gather(s: Any, place: Any, panel: Any, features: Any, source: Any, start: An
             s[to + j] = source[row + whole + j]
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def carry(s: Any, place: Any, panel: Any, row: Any, start: Any, rows: Any, columns: Any, back: Any) -> Any:
     """Copy a matrix from `row` to its panels, or back; returns where the next one starts."""
     whole = columns - columns % 16
@@ -60,26 +60,28 @@ def carry(s: Any, place: Any, panel: Any, row: Any, start: Any, rows: Any, colum
     return start
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def carry_all(s: Any, blocks: Any, row: Any, fixed: Any, weights: Any, rows: Any, back: Any) -> None:
     """Copy parameters of a model (weights = W, rows = ROW) or their velocities (V, ROW_V) in or back.
 
-    fixed: False for the trained ones, True for the others.
+    fixed: 0 for the trained ones, 1 for the others; back: 0 or 1.
     """
+    one, panel = int64(1), int64(16)  # as numbers of a type: numba compiles a function anew for every literal
     for k in range(blocks.shape[0]):
-        b, start = blocks[k], np.int64(0)
+        b = blocks[k]
         width = up(b[OUT], 16)
-        if (b[FIXED] == 1) == fixed:
+        if b[FIXED] == fixed:
             start = carry(s, b[weights], b[W_PANEL], row, b[FLAT], b[IN], b[OUT], back)
             if b[BIAS]:
-                start = carry(s, b[rows], 16, row, start, 1, b[OUT], back)
+                carry(s, b[rows], panel, row, start, one, b[OUT], back)
         if b[NORM] == 2 and not fixed:
-            start = b[NORM_FLAT]
-            start = carry(s, b[rows] + width, 16, row, start, 1, b[OUT], back)
-            start = carry(s, b[rows] + 2 * width, 16, row, start, 1, b[OUT], back)
+            # Scale and shift, one row after the other.
+            for part in range(1, 3):
+                at = b[NORM_FLAT] + (part - 1) * b[OUT]
+                carry(s, b[rows] + part * width, panel, row, at, one, b[OUT], back)
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def squares(s: Any, place: Any, panel: Any, rows: Any, columns: Any) -> Any:
     """The sum of the squares of a matrix."""
     whole = columns - columns % 16
@@ -95,18 +97,19 @@ def squares(s: Any, place: Any, panel: Any, rows: Any, columns: Any) -> Any:
     return found
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def put_back(s: Any, blocks: Any, radius: Any) -> None:
     """All trained parameters times what makes their norm the radius."""
-    square = F(0)
+    square, one, panel = F(0), int64(1), int64(16)
     for k in range(blocks.shape[0]):
         b = blocks[k]
         width = up(b[OUT], 16)
         if not b[FIXED]:
             square += squares(s, b[W], b[W_PANEL], b[IN], b[OUT])
-            square += squares(s, b[ROW], 16, 1, b[OUT]) if b[BIAS] else F(0)
+            square += squares(s, b[ROW], panel, one, b[OUT]) if b[BIAS] else F(0)
         if b[NORM] == 2:
-            square += squares(s, b[ROW] + width, 16, 1, b[OUT]) + squares(s, b[ROW] + 2 * width, 16, 1, b[OUT])
+            scale = squares(s, b[ROW] + width, panel, one, b[OUT])
+            square += scale + squares(s, b[ROW] + 2 * width, panel, one, b[OUT])
     share = radius / np.sqrt(square)
     for k in range(blocks.shape[0]):
         b = blocks[k]

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from simlab.nn.fused_functions import ACTIVATIONS, OPTIONS, F, exp
+from simlab.nn.fused_functions import ACTIVATIONS, INNER, OPTIONS, F, exp
 from simlab.nn.simd import lane_numbers, load, splat, square_root, store, total, transpose, where_less
 
 
 def passing(function: Any) -> Any:
     """An activation: values in place, slopes to `slope`."""
 
-    @njit(**OPTIONS)
+    @njit(**INNER)
     def run(s: Any, count: Any, y: Any, slope: Any, leak: Any) -> None:
         for i in range(0, count, 16):
             value, derivative = function(load(s, y + i), leak)
@@ -47,7 +47,7 @@ def activate(kind: Any, s: Any, count: Any, y: Any, slope: Any, leak: Any) -> No
         softplus(s, count, y, slope, leak)
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def column_sums(s: Any, count: Any, d: Any) -> Any:
     """The sums over the examples; two chains, as one would wait for its own additions."""
     even = odd = splat(F(0))
@@ -56,7 +56,7 @@ def column_sums(s: Any, count: Any, d: Any) -> Any:
     return even + odd + load(s, d + count - 16) if count % 32 else even + odd
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def standardise(s: Any, count: Any, eps: Any, y: Any, h: Any, inv: Any, scale: Any, shift: Any) -> None:
     """Let h = (y - mean) / sqrt(var + eps), y = scale h + shift; inv gets the factor."""
     share = F(16) / F(count)
@@ -73,7 +73,7 @@ def standardise(s: Any, count: Any, eps: Any, y: Any, h: Any, inv: Any, scale: A
         store(value * scale + shift, s, y + i)
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def project(s: Any, count: Any, d: Any, h: Any, inv: Any, scale: Any) -> Any:
     """The gradient in the outputs of a normalisation becomes that in its inputs; returns those in scale and shift."""
     share, in_shift, in_scale = F(16) / F(count), column_sums(s, count, d), splat(F(0))
@@ -89,7 +89,7 @@ def project(s: Any, count: Any, d: Any, h: Any, inv: Any, scale: Any) -> Any:
 # Losses: the gradient in the outputs y goes to d, and they say whether the loss is finite.
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def cross_entropy(
     s: Any, panel: Any, classes: Any, smooth: Any, y: Any, d: Any, t: Any, labels: Any, chosen: Any
 ) -> Any:
@@ -129,7 +129,7 @@ def cross_entropy(
     return np.isfinite((F(1) - smooth) * value - total(even))
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def squared_error(s: Any, panel: Any, outputs: Any, y: Any, d: Any, targets: Any, count: Any) -> Any:
     """The mean over examples and outputs of (y - target)^2."""
     factor, squares = F(32) / F(count * outputs), splat(F(0))

@@ -11,16 +11,17 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, uint64
+from numba import uint64
 
-from simlab.random import Key
+from simlab.kernel_cache import kept
+from simlab.random import Key, coefficients, kernels
 from simlab.random.kernels import OPTIONS, philox
 
 STREAM = 1
 _LOW, _32 = np.uint64(0xFFFFFFFF), np.uint64(32)
 
 
-@njit(**OPTIONS)
+@kept(coefficients, kernels, **OPTIONS)
 def shuffle(low: Any, high: Any, stream: Any, model: Any, epoch: Any, order: Any) -> None:
     """Write a permutation of 0 ... n - 1 into order (n), int32."""
     n = order.shape[0]
@@ -36,7 +37,7 @@ def shuffle(low: Any, high: Any, stream: Any, model: Any, epoch: Any, order: Any
         order[i], order[other] = order[other], order[i]
 
 
-@njit(**OPTIONS)
+@kept(coefficients, kernels, **OPTIONS)
 def fill(low: Any, high: Any, models: Any, epoch: int, orders: Any) -> None:
     """A permutation for each of these models (model): orders (model, n), int32."""
     for m in range(models.shape[0]):

@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
+
+from simlab.kernel_cache import kept
 
 
 def _signature(real: Any) -> Any:
@@ -17,7 +19,7 @@ def _signature(real: Any) -> Any:
     return types.void(rows, rows, types.Array(real, 3, "C"))
 
 
-@njit([_signature(types.float32), _signature(types.float64)], nogil=True, cache=True)
+@kept(signatures=(_signature(types.float32), _signature(types.float64)), nogil=True)
 def fill(x: Any, y: Any, out: Any) -> None:
     """out[r] = x[r] y[r]^T for x (rows, i), y (rows, j), out (rows, i, j)."""
     for r in range(out.shape[0]):

@@ -15,10 +15,12 @@ import numpy as np
 from numba import njit, types, uint64
 from numba.extending import intrinsic
 
+from simlab.kernel_cache import kept
+from simlab.random import coefficients
 from simlab.random.coefficients import COS32, COS64, LOG32, LOG64, SIN32, SIN64
 
 CONTRACT = {"contract"}
-OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": CONTRACT, "cache": True}
+OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": CONTRACT}
 
 
 def _cast(name: str, source: Any, target: Any) -> Any:
@@ -72,7 +74,7 @@ def philox(a: Any, b: Any, c: Any, d: Any, k: Any, l: Any) -> Any:
     return a, b, c, d
 
 
-@njit(**OPTIONS)
+@kept(coefficients, **OPTIONS)
 def fill_words(pair: int, group: int, component: int, stream: Any, low: Any, high: Any, u: Any, v: Any) -> None:
     """Words of walkers 2 pair, 2 pair + 1, ... (columns) for steps 2 group, 2 group + 1; 2 group + 2, ... (rows).
 
@@ -142,7 +144,7 @@ CONSTANTS32 = np.array([2.0**-32, 1, -2, -2 * math.log(2), *SIN32, *COS32, *(-2 
 CONSTANTS64 = np.array([2.0**-32, 0.5, 1, -2, math.log(2), *SIN64, *COS64, *LOG64, 2.0**52 + 64], np.float64)
 
 
-@njit(**OPTIONS)
+@kept(coefficients, **OPTIONS)
 def fill_normals32(u: Any, v: Any, c: Any, even: Any, odd: Any) -> None:
     """Normals of the words u, v (n) for the even and the odd step (n each); c is CONSTANTS32."""
     k = (c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10], c[11], c[12], c[13], c[14], c[15], c[16],
@@ -151,7 +153,7 @@ def fill_normals32(u: Any, v: Any, c: Any, even: Any, odd: Any) -> None:
         even[i], odd[i] = pair32(u[i], v[i], k)
 
 
-@njit(**OPTIONS)
+@kept(coefficients, **OPTIONS)
 def fill_normals64(u: Any, v: Any, c: Any, even: Any, odd: Any) -> None:
     """The same in double precision; c is CONSTANTS64."""
     k = (c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10], c[11], c[12], c[13], c[14],
@@ -159,3 +161,32 @@ def fill_normals64(u: Any, v: Any, c: Any, even: Any, odd: Any) -> None:
          c[30], c[31], c[32])  # fmt: skip
     for i in range(u.shape[0]):
         even[i], odd[i] = pair64(u[i], v[i], k)
+
+
+# One function for all noise of a block, so that its code is made once and not anew within every kernel of a chain.
+# words: (2, G, pairs) uint64, room to work in; noise: (component, 2, G, 2 pairs); of both the first `groups` of G are
+# filled, from the step 2 group on. c is CONSTANTS32 or CONSTANTS64.
+
+
+@kept(coefficients, **OPTIONS)
+def fill_noise32(
+    pair: int, group: int, groups: int, stream: Any, low: Any, high: Any, c: Any, words: Any, noise: Any
+) -> None:
+    """Normals of the walkers from 2 pair on: noise[j, parity, g, walker] at the step 2 (group + g) + parity."""
+    u, v = words[0, :groups], words[1, :groups]
+    for j in range(noise.shape[0]):
+        fill_words(pair, group, j, stream, low, high, u, v)
+        even, odd = noise[j, 0, :groups].reshape(-1), noise[j, 1, :groups].reshape(-1)
+        fill_normals32(u.reshape(-1).view(I), v.reshape(-1).view(I), c, even, odd)
+
+
+@kept(coefficients, **OPTIONS)
+def fill_noise64(
+    pair: int, group: int, groups: int, stream: Any, low: Any, high: Any, c: Any, words: Any, noise: Any
+) -> None:
+    """The same in double precision."""
+    u, v = words[0, :groups], words[1, :groups]
+    for j in range(noise.shape[0]):
+        fill_words(pair, group, j, stream, low, high, u, v)
+        even, odd = noise[j, 0, :groups].reshape(-1), noise[j, 1, :groups].reshape(-1)
+        fill_normals64(u.reshape(-1).view(I), v.reshape(-1).view(I), c, even, odd)
