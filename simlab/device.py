@@ -131,7 +131,7 @@ def real(name: str, values: Any, device: Device | None = None) -> Any:
     return stored(name, values, device).astype("float64", copy=False)
 
 
-def on_host(name: str, values: Any, **limits: Any) -> Any:
+def on_host(name: str, values: Any, **limits: Any) -> checks.Floats:
     """Real numbers of either device as an array of the host in float64, checked as by `checks.numbers`."""
     return checks.numbers(name, Device.of(values).to_host(values), **limits)
 
