@@ -20,7 +20,7 @@ from simlab import checks
 from simlab.device import Device
 from simlab.ensembles.arguments import log_probabilities
 from simlab.ensembles.calibration import cross_validated_nll
-from simlab.nn.calibration import labels_of, log_softmax, nll, nll_at, temperature, tempered
+from simlab.nn.calibration import labels_of, nll, nll_at, temperature, tempered
 
 Array = Any
 SPAN, PLACES, GOLDEN = 3.0, 25, 40
@@ -41,7 +41,7 @@ def _average(log_probs: Array, tau: Array | float = 1.0) -> Array:
     """The same of what was checked."""
     xp, members = Device.of(log_probs).xp, log_probs.shape[-3]
     if not (isinstance(tau, (int, float)) and tau == 1):
-        log_probs = log_softmax(tempered(log_probs, tau))
+        log_probs = tempered(log_probs, tau)
     if members == 1:
         return log_probs[..., 0, :, :]
     largest = log_probs.max(axis=-3, keepdims=True)

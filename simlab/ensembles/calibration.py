@@ -12,7 +12,7 @@ import numpy as np
 
 from simlab import checks, random
 from simlab.device import Device, real, stored
-from simlab.nn.calibration import LEAST, calibrated_nll, labels_of, log_softmax, nll, temperature, tempered, working
+from simlab.nn.calibration import LEAST, calibrated_nll, labels_of, nll, temperature, tempered, working
 
 __all__ = ["calibrate", "calibrated_nll", "cross_validated_nll", "nll", "temperature", "validation_excess"]
 
@@ -25,7 +25,7 @@ def calibrate(log_probs: Array, tau: Array | float) -> Array:
 
     Logits do as well. In float32 where they are, in float64 otherwise.
     """
-    return log_softmax(tempered(working("log_probs", log_probs), tau))
+    return tempered(working("log_probs", log_probs), tau)
 
 
 def cross_validated_nll(log_probs: Array, labels: Array, repeats: int = 5, folds: int = 2, seed: int = 0) -> Array:

@@ -19,6 +19,7 @@ from scipy.special import chdtrc, chdtri, fdtrc, fdtri
 
 from simlab import checks
 from simlab.device import on_host
+from simlab.ensembles.arguments import points
 from simlab.linear.rank import cutoff
 
 Floats = NDArray[np.float64]
@@ -135,7 +136,7 @@ def fit_power_law(
             "sizes, fix the exponent or give standard errors."
         )
     if exponent is not None:
-        exponent = _number("exponent", exponent, "positive")
+        exponent = _number("exponent", exponent, f"positive and at most {RANGE[1]:g}", at_most=RANGE[1])
     at = _Projection(n, whiten @ y, whiten)
     best = at(np.array([_search(at) if exponent is None else exponent]))
     low, dof = float(best.chi2[0]), len(n) - parameters
@@ -194,10 +195,10 @@ class _Projection(NamedTuple):
         )  # fmt: skip
 
 
-def _number(name: str, value: float, words: str, below: float = np.inf) -> float:
+def _number(name: str, value: float, words: str, **limits: Any) -> float:
     """A number above 0, or a refusal in these words."""
     try:
-        return checks.number(name, value, above=0, below=below)
+        return checks.number(name, value, above=0, **limits)
     except ValueError as error:
         raise ValueError(f"{name} must be {words}, got {checks.shown(value)}.") from error
 
@@ -208,6 +209,7 @@ def _whitening(n: Floats, y: Floats, se: ArrayLike | None, covariance: ArrayLike
         raise ValueError(f"n and y must have one axis and the same length, got {n.shape} and {y.shape}.")
     if not (np.isfinite(n).all() and np.isfinite(y).all() and (n > 0).all()):
         raise ValueError("n must be positive, and n and y finite; leave out members and sizes that diverged.")
+    points(n, y)
     if len(y) and np.ptp(y) == 0:
         raise ValueError("y is the same at every n; no power law can be told from it.")
     if se is not None and covariance is not None:

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from simlab import checks
 from simlab.device import on_host
-from simlab.ensembles.power_law import PowerLaw, fit_power_law
+from simlab.ensembles.power_law import RANGE, PowerLaw, fit_power_law
 
 Floats = NDArray[np.float64]
 
@@ -100,7 +100,7 @@ def predict_split(
         raise ValueError(f"loss must have shape (width, size) to predict from, got {loss.shape}.")
     cheap = checks.number("cheap", cheap, above=0, infinite=True)
     if exponent is not None:
-        exponent = checks.number("exponent", exponent, above=0)
+        exponent = checks.number("exponent", exponent, above=0, at_most=RANGE[1])
     errors = None if se is None else on_host("se", se, above=0, nan=True)
     if errors is not None:
         if errors.shape not in ((), loss.shape) or np.isnan(errors[np.isfinite(loss)] if errors.ndim else errors).any():

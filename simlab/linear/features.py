@@ -32,7 +32,8 @@ def random_features(x: Array, theta: Array, activation: str = "relu") -> Array:
 
     activation: relu, tanh, erf, cos, sin, abs or fourier, which is sqrt(2) cos(t + pi/4). In this scaling ridge
     regression with |y - Z b|^2 + psi1 psi2 lambda |b|^2 is that of Mei & Montanari 2022 with their lambda. In float64
-    whatever the input, on the device of x. ValueError for another activation, and for shapes that do not match.
+    whatever the input, on the device of x; NaN and infinity pass. ValueError for another activation, and for shapes
+    that do not match.
     """
     device = Device.of(x)
     x, theta = real("x", x), real("theta", theta, device)
@@ -40,6 +41,12 @@ def random_features(x: Array, theta: Array, activation: str = "relu") -> Array:
         if a.ndim < 2 or not a.shape[-1] or a.shape[-1] != x.shape[-1]:
             shapes = f"{tuple(x.shape)} and {tuple(theta.shape)}"
             raise ValueError(f"{name} must have shape (..., n, d), with one d for x and theta, got {shapes}.")
+    with np.errstate(invalid="ignore", over="ignore"):  # of infinite points and weights
+        return _activated(x, theta, activation, device)
+
+
+def _activated(x: Array, theta: Array, activation: str, device: Device) -> Array:
+    """The same of arrays that fit."""
     xp, d = device.xp, x.shape[-1]
     t = x @ xp.swapaxes(theta, -1, -2)
     t *= d**-0.5

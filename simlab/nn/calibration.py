@@ -21,6 +21,8 @@ FLAT = 1e-200
 LEAST = -1e100
 """Logit of a class without a chance, for -inf: its square is a number, its softmax nought at any temperature."""
 ITERATIONS = 100
+COLDEST, HOTTEST = 1e-30, 1e30
+"""Temperatures that may be given: single precision has numbers for them and for their inverses."""
 BLOCK = {"cpu": 2**17, "gpu": 2**24}
 """Logits at a time: on the CPU a block and its exponentials stay in the cache, on a card it fills the card."""
 
@@ -31,13 +33,34 @@ def log_softmax(logits: Array) -> Array:
     In float32 where the logits are, in float64 otherwise. NaN where a logit is NaN or infinite upwards, or none is
     above -inf.
     """
+    return _log_softmax(_shifted(logits))
+
+
+def tempered(logits: Array, tau: Array | float) -> Array:
+    """Log softmax(logits / tau) for logits (..., n, classes) and tau a number or (...), in the precision of `working`.
+
+    ValueError for a tau that is not from 1e-30 to 1e30, or does not fit. NaN may pass: it is the temperature of logits
+    with NaN.
+    """
+    z = _shifted(logits)
+    tau = _temperatures(z, tau)[..., None, None].astype(z.dtype)
+    with np.errstate(over="ignore"):  # less than all numbers is -inf
+        return _log_softmax(z / tau)
+
+
+def _shifted(logits: Array) -> Array:
+    """Logits (..., classes) less the largest of their row."""
     z = working("logits", logits)
     if not z.ndim or not z.shape[-1]:
         raise ValueError(f"logits must have shape (..., classes), got {tuple(z.shape)}.")
-    xp = Device.of(z).xp
-    with np.errstate(invalid="ignore"):
-        shifted = z - z.max(axis=-1, keepdims=True)
-        return shifted - xp.log(xp.exp(shifted).sum(axis=-1, keepdims=True))
+    with np.errstate(invalid="ignore", over="ignore"):
+        return z - z.max(axis=-1, keepdims=True)
+
+
+def _log_softmax(shifted: Array) -> Array:
+    """The same of logits whose largest is 0 in every row."""
+    xp = Device.of(shifted).xp
+    return shifted - xp.log(xp.exp(shifted).sum(axis=-1, keepdims=True))
 
 
 def working(name: str, values: Array) -> Array:
@@ -68,16 +91,6 @@ def labels_of(logits: Array, labels: Array, names: tuple[str, str] = ("logits", 
     if labels.size and not bool(((labels >= 0) & (labels < classes)).all()):
         raise ValueError(f"{name} must be in 0 ... {classes - 1}, the classes of the {inputs}.")
     return Device.of(logits).xp.broadcast_to(labels.astype("int64", copy=False), rows)
-
-
-def tempered(logits: Array, tau: Array | float) -> Array:
-    """Logits (..., n, classes) over tau, a number or (...), in the precision of `working`.
-
-    ValueError for a tau that is not positive and finite, or does not fit. NaN may pass: it is the temperature of logits
-    with NaN.
-    """
-    z = working("logits", logits)
-    return z / _temperatures(z, tau)[..., None, None].astype(z.dtype)
 
 
 def nll(logits: Array, labels: Array, tau: Array | float = 1.0) -> Array:
@@ -124,7 +137,7 @@ def by_rows(function: Callable[..., list[Array]], logits: Array, *others: Array 
     for start in range(0, max(len(flat), 1), step):
         part = slice(start, start + step)
         block = _classes_first(flat[part], device.xp)
-        with np.errstate(invalid="ignore"):  # infinite upwards less infinity
+        with np.errstate(invalid="ignore", over="ignore"):  # infinite upwards less infinity
             parts.append(function(block, *(None if other is None else other[part] for other in beside)))
     return [device.xp.concatenate(list(found)).reshape(rows) for found in zip(*parts, strict=True)]
 
@@ -137,8 +150,9 @@ def _temperatures(logits: Array, tau: Array | float) -> Array:
         raise ValueError(f"tau must be a number or have shape {lead}, got {tau.shape}.")
     if bool((tau <= 0).any()):
         raise ValueError(f"tau must be positive, got {float(tau.min()):g}.")
-    if bool((tau == device.xp.inf).any()):
-        raise ValueError("tau must be finite, got inf.")
+    if bool(((tau < COLDEST) | (tau > HOTTEST)).any()):
+        ends = f"{float(tau.min()):g} ... {float(tau.max()):g}"
+        raise ValueError(f"tau must be from {COLDEST:g} to {HOTTEST:g}, got {ends}.")
     return tau
 
 
@@ -184,7 +198,7 @@ class _Search(NamedTuple):
 def _temperature(logits: Array, labels: Array, xp: Any) -> Array:
     """The temperatures (group) of one block: logits (group, n, classes), labels (group, n)."""
     z = _classes_first(logits, xp)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         z -= z.max(axis=0)  # logits of at most 0 cannot overflow
     xp.maximum(z, LEAST, out=z)
     target = xp.take_along_axis(z, labels[None], axis=0)[0].mean(axis=-1)

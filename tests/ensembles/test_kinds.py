@@ -215,3 +215,35 @@ def test_lists_come_to_the_card_where_the_others_are(monkeypatch: pytest.MonkeyP
 
 def test_the_error_of_half_a_million_is_exact() -> None:
     assert math.isclose(ens.nll(np.zeros((500_000, 2), np.float32), np.zeros(500_000, int)), math.log(2), rel_tol=1e-13)
+
+
+def test_units_of_a_power_law_do_not_matter_or_are_refused() -> None:
+    n, y = np.array([1, 2, 4, 8.0]), np.array([9.0, 7, 6.2, 5.9])
+    law = ens.fit_power_law(n, y)
+    for units in (1e-90, 1e90):
+        found = ens.fit_power_law(n, units * y)
+        np.testing.assert_allclose([found.a, found.b / units, found.c / units], [law.a, law.b, law.c], rtol=1e-6)
+        np.testing.assert_allclose(found.a_interval, law.a_interval, rtol=1e-6)
+        np.testing.assert_allclose(ens.power_laws(n, units * y).a, law.a, rtol=1e-6)
+        exact = ens.fit_power_law(n, units * y, covariance=units**2 * np.eye(4))
+        np.testing.assert_allclose(exact.a_interval, ens.fit_power_law(n, y, 1.0).a_interval, rtol=1e-6)
+    for units in (1e-17, 1e17):
+        np.testing.assert_allclose(ens.fit_power_law(units * n, y).a, law.a, rtol=1e-6)
+        np.testing.assert_allclose(ens.power_laws(units * n, y).a, law.a, rtol=1e-6)
+    calls: list[Callable[..., Any]] = [ens.fit_power_law, ens.power_laws]
+    for call in calls:
+        for wrong in ((n, 1e-200 * y), (n, 1e200 * y), (1e200 * n, y), (1e-200 * n, y)):
+            with pytest.raises(ValueError, match="must be"):
+                call(*wrong)
+    assert np.isnan(ens.power_laws(n, np.ones(4))).all()
+
+
+def test_logits_and_temperatures_beyond_all_numbers() -> None:
+    assert ens.nll(np.array([[1e308, -1e308]]), [0]) == 0
+    assert ens.nll(np.array([[1e308, -1e308]]), [1]) == np.inf
+    assert ens.calibrate(np.array([[1e300, 0.0]]), 1e-30).tolist() == [[0, -np.inf]]
+    assert ens.calibrate(np.array([[3e38, 0.0]], np.float32), 1e-30).tolist() == [[0, -np.inf]]
+    np.testing.assert_allclose(ens.calibrate(np.array([[1.0, 0.0]], np.float32), 1e30), -np.log(2), rtol=1e-6)
+    for tau in (9e-31, 1.1e30):
+        with pytest.raises(ValueError, match="tau must be from 1e-30 to 1e"):
+            ens.nll(LOGS, Y, tau)
