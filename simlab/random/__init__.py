@@ -62,9 +62,7 @@ def philox(counter: tuple[Array, Array, Array, Array], key: Key) -> tuple[Array,
     parts: Any = counter
     if not isinstance(parts, (tuple, list)) or len(parts) != 4:
         raise ValueError(f"counter must be four arrays, got {checks.shown(counter)}.")
-    a, b, c, d = (_whole("counter", part, WORDS) for part in parts)
-    xp = array_namespace(a, b, c, d)
-    return _philox(tuple(xp.astype(part, xp.uint64) for part in (a, b, c, d)), _checked(key))
+    return _philox(tuple(_whole("counter", part, WORDS) for part in parts), _checked(key))
 
 
 def words(key: Key, walker: Array, step: Array, component: int = 0, stream: int = 0) -> tuple[Array, Array]:
@@ -105,7 +103,6 @@ def _words(key: Key, walker: Array, step: Array, component: Array, stream: Array
     component = _whole("component", component, WORDS, scalar=True)
     stream = _whole("stream", stream, WORDS, scalar=True)
     xp = array_namespace(walker, step)
-    walker, step = xp.astype(walker, xp.uint64), xp.astype(step, xp.uint64)
     walker, step = xp.broadcast_arrays(walker, step)
     zero = xp.zeros_like(walker)
     a, b, c, d = _philox((walker >> 1, step >> 1, zero + component, zero + stream), key)
@@ -133,7 +130,7 @@ def _checked(key: Key) -> Key:
 
 
 def _whole(name: str, values: Array, limit: int, scalar: bool = False) -> Any:
-    """Whole numbers from 0 to below the limit, as an array where they are; scalar: a plain number stays one."""
+    """Whole numbers from 0 to below the limit, an array as one of uint64; scalar: a plain number stays one."""
     if isinstance(values, (int, np.integer)) and not isinstance(values, bool):
         if not 0 <= values < limit:
             raise ValueError(_outside(name, values, limit))
@@ -148,7 +145,7 @@ def _whole(name: str, values: Array, limit: int, scalar: bool = False) -> Any:
         low, high = (0 if xp.isdtype(values.dtype, "unsigned integer") else int(xp.min(values))), int(xp.max(values))
         if low < 0 or high >= limit:
             raise ValueError(_outside(name, low if low < 0 else high, limit))
-    return values
+    return xp.astype(values, xp.uint64)
 
 
 def _outside(name: str, value: Any, limit: int) -> str:
