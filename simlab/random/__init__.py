@@ -10,7 +10,8 @@ seed. The words (u, v) of a walker become two standard normals by Box-Muller, on
 Every one of the 64 bits is used once, so the law is the normal law on a grid of 2^64 points: |z| stays below 6.67, and
 the missing tail lowers the variance by about 1e-9. This module is the readable array form and the reference; `kernels`
 holds the numba form and `philox.cuh` the CUDA form. Words agree bit for bit, normals to rounding.
-Limits: 2^33 walkers, 2^33 steps, 2^32 components and streams; what lies beyond is refused by a ValueError.
+Limits: 2^33 walkers, 2^33 steps, 2^32 components and streams; what lies beyond is refused by a ValueError, except in
+arrays of a card, whose numbers are not looked at.
 """
 
 from __future__ import annotations
@@ -141,7 +142,8 @@ def _whole(name: str, values: Array, limit: int, scalar: bool = False) -> Any:
         values, xp = checks.stored(name, values), np
     if not xp.isdtype(values.dtype, "integral"):
         raise ValueError(_outside(name, values, limit))
-    if math.prod(values.shape):
+    # A look at numbers on a card would make the host wait for it, in every step of a training.
+    if math.prod(values.shape) and not hasattr(values, "__cuda_array_interface__"):
         low, high = (0 if xp.isdtype(values.dtype, "unsigned integer") else int(xp.min(values))), int(xp.max(values))
         if low < 0 or high >= limit:
             raise ValueError(_outside(name, low if low < 0 else high, limit))
