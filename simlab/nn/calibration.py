@@ -89,7 +89,8 @@ def labels_of(logits: Array, labels: Array, names: tuple[str, str] = ("logits", 
     if labels.dtype.kind not in "iu":
         raise ValueError(f"{name} must be integers, got {labels.dtype}; turn probabilities into labels first.")
     if labels.size and not bool(((labels >= 0) & (labels < classes)).all()):
-        raise ValueError(f"{name} must be in 0 ... {classes - 1}, the classes of the {inputs}.")
+        ends = f"{int(labels.min())} ... {int(labels.max())}"
+        raise ValueError(f"{name} must be in 0 ... {classes - 1}, the classes of the {inputs}, got {ends}.")
     return Device.of(logits).xp.broadcast_to(labels.astype("int64", copy=False), rows)
 
 
@@ -97,8 +98,8 @@ def nll(logits: Array, labels: Array, tau: Array | float = 1.0) -> Array:
     """-mean log softmax(logits / tau) at the labels, (...).
 
     logits (..., n, classes), labels (n) or (..., n), tau a number or (...). In float64 whatever the input, a block of
-    rows at a time: beside its input it needs a few blocks and a number for each row. NaN for logits that are NaN or
-    infinite upwards, infinity where a label has the logit -inf.
+    rows at a time: beside its input it needs a few blocks, and a few numbers for each row. NaN for logits that are NaN
+    or infinite upwards, infinity where a label has the logit -inf.
     ValueError for labels of another shape, that are no integers, or that are no classes, and for a tau not above 0.
     """
     return nll_at(logits, labels, (tau,))[0]
