@@ -132,10 +132,12 @@ def test_nan_in_nan_out(name: str) -> None:
 @pytest.mark.parametrize("name", OF_LOGITS)
 def test_a_logit_without_bound_is_no_distribution(name: str) -> None:
     some = np.where(np.arange(5) == 2, np.inf, LOGITS)
-    if name != "error":  # the largest is the largest
-        assert np.isnan(OF_LOGITS[name](some)).all()
+    assert np.isnan(OF_LOGITS[name](some)).all()
     assert ens.nll(np.array([[0.0, -np.inf]]), [1]) == np.inf
     assert np.isnan(ens.nll(np.array([[-np.inf, -np.inf]]), [1]))
+    assert np.isnan(ens.error(np.array([[-np.inf, -np.inf]]), [1]))
+    assert ens.error(np.array([[0.0, -np.inf]]), [1]) == 1
+    assert np.isnan(nn.error(np.array([[[np.inf]], [[-np.inf]], [[1.0]]]), [1])).tolist() == [True, True, False]
 
 
 def test_where_no_temperature_helps_there_is_none() -> None:
@@ -178,6 +180,18 @@ def test_a_net_that_diverged_has_no_error_rate() -> None:
     assert nn.error(np.stack([targets, -targets]), targets).tolist() == [0, 1]
     with pytest.raises(ValueError, match="y must be integers"):
         nn.error(LOGS, Y.astype(float))
+
+
+@pytest.mark.parametrize("lr", [1e30, 1e4])
+def test_a_run_that_diverges_records_no_error_rate_beside_its_lost_loss(lr: float) -> None:
+    x = np.random.default_rng(0).standard_normal((64, 5))
+    net, y = nn.mlp([5, 16, 3]), np.arange(64) % 3
+    names = ("loss", "error", "test_loss", "test_error")
+    record = nn.Record(names, test=(x, y), at=[60])
+    params = nn.init(net, models=2, dtype="float64")
+    _, log = nn.train(net, params, (x, y), nn.SGD(lr), batch_size=16, steps=60, record=record)
+    for name in names:
+        assert np.isnan(log[name].isel(step=-1)).all(), name
 
 
 def test_large_inputs_are_not_copied_into_double_precision() -> None:
