@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
+from simlab import checks
 from simlab.errors import DeviceError
 
 NO_CUPY = (
@@ -106,6 +107,33 @@ class Device:
             raise DeviceError("CUDA text compiles on a gpu device only.")
         # --fmad is CUDA's default, said here because the CPU kernels take the same liberty and no other.
         return self.xp.RawKernel(source, entry, options=("--std=c++17", "--fmad=true"))
+
+
+def stored(name: str, values: Any, device: Device | None = None) -> Any:
+    """Real numbers in the kind that they have, where they are, or on a device that they are to be on.
+
+    What is not on a card, a list or a table, is brought to `device`. ValueError for what is no array of real numbers,
+    and for an array of a card where the others are on the CPU.
+    """
+    home = Device.of(values)
+    if home.name == "cpu":
+        found = checks.stored(name, values)
+        return found if device is None else device.asarray(found)
+    if device is not None and device.name != home.name:
+        raise ValueError(f"{name} must be on the {device.name} as the others are, got an array of a {home.name}.")
+    if values.dtype.kind not in "iufb":
+        raise ValueError(f"{name} must be an array of real numbers, got {checks.shown(values)}.")
+    return values
+
+
+def real(name: str, values: Any, device: Device | None = None) -> Any:
+    """The same in float64: no copy where they are so already. NaN and infinity pass."""
+    return stored(name, values, device).astype("float64", copy=False)
+
+
+def on_host(name: str, values: Any, **limits: Any) -> checks.Floats:
+    """Real numbers of either device as an array of the host in float64, checked as by `checks.numbers`."""
+    return checks.numbers(name, Device.of(values).to_host(values), **limits)
 
 
 @cache

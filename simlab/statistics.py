@@ -2,6 +2,10 @@
 
 Walkers are independent, the frames of one walker are not. So everything is averaged over a walker's own frames first,
 and the spread over walkers gives the standard error: autocorrelation in time needs no estimate and no correction.
+
+Numbers of any kind and of either device are taken, work is in float64 on the host. NaN among them is NaN in what is
+made of them, and so is an error that nothing is known of: that of a single sample. ValueError for what is no array of
+real numbers, and for shapes that do not fit.
 """
 
 from __future__ import annotations
@@ -10,9 +14,15 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from simlab import checks
+from simlab.device import on_host, stored
+from simlab.linear.rank import cutoff, precision, scaled
 
 Floats = NDArray[np.float64]
+NOTHING = 1e-9
+"""Eigenvalues of a correlation matrix, over the largest, of directions in which numbers add up to a constant."""
 
 
 class Estimate(NamedTuple):
@@ -27,25 +37,38 @@ class Estimate(NamedTuple):
         return cls(np.array([e.value for e in estimates]), np.array([e.se for e in estimates]))
 
 
-def mean(samples: Floats) -> Estimate:
+def mean(samples: ArrayLike) -> Estimate:
     """Mean over the first axis (walkers), each row being one walker's own average."""
-    n = samples.shape[0]
-    return Estimate(samples.mean(axis=0), samples.std(axis=0, ddof=1) / np.sqrt(n))
+    return _mean(_rows("samples", samples))
 
 
-def ratio(above: Floats, below: Floats) -> Estimate:
-    """mean(above)/mean(below) over the first axis, paired; the error is linear in the deviations (delta method)."""
-    value = above.mean(axis=0) / below.mean(axis=0)
-    influence = (above - value * below) / below.mean(axis=0)
-    return Estimate(value, mean(influence).se)
+def ratio(above: ArrayLike, below: ArrayLike) -> Estimate:
+    """mean(above)/mean(below) over the first axis, paired; the error is linear in the deviations (delta method).
+
+    NaN where the mean of `below` is 0.
+    """
+    above, below = _rows("above", above), _rows("below", below)
+    if above.shape != below.shape:
+        raise ValueError(f"above and below must have one shape, got {above.shape} and {below.shape}.")
+    middle = below.mean(axis=0)
+    middle = np.where(middle == 0, np.nan, middle)
+    with np.errstate(invalid="ignore"):
+        value = above.mean(axis=0) / middle
+        return Estimate(value, _mean((above - value * below) / middle).se)
 
 
-def jackknife(samples: Floats, estimator: Callable[[Floats], Any]) -> Estimate:
+def jackknife(samples: ArrayLike, estimator: Callable[[Floats], Any]) -> Estimate:
     """estimator(mean over replicates) of samples (replicate, ...), with the error from leaving each replicate out."""
+    samples = _rows("samples", samples)
+    if not callable(estimator):
+        raise ValueError(f"estimator must be a function of the mean, got {checks.shown(estimator)}.")
     n, total = samples.shape[0], samples.sum(axis=0)
+    value = np.asarray(estimator(total / n))
+    if n == 1:
+        return Estimate(value, np.full(value.shape, np.nan))
     left_out = np.array([estimator((total - one) / (n - 1)) for one in samples])
-    se = np.sqrt((n - 1) * left_out.var(axis=0))
-    return Estimate(np.asarray(estimator(total / n)), np.asarray(se))
+    with np.errstate(invalid="ignore"):
+        return Estimate(value, np.asarray(np.sqrt((n - 1) * left_out.var(axis=0))))
 
 
 class Joint(NamedTuple):
@@ -56,10 +79,15 @@ class Joint(NamedTuple):
     samples: float = np.inf
 
 
-def joint_mean(samples: Floats) -> Joint:
+def joint_mean(samples: ArrayLike) -> Joint:
     """Means over walkers of several quantities (walker, k) and the covariance of these means (k, k)."""
-    covariance = np.atleast_2d(np.cov(samples, rowvar=False)) / samples.shape[0]
-    return Joint(samples.mean(axis=0), covariance, samples.shape[0])
+    samples = _rows("samples", samples)
+    if samples.ndim > 2 or not samples.size:
+        raise ValueError(f"samples must have shape (walker, k), got {samples.shape}.")
+    n, k = samples.shape[0], samples[0].size
+    with np.errstate(invalid="ignore"):
+        covariance = np.full((k, k), np.nan) if n == 1 else np.atleast_2d(np.cov(samples, rowvar=False)) / n
+        return Joint(samples.mean(axis=0), covariance, n)
 
 
 class ChiSquare(NamedTuple):
@@ -73,19 +101,34 @@ class ChiSquare(NamedTuple):
     samples: float = np.inf
 
 
-def chi_square(deviation: Floats, error: Floats, samples: float = np.inf) -> ChiSquare:
+def chi_square(deviation: ArrayLike, error: ArrayLike, samples: float = np.inf) -> ChiSquare:
     """Whether deviations are zero all at once; `error` holds their standard errors (k) or their covariance (k, k).
 
     Directions that do not vary (occupations add up to one) carry no information and lose their degree of freedom. The
     statistic is NaN where a number is not finite, and infinite where something that cannot vary is not as expected.
     With a covariance estimated from `samples` it is Hotelling's T^2, which `Claim.chi_square` knows.
+    ValueError for an error that is negative, or a covariance that is not symmetric or not positive semidefinite.
     """
+    eps = precision(stored("error", error))
+    deviation = on_host("deviation", deviation, nan=True, infinite=True)
+    error = on_host("error", error, nan=True, infinite=True)
+    samples = checks.number("samples", samples, above=0, infinite=True)
+    if deviation.ndim != 1 or not len(deviation):
+        raise ValueError(f"deviation must be a row of numbers, got shape {deviation.shape}.")
+    if error.shape not in ((len(deviation),), 2 * (len(deviation),)):
+        raise ValueError(f"error must hold a standard error for each deviation or their covariance, got {error.shape}.")
+    if (error if error.ndim == 1 else np.diag(error)).min() < 0:
+        raise ValueError("error must hold standard errors, or variances on its diagonal, that are not negative.")
     covariance = np.diag(np.square(error)) if error.ndim == 1 else error
     if not (np.isfinite(deviation).all() and np.isfinite(covariance).all()):
         return ChiSquare(np.nan, len(deviation), samples)
     scale = np.sqrt(np.where(np.diag(covariance) > 0, np.diag(covariance), 1.0))
-    values, vectors = np.linalg.eigh(covariance / np.outer(scale, scale))
-    kept = values > 1e-9 * values[-1]
+    correlation = covariance / scale[:, None] / scale
+    values, vectors = np.linalg.eigh(correlation)
+    rounding = max(NOTHING, cutoff(len(deviation), eps))
+    if np.abs(correlation - correlation.T).max() > 1e-6 or values[0] < -1e3 * rounding * max(values[-1], 1):
+        raise ValueError("error must be a covariance matrix: symmetric, and positive semidefinite.")
+    kept = values > rounding * values[-1]
     along = vectors.T @ (deviation / scale)
     if (np.abs(along[~kept]) > 1e-3).any():  # a thousandth of a standard error: far above rounding
         return ChiSquare(np.inf, int(kept.sum()), samples)
@@ -100,33 +143,119 @@ class Fit(NamedTuple):
     hat: Floats
 
 
-def fit(x: Floats, y: Floats, se: Floats, powers: tuple[float, ...]) -> Fit:
-    """Fit y = sum_k c_k x^powers_k to independent measurements; `hat @ y` gives the coefficients.
+def fit(x: ArrayLike, y: ArrayLike, se: ArrayLike, powers: Sequence[float]) -> Fit:
+    """Fit y = sum_k c_k x^powers_k to independent measurements (point); `hat @ y` gives the coefficients.
 
-    Applying `hat` to exact values at the same x shows the bias of the fitted form.
+    Applying `hat` to exact values at the same x shows the bias of the fitted form. se: one for each point, or for all.
+    ValueError where the points do not determine the coefficients, by the rule of `simlab.linear.rank`, where x^powers
+    is no number, and for an se that is not positive.
     """
-    design = np.asarray(x)[:, None] ** np.asarray(powers)[None, :]
-    weighted = design / np.asarray(se)[:, None]
-    hat = np.linalg.pinv(weighted) / np.asarray(se)[None, :]
-    return Fit(hat @ y, np.sqrt(((hat * se) ** 2).sum(axis=1)), hat)
+    x, y = on_host("x", x, nan=True, ndim=1), on_host("y", y, nan=True, infinite=True, ndim=1)
+    se = on_host("se", se, above=0, nan=True)
+    if not len(x) or y.shape != x.shape or se.shape not in ((), x.shape):
+        shapes = f"{x.shape}, {y.shape}, {se.shape}"
+        raise ValueError(f"x, y and se must hold one number for each point, got shapes {shapes}.")
+    se = np.broadcast_to(se, x.shape)
+    if np.isnan(x).any() or np.isnan(se).any():
+        k = len(_powers(powers))
+        return Fit(np.full(k, np.nan), np.full(k, np.nan), np.full((k, len(x)), np.nan))
+    weighted = _design("x", x, powers) / se[:, None]
+    columns = scaled(weighted)
+    u, s, v_t = np.linalg.svd(columns, full_matrices=False)
+    if len(s) < columns.shape[1] or not s[-1] > cutoff(max(columns.shape)) * s[0]:
+        raise ValueError(
+            f"x must hold enough different values to tell {columns.shape[1]} powers apart, got {len(np.unique(x))} of "
+            "them to double precision; measure at more, or further apart."
+        )
+    largest = np.abs(weighted).argmax(axis=0)
+    inverse = np.take_along_axis(columns, largest[None], 0)[0] / np.take_along_axis(weighted, largest[None], 0)[0]
+    with np.errstate(invalid="ignore", over="ignore"):
+        half = v_t.T / s
+        hat = half @ u.T * inverse[:, None] / se
+        return Fit(hat @ y, np.sqrt((half**2).sum(axis=1)) * abs(inverse), hat)
 
 
-def occupation(positions: Floats, edges: Floats) -> Floats:
-    """Fraction of its frames that each walker spends in each bin: positions (frame, walker) -> (walker, bin)."""
+def occupation(positions: ArrayLike, edges: ArrayLike) -> Floats:
+    """Fraction of its frames that each walker spends in each bin: positions (frame, walker) -> (walker, bin).
+
+    Bins hold their lower edge; what is outside of all counts as a frame. NaN for a walker whose position is NaN at any
+    time. ValueError unless there are two edges or more, and they rise.
+    """
+    positions = on_host("positions", positions, nan=True, infinite=True, ndim=2)
+    edges = on_host("edges", edges, infinite=True, ndim=1)
+    if not len(positions):
+        raise ValueError(f"positions must hold at least one frame, got shape {positions.shape}.")
+    if len(edges) < 2 or not (np.diff(edges) > 0).all():
+        raise ValueError(f"edges must be two numbers or more, each above the one before, got {checks.shown(edges)}.")
     frames, walkers = positions.shape
     bins = len(edges) - 1
     index = np.searchsorted(edges, positions, side="right") - 1
     inside = (index >= 0) & (index < bins)
     flat = (np.arange(walkers) * bins + np.clip(index, 0, bins - 1))[inside]
-    return np.bincount(flat, minlength=walkers * bins).reshape(walkers, bins) / frames
+    share = np.bincount(flat, minlength=walkers * bins).reshape(walkers, bins) / frames
+    share[np.isnan(positions).any(axis=0)] = np.nan
+    return share
 
 
-def edges_of(centres: Floats) -> Floats:
-    """The edges of bins of equal width, from their centres."""
+def edges_of(centres: ArrayLike) -> Floats:
+    """The edges of bins of equal width, from their centres; ValueError unless these rise by equal steps, to 1e-6."""
+    centres = on_host("centres", centres, ndim=1)
+    steps = np.diff(centres)
+    if not len(steps) or not steps[0] > 0 or np.abs(steps - steps[0]).max() > 1e-6 * steps[0]:
+        raise ValueError("centres must be two numbers or more that rise by equal steps.")
     half = (centres[1] - centres[0]) / 2
     return np.append(centres - half, centres[-1] + half)
 
 
-def extrapolate(steps: Floats, values: Sequence[float] | Floats, powers: tuple[float, ...]) -> Floats:
-    """Coefficients of sum_k c_k steps^powers_k through as many exact values: how a limit is reached, without noise."""
-    return np.linalg.solve(np.asarray(steps)[:, None] ** np.asarray(powers)[None, :], np.asarray(values))
+def extrapolate(steps: ArrayLike, values: ArrayLike, powers: Sequence[float]) -> Floats:
+    """Coefficients of sum_k c_k steps^powers_k through as many exact values: how a limit is reached, without noise.
+
+    ValueError unless there are as many steps as powers, and they determine the coefficients as in `fit`.
+    """
+    steps = on_host("steps", steps, ndim=1)
+    values = on_host("values", values, nan=True, infinite=True)
+    design = _design("steps", steps, powers)
+    if design.shape[0] != design.shape[1] or values.shape[:1] != steps.shape:
+        raise ValueError(
+            f"steps, values and powers must be as many as each other, got {len(steps)}, {values.shape} and "
+            f"{design.shape[1]}."
+        )
+    s = np.linalg.svd(scaled(design), compute_uv=False)
+    if not s[-1] > cutoff(len(s)) * s[0]:
+        raise ValueError("steps, and powers, must differ from each other, by more than rounding; take others.")
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.linalg.solve(design, values))
+
+
+def _mean(samples: Floats) -> Estimate:
+    """The mean over rows of float64, and its error."""
+    n = samples.shape[0]
+    with np.errstate(invalid="ignore", over="ignore"):  # of infinite samples the error is NaN
+        value = samples.mean(axis=0)
+        spread = samples.std(axis=0, ddof=1) if n > 1 else np.full(samples.shape[1:], np.nan)
+    return Estimate(value, spread / np.sqrt(n))
+
+
+def _rows(name: str, values: Any) -> Floats:
+    """Samples, one in each row."""
+    found: Floats = on_host(name, values, nan=True, infinite=True)
+    if not found.ndim or not found.shape[0]:
+        raise ValueError(f"{name} must hold at least one sample along its first axis, got shape {found.shape}.")
+    return found
+
+
+def _powers(powers: Sequence[float]) -> Floats:
+    """Exponents, at least one."""
+    found = checks.numbers("powers", powers, ndim=1)
+    if not len(found):
+        raise ValueError("powers must hold at least one number.")
+    return found
+
+
+def _design(name: str, x: Floats, powers: Sequence[float]) -> Floats:
+    """x^powers, (point, power)."""
+    with np.errstate(all="ignore"):
+        design: Floats = x[:, None] ** _powers(powers)[None, :]
+    if not np.isfinite(design).all():
+        raise ValueError(f"{name} must have numbers as powers, got {checks.shown(x)} to one of {checks.shown(powers)}.")
+    return design

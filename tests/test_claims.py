@@ -57,6 +57,14 @@ def test_an_error_bar_wider_than_the_resolution_decides_nothing(se: float, resol
     assert bool(claim.note) == (claim.verdict == "undecided")
 
 
+def test_an_error_bar_as_wide_as_the_resolution_still_decides() -> None:
+    assert equals(se=0.25, resolution=1.0).verdict == "holds"  # four of a quarter, without rounding
+    assert equals(se=0.25, resolution=math.nextafter(1.0, 0.0)).verdict == "undecided"
+    assert equals(se=0.25, bias=0.5, resolution=1.5).verdict == "holds"
+    assert equals(2.0, se=0.25, resolution=1.0).verdict == "holds"  # and what lies on the bound is within it
+    assert equals(math.nextafter(2.0, 3.0), se=0.25, resolution=1.0).verdict == "fails"
+
+
 @NOT_NUMBERS
 @pytest.mark.parametrize("name", ["measured", "reference", "se", "bias"])
 def test_an_equality_with_what_is_not_a_number_is_undecided(name: str, bad: float) -> None:

@@ -2,7 +2,9 @@
 
 A temperature comes after averaging (the talk: `nll`, `calibrate`, `curve`) or before (`average`, `temperature_before`).
 
-Core axes last: log_probs (..., member, example, class), normalised over classes, on either device.
+Core axes last: log_probs (..., member, example, class) on either device, normalised over classes: what is not, to the
+root of the eps in which it is given (of single precision at least), is refused. Averages of float32 are float32, made
+in single precision, for they are as large as their input; all else is computed in float64, whatever the input.
 """
 
 from __future__ import annotations
@@ -14,9 +16,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from simlab import checks
 from simlab.device import Device
+from simlab.ensembles.arguments import log_probabilities
 from simlab.ensembles.calibration import cross_validated_nll
-from simlab.nn.calibration import labels_of, log_softmax, nll, temperature, tempered
+from simlab.nn.calibration import labels_of, nll, nll_at, temperature, tempered
 
 Array = Any
 SPAN, PLACES, GOLDEN = 3.0, 25, 40
@@ -28,13 +32,16 @@ def average(log_probs: Array, tau: Array | float = 1.0) -> Array:
 
     log_probs (..., member, example, class). tau is a temperature before averaging, a number or (..., member) or (...,
     1); one after averaging is the business of `nll` and `calibrate`. No probability is formed that could underflow.
-    ValueError where there is no member, and for a tau that is not positive.
+    ValueError where there is no member, for logits, and for a tau that is not positive.
     """
-    xp = Device.of(log_probs).xp
-    members = _members(log_probs)
-    tau = xp.asarray(tau, dtype=log_probs.dtype)
-    if tau.ndim or bool(tau != 1):
-        log_probs = log_softmax(tempered(log_probs, tau))
+    return _average(log_probabilities(log_probs, members=True), tau)
+
+
+def _average(log_probs: Array, tau: Array | float = 1.0) -> Array:
+    """The same of what was checked."""
+    xp, members = Device.of(log_probs).xp, log_probs.shape[-3]
+    if not (isinstance(tau, (int, float)) and tau == 1):
+        log_probs = tempered(log_probs, tau)
     if members == 1:
         return log_probs[..., 0, :, :]
     largest = log_probs.max(axis=-3, keepdims=True)
@@ -52,18 +59,25 @@ def partition(members: int, n: int) -> NDArray[np.int64]:
     members // n neighbouring groups share no member and are independent; where n divides `members` all are.
     ValueError where n is not a whole number in 1 ... members.
     """
-    if not (1 <= n <= members and n == int(n)):
-        raise ValueError(f"n must be in 1 ... {members}, the number of members, got {n}.")
-    n = int(n)
+    members = checks.whole("members", members, 1)
+    try:
+        n = checks.whole("n", n, 1, members)
+    except ValueError as error:
+        raise ValueError(f"n must be in 1 ... {members}, the number of members, got {checks.shown(n)}.") from error
     return np.arange(math.lcm(members, n), dtype=np.int64).reshape(-1, n) % members
 
 
 def ensembles(log_probs: Array, n: int) -> Array:
     """The averages of all groups of `partition`: (..., member, example, class) -> (..., group, example, class)."""
+    return _ensembles(log_probabilities(log_probs, members=True), n)
+
+
+def _ensembles(log_probs: Array, n: int) -> Array:
+    """The same of what was checked."""
     xp = Device.of(log_probs).xp
-    groups = partition(_members(log_probs), n)
+    groups = partition(log_probs.shape[-3], n)
     # A group at a time: beside the averages no more memory is needed than that of one group.
-    return xp.stack([average(log_probs[..., xp.asarray(group), :, :]) for group in groups], axis=-3)
+    return xp.stack([_average(log_probs[..., xp.asarray(group), :, :]) for group in groups], axis=-3)
 
 
 def nested(log_probs: Array, sizes: Iterable[int]) -> Iterator[Array]:
@@ -72,14 +86,34 @@ def nested(log_probs: Array, sizes: Iterable[int]) -> Iterator[Array]:
     Where one size divides another and both divide the members, groups of the larger are made of groups of the smaller:
     1, 2, 4 ... together cost as much as two of them alone. Averages stay in memory until the last.
     """
-    members, made = _members(log_probs), {1: log_probs}
+    log_probs = log_probabilities(log_probs, members=True)
+    return _nested(log_probs, _sizes(sizes, log_probs.shape[-3]))
+
+
+def _nested(log_probs: Array, sizes: list[int]) -> Iterator[Array]:
+    """The same of what was checked."""
+    members, made = log_probs.shape[-3], {1: log_probs}
     for n in sizes:
         even = len(partition(members, n)) * n == members
         part = max(k for k in made if k == 1 or (even and n % k == 0))
-        groups = made[n] if n in made else ensembles(made[part], n // part)
+        groups = made[n] if n in made else _ensembles(made[part], n // part)
         if even:
             made[n] = groups
         yield groups
+
+
+def _sizes(sizes: Iterable[int], members: int) -> list[int]:
+    """Numbers of members that so many have."""
+    given: Any = sizes
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise ValueError(f"sizes must be numbers of members, got {checks.shown(sizes)}.")
+    found = list(given)
+    if not found:
+        raise ValueError("sizes must hold at least one number of members.")
+    try:
+        return [checks.whole("n", n, 1, members) for n in found]
+    except ValueError as error:
+        raise ValueError(f"sizes must hold numbers of members, and each n must be in 1 ... {members}.") from error
 
 
 class Curve(NamedTuple):
@@ -105,42 +139,61 @@ def curve(
     Points of one curve share members. For errors that know this, cut the members into blocks on an axis in front: the
     curves of blocks are independent given the training and the test data, and `simlab.statistics.joint_mean` or
     `jackknife` over the blocks has their covariance; over teachers, with data of their own, it has all of it.
-    ValueError for labels that are no classes, sizes that are none or not whole numbers in 1 ... members, or another
-    number of members in validation.
+    NaN of a member is NaN of every number that it has a part in. ValueError for logits, labels that are no classes,
+    sizes that are none or not whole numbers in 1 ... members, or another number of members in validation.
     """
-    xp, sizes = Device.of(log_probs).xp, list(sizes)
-    if not sizes:
-        raise ValueError("sizes must hold at least one number of members.")
+    log_probs = log_probabilities(log_probs, members=True)
+    xp, sizes = Device.of(log_probs).xp, _sizes(sizes, log_probs.shape[-3])
     labels = labels_of(log_probs[..., 0, :, :], labels)[..., None, :]
     if validation is not None:
-        if _members(validation[0]) != _members(log_probs):
-            raise ValueError("validation must hold the log-probabilities of the same members as log_probs.")
-        held = nested(validation[0], sizes)
-        own = labels_of(validation[0][..., 0, :, :], validation[1])[..., None, :]
+        fitted, own = _validation(log_probs, validation)
+        held = _nested(fitted, sizes)
     plain, calibrated, taus = [], [], []
-    for groups in nested(log_probs, sizes):
-        plain.append(nll(groups, labels).mean(axis=-1))
+    for groups in _nested(log_probs, sizes):
         if validation is None:
             tau = temperature(groups, labels)
-            best = cross_validated_nll(groups, labels)
+            found, best = nll(groups, labels), cross_validated_nll(groups, labels)
         else:
             tau = temperature(next(held), own)
-            best = nll(groups, labels, tau)
+            found, best = nll_at(groups, labels, (1.0, tau))
+        plain.append(found.mean(axis=-1))
         calibrated.append(best.mean(axis=-1))
         taus.append(xp.exp(xp.log(tau).mean(axis=-1)))
     return Curve(np.array(sizes), *(xp.stack(parts, axis=-1) for parts in (plain, calibrated, taus)))
+
+
+def _validation(log_probs: Array, validation: Any) -> tuple[Array, Array]:
+    """Log-probabilities (..., member, example, class) of the same members, and their labels (..., 1, example)."""
+    if not isinstance(validation, (tuple, list)) or len(validation) != 2:
+        raise ValueError(f"validation must be a pair (log_probs, labels), got {checks.shown(validation)}.")
+    try:
+        fitted = log_probabilities(validation[0], members=True)
+        labels = labels_of(fitted[..., 0, :, :], validation[1])[..., None, :]
+    except ValueError as error:
+        raise ValueError(f"in validation, {error}") from error
+    home, own = Device.of(log_probs).name, Device.of(fitted).name
+    if own != home:
+        raise ValueError(f"validation must be on the {home} as log_probs are, got an array of a {own}.")
+    if fitted.shape[:-2] != log_probs.shape[:-2] or fitted.shape[-1] != log_probs.shape[-1]:
+        raise ValueError(
+            "validation must hold the log-probabilities of the same members as log_probs, got shapes "
+            f"{tuple(fitted.shape)} and {tuple(log_probs.shape)}."
+        )
+    return fitted, labels
 
 
 def temperature_before(log_probs: Array, labels: Array) -> Array:
     """The common temperature (...) of members (..., member, example, class) that is best for their average.
 
     The tau of least nll(average(log_probs, tau), labels). That need not have one minimum: the lowest of 25 places in
-    |ln tau| <= 3 is refined by golden sections, to a millionth. ValueError as in `nll`.
+    |ln tau| <= 3 is refined by golden sections, to a millionth. In float64. NaN where a log-probability is NaN, and
+    where the loss is infinite at every temperature. ValueError as in `average` and `nll`.
     """
-    xp = Device.of(log_probs).xp
+    log_probs = log_probabilities(log_probs, members=True).astype("float64", copy=False)
+    labels, xp = labels_of(log_probs[..., 0, :, :], labels), Device.of(log_probs).xp
 
     def loss(place: Array) -> Array:
-        return nll(average(log_probs, xp.exp(place)[..., None]), labels)
+        return nll(_average(log_probs, xp.exp(place)[..., None]), labels)
 
     lead = log_probs.shape[:-3]
     step = 2 * SPAN / (PLACES - 1)
@@ -155,11 +208,4 @@ def temperature_before(log_probs: Array, labels: Array) -> Array:
         left, right = high - golden * (high - low), low + golden * (high - low)
         better = loss(left) < loss(right)
         low, high = xp.where(better, low, left), xp.where(better, right, high)
-    return xp.exp((low + high) / 2)
-
-
-def _members(log_probs: Array) -> int:
-    """The number of members, at least one."""
-    if log_probs.ndim < 3 or log_probs.shape[-3] == 0:
-        raise ValueError(f"log_probs must have shape (..., member, example, class), got {tuple(log_probs.shape)}.")
-    return int(log_probs.shape[-3])
+    return xp.where(xp.isfinite(lowest), xp.exp((low + high) / 2), xp.nan)[()]

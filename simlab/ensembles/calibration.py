@@ -8,18 +8,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from simlab import random
-from simlab.device import Device
-from simlab.nn.calibration import LEAST, calibrated_nll, labels_of, log_softmax, nll, temperature, tempered
+import numpy as np
+
+from simlab import checks, random
+from simlab.device import Device, real, stored
+from simlab.nn.calibration import LEAST, calibrated_nll, labels_of, nll, temperature, tempered, working
 
 __all__ = ["calibrate", "calibrated_nll", "cross_validated_nll", "nll", "temperature", "validation_excess"]
 
 Array = Any
+NAMES = ("log_probs", "labels")
 
 
 def calibrate(log_probs: Array, tau: Array | float) -> Array:
-    """The logarithm of softmax(log_probs / tau), (..., example, class), for tau a number or (...), above 0."""
-    return log_softmax(tempered(log_probs, tau))
+    """The logarithm of softmax(log_probs / tau), (..., example, class), for tau a number or (...), above 0.
+
+    Logits do as well. In float32 where they are, in float64 otherwise.
+    """
+    return tempered(working("log_probs", log_probs), tau)
 
 
 def cross_validated_nll(log_probs: Array, labels: Array, repeats: int = 5, folds: int = 2, seed: int = 0) -> Array:
@@ -29,12 +35,18 @@ def cross_validated_nll(log_probs: Array, labels: Array, repeats: int = 5, folds
     shuffles, so that differences between them are paired. The temperature is fitted on the share 1 - 1/folds of the
     data, and the bias upwards is `validation_excess` for that many examples; where a fold for fitting happens to hold
     no error, its temperature is 0 and an error in the other fold costs without bound.
-    ValueError for fewer examples than folds, fewer than 2 folds, or no repeat.
+    NaN where a logit is. ValueError for fewer examples than folds, fewer than 2 folds, or no repeat.
     """
+    log_probs = stored("log_probs", log_probs)
+    labels, total = labels_of(log_probs, labels, NAMES), 0.0
     xp, n = Device.of(log_probs).xp, log_probs.shape[-2]
-    if not (2 <= folds <= n and repeats >= 1):
-        raise ValueError(f"folds must be in 2 ... {n}, the number of examples, and repeats at least 1.")
-    labels, total = labels_of(log_probs, labels), 0.0
+    try:
+        folds, repeats = checks.whole("folds", folds, 2, n), checks.whole("repeats", repeats, 1)
+    except ValueError as error:
+        raise ValueError(
+            f"folds must be in 2 ... {n}, the number of examples, and repeats at least 1, "
+            f"got {checks.shown(folds)} and {checks.shown(repeats)}."
+        ) from error
     for repeat in range(repeats):
         word, _ = random.words(random.key(seed), xp.arange(n), xp.full(n, repeat))
         order = xp.argsort(word)
@@ -46,22 +58,30 @@ def cross_validated_nll(log_probs: Array, labels: Array, repeats: int = 5, folds
     return total / (repeats * n)
 
 
-def validation_excess(log_probs: Array, labels: Array, size: int) -> Array:
+def validation_excess(log_probs: Array, labels: Array, size: float) -> Array:
     """By how much a temperature fitted on `size` examples raises the NLL (...) of new ones, on average.
 
     V/(2 size H), the leading order in 1/size for a maximum of likelihood that need not be the truth (Takeuchi 1976):
     V is the variance over examples of the NLL's derivative in 1/tau and H its mean second derivative, both at the tau
     that is best on these examples. It is one-sided: every calibrated loss is too high by it.
-    ValueError for a size that is not positive, and as in `nll`.
+    NaN where no temperature changes anything. ValueError for a size that is not positive, and as in `nll`.
     """
-    xp = Device.of(log_probs).xp
-    if size < 1:
-        raise ValueError(f"size must be a positive number of examples, got {size}.")
-    labels, scores = labels_of(log_probs, labels), log_probs.astype(xp.float64)
+    try:
+        examples = checks.number("size", size, at_least=1)
+    except ValueError as error:
+        raise ValueError(f"size must be a positive number of examples, got {checks.shown(size)}.") from error
+    scores = real("log_probs", log_probs)
+    labels, xp = labels_of(scores, labels, NAMES), Device.of(scores).xp
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return _excess(scores, labels, xp) / examples
+
+
+def _excess(scores: Array, labels: Array, xp: Any) -> Array:
+    """V/(2 H)."""
     scores = scores - scores.max(axis=-1, keepdims=True)
     p = xp.exp(calibrate(scores, temperature(scores, labels)))
     scores = xp.maximum(scores, LEAST)  # a class without a chance adds nothing to a mean
     mean = (p * scores).sum(axis=-1)
     curvature = ((p * scores * scores).sum(axis=-1) - mean * mean).mean(axis=-1)
     slope = mean - xp.take_along_axis(scores, labels[..., None], axis=-1)[..., 0]
-    return slope.var(axis=-1) / (2 * size * curvature)
+    return slope.var(axis=-1) / (2 * curvature)

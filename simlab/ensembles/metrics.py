@@ -1,6 +1,7 @@
 """What probabilities are worth beyond their likelihood: Brier score, error, calibration error, members' worth.
 
-Core axes last: log_probs (..., example, class), labels (example) or (..., example), on either device.
+Core axes last: log_probs (..., example, class), labels (example) or (..., example), on either device. Logits are
+refused as in `simlab.ensembles.averaging`; all results are in float64, and NaN where a log-probability is.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from simlab.device import Device
-from simlab.ensembles.power_law import host
-from simlab.nn.calibration import labels_of
+from simlab import checks
+from simlab.device import Device, on_host
+from simlab.ensembles.arguments import log_probabilities
+from simlab.ensembles.calibration import NAMES
+from simlab.nn.calibration import by_rows, labels_of
 from simlab.nn.record import error
 
 __all__ = ["CalibrationError", "brier", "deep_ensemble_equivalent", "ece", "error"]
@@ -23,10 +26,15 @@ Array = Any
 
 def brier(log_probs: Array, labels: Array) -> Array:
     """The mean over examples of sum_k (p_k - [k = label])^2, (...), between 0 and 2 (Brier 1950)."""
-    xp = Device.of(log_probs).xp
-    p = xp.exp(log_probs)
-    own = xp.take_along_axis(p, labels_of(log_probs, labels)[..., None], axis=-1)[..., 0]
-    return ((p * p).sum(axis=-1) - 2 * own + 1).mean(axis=-1)
+    log_probs = log_probabilities(log_probs)
+    labels, xp = labels_of(log_probs, labels, NAMES), Device.of(log_probs).xp
+
+    def scores(block: Array, own: Array) -> list[Array]:
+        p = xp.exp(block, out=block)
+        taken = xp.take_along_axis(p, own[None], axis=0)[0]
+        return [(p * p).sum(axis=0) - 2 * taken + 1]
+
+    return by_rows(scores, log_probs, labels)[0].mean(axis=-1)
 
 
 class CalibrationError(NamedTuple):
@@ -45,11 +53,14 @@ def ece(log_probs: Array, labels: Array, bins: int = 15) -> CalibrationError:
     sum p (1 - p)/n_b^2: sum_b sqrt(2/pi) sqrt(sum_{i in b} p_i (1 - p_i))/n. A bin holds its upper end.
     ValueError for less than one bin.
     """
+    log_probs = log_probabilities(log_probs)
     xp = Device.of(log_probs).xp
-    if bins < 1:
-        raise ValueError(f"bins must be at least 1, got {bins}.")
-    confidence = xp.exp(log_probs.max(axis=-1)).astype(xp.float64)
-    right = (log_probs.argmax(axis=-1) == labels_of(log_probs, labels)).astype(xp.float64)
+    try:
+        bins = checks.whole("bins", bins, 1)
+    except ValueError as error:
+        raise ValueError(f"bins must be at least 1, and a whole number, got {checks.shown(bins)}.") from error
+    confidence = xp.exp(log_probs.max(axis=-1).astype(xp.float64))
+    right = (log_probs.argmax(axis=-1) == labels_of(log_probs, labels, NAMES)).astype(xp.float64)
     place = xp.clip(xp.ceil(confidence * bins), 1, bins)
     gap, spread = 0.0, 0.0
     for b in range(1, bins + 1):
@@ -57,7 +68,8 @@ def ece(log_probs: Array, labels: Array, bins: int = 15) -> CalibrationError:
         gap = gap + abs(((confidence - right) * inside).sum(axis=-1))
         spread = spread + (xp.maximum(confidence * (1 - confidence), 0) * inside).sum(axis=-1) ** 0.5
     n = confidence.shape[-1]
-    return CalibrationError(gap / n, math.sqrt(2 / math.pi) * spread / n)
+    known = xp.where(xp.isnan(confidence).any(axis=-1), xp.nan, 1.0)[()]
+    return CalibrationError(known * gap / n, known * math.sqrt(2 / math.pi) * spread / n)
 
 
 def deep_ensemble_equivalent(n: ArrayLike, loss: ArrayLike, value: ArrayLike) -> NDArray[np.float64]:
@@ -65,20 +77,27 @@ def deep_ensemble_equivalent(n: ArrayLike, loss: ArrayLike, value: ArrayLike) ->
 
     n (size) rising, loss (size): those of the deep ensembles, best with `curve(...).calibrated`; value: of the other
     method, any shape. Between sizes the loss is taken linear in 1/n, as it is at a fixed temperature. The first size
-    whose loss is down to the value; n[0] for what is worse than that, infinity for what is better than every size.
+    whose loss is down to the value; n[0] for what is worse than that, infinity for what is better than every size. NaN
+    for a value of NaN, and everywhere where a loss is. After an infinite loss there is no line: the next size is taken.
     ValueError where n does not rise from a positive number, or the shapes of n and loss differ.
     """
-    sizes, losses, values = host(n), host(loss), host(value)
+    sizes = on_host("n", n)
+    losses, values = (on_host(name, a, nan=True, infinite=True) for name, a in (("loss", loss), ("value", value)))
     if (
         sizes.ndim != 1
         or sizes.shape != losses.shape
         or not (len(sizes) and sizes[0] > 0 and (np.diff(sizes) > 0).all())
     ):
         raise ValueError("n must rise from a positive number, and loss must hold one number for each n.")
+    if np.isnan(losses).any():
+        return np.full(values.shape, np.nan)
     below = losses <= values[..., None]
     first = below.argmax(axis=-1)
     before = np.maximum(first - 1, 0)
-    fall = losses[before] - losses[first]
-    share = np.where(fall > 0, (losses[before] - values) / np.where(fall > 0, fall, 1), 1.0)
+    with np.errstate(invalid="ignore"):
+        fall = losses[before] - losses[first]
+        line = (fall > 0) & np.isfinite(fall)
+        share = np.where(line, (losses[before] - values) / np.where(line, fall, 1), 1.0)
     inverse = (1 - share) / sizes[before] + share / sizes[first]
-    return np.where(below.any(axis=-1), np.where(first == 0, sizes[0], 1 / inverse), np.inf)
+    found = np.where(below.any(axis=-1), np.where(first == 0, sizes[0], 1 / inverse), np.inf)
+    return np.where(np.isnan(values), np.nan, found)

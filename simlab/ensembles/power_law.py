@@ -17,7 +17,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq, minimize_scalar
 from scipy.special import chdtrc, chdtri, fdtrc, fdtri
 
-from simlab.device import Device
+from simlab import checks
+from simlab.device import on_host
+from simlab.ensembles.arguments import points
+from simlab.linear.rank import cutoff
 
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
@@ -25,11 +28,6 @@ RANGE = (0.02, 8.0)
 """Exponents that are looked at. Below, n^-a is a logarithm for any sizes at hand; above, a step after the first."""
 PLACES = 400
 """Exponents of the first look, evenly in ln a, and of the accepted ones that intervals are made from."""
-
-
-def host(values: Any) -> Floats:
-    """Numbers, or an array of either device, as an array of the host in float64."""
-    return np.asarray(Device.of(values).to_host(values), float)
 
 
 class Projected(NamedTuple):
@@ -92,7 +90,7 @@ class PowerLaw(NamedTuple):
 
         ValueError for an n that is not positive.
         """
-        wanted = host(n)
+        wanted = on_host("n", n, nan=True, infinite=True)
         if not (wanted > 0).all():
             raise ValueError("n must be positive numbers of members; infinity gives the limit.")
         value = self.c + self.b * wanted**-self.a
@@ -128,16 +126,17 @@ def fit_power_law(
     ValueError where the points are too few (three different n, or two with a fixed a, and one more without errors),
     not finite or not positive in n, where errors are not positive, or where y is the same everywhere.
     """
-    n, y = host(n), host(y)
-    whiten = _whitening(n, y, se, covariance, level)
+    n, y = (on_host(name, a, nan=True, infinite=True) for name, a in (("n", n), ("y", y)))
+    level = _number("level", level, "between 0 and 1", below=1)
+    whiten = _whitening(n, y, se, covariance)
     parameters, known = 2 + (exponent is None), se is not None or covariance is not None
     if len(np.unique(n)) < parameters or len(n) < parameters + (not known):
         raise ValueError(
             f"{len(n)} points at {len(np.unique(n))} different n are too few for {parameters} parameters; measure more "
             "sizes, fix the exponent or give standard errors."
         )
-    if exponent is not None and not (np.isfinite(exponent) and exponent > 0):
-        raise ValueError(f"exponent must be positive, got {exponent}.")
+    if exponent is not None:
+        exponent = _number("exponent", exponent, f"positive and at most {RANGE[1]:g}", at_most=RANGE[1])
     at = _Projection(n, whiten @ y, whiten)
     best = at(np.array([_search(at) if exponent is None else exponent]))
     low, dof = float(best.chi2[0]), len(n) - parameters
@@ -196,27 +195,47 @@ class _Projection(NamedTuple):
         )  # fmt: skip
 
 
-def _whitening(n: Floats, y: Floats, se: ArrayLike | None, covariance: ArrayLike | None, level: float) -> Floats:
+def _number(name: str, value: float, words: str, **limits: Any) -> float:
+    """A number above 0, or a refusal in these words."""
+    try:
+        return checks.number(name, value, above=0, **limits)
+    except ValueError as error:
+        raise ValueError(f"{name} must be {words}, got {checks.shown(value)}.") from error
+
+
+def _whitening(n: Floats, y: Floats, se: ArrayLike | None, covariance: ArrayLike | None) -> Floats:
     """The matrix that makes the errors of y independent and of size one."""
     if n.ndim != 1 or n.shape != y.shape:
         raise ValueError(f"n and y must have one axis and the same length, got {n.shape} and {y.shape}.")
     if not (np.isfinite(n).all() and np.isfinite(y).all() and (n > 0).all()):
         raise ValueError("n must be positive, and n and y finite; leave out members and sizes that diverged.")
-    if not 0 < level < 1:
-        raise ValueError(f"level must be between 0 and 1, got {level}.")
+    points(n, y)
     if len(y) and np.ptp(y) == 0:
         raise ValueError("y is the same at every n; no power law can be told from it.")
     if se is not None and covariance is not None:
         raise ValueError("give se or covariance, not both.")
     if covariance is not None:
-        matrix = host(covariance)
-        if matrix.shape != (len(n), len(n)) or not np.isfinite(matrix).all() or np.linalg.eigvalsh(matrix)[0] <= 0:
+        matrix = on_host("covariance", covariance, nan=True, infinite=True)
+        if matrix.shape != (len(n), len(n)) or not _is_covariance(matrix):
             raise ValueError(f"covariance must be positive definite and of shape {(len(n), len(n))}.")
         return np.linalg.inv(np.linalg.cholesky(matrix))
-    errors = np.ones_like(y) if se is None else np.broadcast_to(host(se), y.shape)
+    errors = np.ones_like(y) if se is None else on_host("se", se, nan=True, infinite=True)
+    if errors.shape not in ((), y.shape):
+        raise ValueError(f"se must be one number, or one for each of the {len(y)} points, got shape {errors.shape}.")
+    errors = np.broadcast_to(errors, y.shape)
     if not (np.isfinite(errors).all() and (errors > 0).all()):
         raise ValueError("se must be positive and finite; leave se out where the errors are unknown.")
     return np.diag(1 / errors)
+
+
+def _is_covariance(matrix: Floats) -> bool:
+    """Finite, symmetric, and positive definite whatever the units."""
+    variances = np.diag(matrix)
+    if not (np.isfinite(matrix).all() and (variances > 0).all()):
+        return False
+    correlation = matrix / np.sqrt(variances)[:, None] / np.sqrt(variances)
+    lowest: float = np.linalg.eigvalsh(correlation)[0]
+    return bool(np.abs(correlation - correlation.T).max() <= 1e-6 and lowest > cutoff(len(matrix)))
 
 
 def _search(at: _Projection) -> float:

@@ -7,7 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from simlab.ensembles.power_law import RANGE, host
+from simlab.device import on_host
+from simlab.ensembles.arguments import points
+from simlab.ensembles.power_law import RANGE
 
 Floats = NDArray[np.float64]
 PLACES, ZOOMS = 61, 6
@@ -27,11 +29,17 @@ def power_laws(n: ArrayLike, losses: ArrayLike) -> PowerLaws:
     """The laws of many curves (..., size) at once: what `fit_power_law` finds without errors, and without intervals.
 
     The least sum of squares over a grid of ln a, then over ever finer ones around it: a jackknife asks for hundreds.
-    ValueError where the sizes are fewer than three, do not fit the curves, or are not positive.
+    NaN for a curve with a loss that is NaN or infinite, and for one that is the same everywhere. ValueError where the
+    sizes are fewer than three, do not fit the curves, or are not positive.
     """
-    n, losses = host(n), host(losses)
+    n, losses = on_host("n", n), on_host("losses", losses, nan=True, infinite=True)
     if n.ndim != 1 or losses.shape[-1:] != n.shape or len(np.unique(n)) < 3 or not (n > 0).all():
-        raise ValueError(f"n must be at least three different positive sizes, one for each of the {losses.shape[-1:]}.")
+        raise ValueError(
+            f"n must be at least three different positive sizes, one for each of the losses {losses.shape[-1:]}."
+        )
+    points(n, losses, "losses")
+    known = np.asarray(np.isfinite(losses).all(axis=-1) & (losses != losses[..., :1]).any(axis=-1))
+    losses = np.where(known[..., None], losses, np.nan)
     curves = losses.reshape(-1, len(n))
     low, high = np.log(RANGE)
     centre, reach = np.full(len(curves), (low + high) / 2), (high - low) / 2
@@ -46,4 +54,5 @@ def power_laws(n: ArrayLike, losses: ArrayLike) -> PowerLaws:
         a, b, least = (np.take_along_axis(part, best, axis=-1)[:, 0] for part in (a, b, squares))
         centre, reach = np.log(a), 2 * reach / PLACES
     c = curves.mean(axis=-1) - b * (n ** -a[:, None]).mean(axis=-1)
-    return PowerLaws(*(part.reshape(losses.shape[:-1]) for part in (a, b, c, np.sqrt(least))))
+    found = (part.reshape(losses.shape[:-1]) for part in (a, b, c, np.sqrt(least)))
+    return PowerLaws(*(np.where(known, part, np.nan) for part in found))

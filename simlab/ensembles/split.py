@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from simlab.ensembles.power_law import PowerLaw, fit_power_law, host
+from simlab import checks
+from simlab.device import on_host
+from simlab.ensembles.power_law import RANGE, PowerLaw, fit_power_law
 
 Floats = NDArray[np.float64]
 
@@ -44,7 +46,8 @@ class Prediction(NamedTuple):
 def iso_budget(parameters: ArrayLike, n: ArrayLike, loss: ArrayLike, budgets: ArrayLike) -> Floats:
     """The loss of every width at equal numbers of parameters: (..., width, size) -> (..., budget, width).
 
-    parameters (width): of one network, rising. n (size): members, rising. loss: NaN where a cell was not measured.
+    parameters (width): of one network, rising. n (size): members, rising. loss: NaN, or infinite, where a cell was not
+    measured.
     Between sizes the loss is taken linear in 1/n, as it is at a fixed temperature. Infinite where a budget pays for
     less than the smallest n measured at that width, or for more than the largest.
     ValueError for shapes that do not match, parameters and sizes that do not rise, and budgets that are not positive.
@@ -95,7 +98,14 @@ def predict_split(
     parameters, n, loss, budgets = _checked(parameters, n, loss, budgets)
     if loss.ndim != 2:
         raise ValueError(f"loss must have shape (width, size) to predict from, got {loss.shape}.")
-    errors = None if se is None else np.broadcast_to(host(se), loss.shape)
+    cheap = checks.number("cheap", cheap, above=0, infinite=True)
+    if exponent is not None:
+        exponent = checks.number("exponent", exponent, above=0, at_most=RANGE[1])
+    errors = None if se is None else on_host("se", se, above=0, nan=True)
+    if errors is not None:
+        if errors.shape not in ((), loss.shape) or np.isnan(errors[np.isfinite(loss)] if errors.ndim else errors).any():
+            raise ValueError(f"se must be a number, or one for each known loss {loss.shape}, got shape {errors.shape}.")
+        errors = np.broadcast_to(errors, loss.shape)
     needed = 2 + (exponent is None) + (errors is None)
     losses = np.full((len(budgets), len(parameters)), np.inf)
     laws: list[PowerLaw | None] = []
@@ -121,8 +131,13 @@ def regret(predicted: Split, measured: Split) -> Floats:
     Never negative, zero where the width is the best one; infinite where the predicted cell was not measured. ValueError
     where the budgets differ.
     """
+    for name, split in (("predicted", predicted), ("measured", measured)):
+        if not isinstance(split, Split):
+            raise ValueError(f"{name} must be a Split, got {checks.shown(split)}.")
     if predicted.budget.shape != measured.budget.shape or (predicted.budget != measured.budget).any():
-        raise ValueError("the budgets of the two splits differ; predict and measure at the same budgets.")
+        raise ValueError(
+            "the budgets of the two splits differ, predicted and measured; predict and measure at the same budgets."
+        )
     width = np.broadcast_to(predicted.width, measured.width.shape)
     return np.take_along_axis(measured.losses, width[..., None], axis=-1)[..., 0] - measured.loss
 
@@ -132,7 +147,7 @@ def _lowest(parameters: Floats, budgets: Floats, losses: Floats) -> Split:
     known = np.isfinite(losses)
     if not known.any(axis=-1).all():
         worst = budgets[~known.any(axis=-1).reshape(-1, len(budgets)).all(axis=0)][0]
-        raise ValueError(f"no width has a loss at the budget {worst:g}; measure more members or drop this budget.")
+        raise ValueError(f"no width has a loss at the budget {worst:g}; measure more members or drop it from budgets.")
     width = losses.argmin(axis=-1)
     first, last = known.argmax(axis=-1), known.shape[-1] - 1 - known[..., ::-1].argmax(axis=-1)
     loss = np.take_along_axis(losses, width[..., None], axis=-1)[..., 0]
@@ -141,13 +156,19 @@ def _lowest(parameters: Floats, budgets: Floats, losses: Floats) -> Split:
 
 def _checked(parameters: Any, n: Any, loss: Any, budgets: Any) -> tuple[Floats, Floats, Floats, Floats]:
     """The arguments as arrays."""
-    parameters, n, loss = (host(a) for a in (parameters, n, loss))
-    budgets = np.atleast_1d(host(budgets))
+    parameters, n, loss, budgets = (
+        on_host(name, a, nan=True, infinite=True)
+        for name, a in (("parameters", parameters), ("n", n), ("loss", loss), ("budgets", budgets))
+    )
+    budgets = np.atleast_1d(budgets)
     for name, a in (("parameters", parameters), ("n", n)):
-        if a.ndim != 1 or not len(a) or not (a[0] > 0 and (np.diff(a) > 0).all() and np.isfinite(a).all()):
+        if a.ndim != 1 or not len(a) or not (np.isfinite(a).all() and a[0] > 0 and (np.diff(a) > 0).all()):
             raise ValueError(f"{name} must be positive and rise, one number after the other.")
-    if budgets.ndim != 1 or not (np.isfinite(budgets) & (budgets > 0)).all():
+    if budgets.ndim != 1 or not len(budgets) or not (np.isfinite(budgets) & (budgets > 0)).all():
         raise ValueError("budgets must be positive numbers of parameters.")
     if loss.ndim < 2 or loss.shape[-2:] != (len(parameters), len(n)):
-        raise ValueError(f"loss must have shape (..., {len(parameters)}, {len(n)}), width and size, got {loss.shape}.")
+        raise ValueError(
+            f"loss must have shape (..., {len(parameters)}, {len(n)}), widths of parameters and sizes of n, "
+            f"got {loss.shape}."
+        )
     return parameters, n, loss, budgets

@@ -14,9 +14,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from simlab.device import Device
+from simlab.linear.arguments import finite, positive
 
 Array = Any
 BLOCK = 96
@@ -26,15 +25,18 @@ SWITCH = 1.25
 PRECISION = 2e-10
 """Smallest ridge over the largest eigenvalue of Z^T Z for which double precision leaves eight digits."""
 
+LARGE = 1e140
+"""Size of numbers up to which sums of a good many squares are numbers."""
+
 
 def width_curve(features: Array, targets: Array, test_features: Array, test_targets: Array, ridge: float) -> Array:
     """Mean squared test error of ridge regression on the first N features, for every N at once.
 
     b_N = argmin |y - Z_N b|^2 + ridge |b|^2. features: (n, N) or (replicate, n, N); targets: (n) or (replicate, n);
     test_features: (m, N), test_targets: (m), with or without a replicate axis of their own. NumPy arrays stay on the
-    CPU, CuPy arrays on the card; all work is in float64. Returns (N) or (replicate, N), on the device of `features`,
-    equal to a solve at each width to 1e-8. Cost for each: min(N, n)^2 N + m n N, in matrix products.
-    ValueError for shapes that do not match, NaN, and a ridge that is too small for double precision.
+    CPU, CuPy arrays on the card; all work is in float64, whatever the input. Returns (N) or (replicate, N), on the
+    device of `features`, equal to a solve at each width to 1e-8. Cost for each: min(N, n)^2 N + m n N.
+    ValueError for shapes that do not match, NaN, sizes above 1e140, and a ridge too small for double precision.
     """
     return _over_replicates(_width_curve, features, targets, test_features, test_targets, ridge)
 
@@ -118,9 +120,13 @@ def _inverse(gram: Array, a: float, device: Device) -> Array:
 
 
 def _over_replicates(curve: Any, z: Array, y: Array, t: Array, t_y: Array, ridge: float) -> Array:
-    device = Device.of(z)
-    z, y, t, t_y = (device.asarray(a, dtype="float64") for a in (z, y, t, t_y))
-    _check(z, y, t, t_y, ridge, device)
+    device, ridge = Device.of(z), positive(ridge)
+    names = ("features", "targets", "test_features", "test_targets")
+    z, y, t, t_y = (finite(name, a, device) for name, a in zip(names, (z, y, t, t_y), strict=True))
+    _check(z, y, t, t_y)
+    for name, a in zip(names, (z, y, t, t_y), strict=True):
+        if float(abs(a).max()) > LARGE:
+            raise ValueError(f"{name} must be at most {LARGE:.0e} in size, so that squares are numbers; scale them.")
     if z.ndim == 2:
         return curve(z, y, t, t_y, _safe(z, ridge), device)
     runs = []
@@ -133,11 +139,13 @@ def _over_replicates(curve: Any, z: Array, y: Array, t: Array, t_y: Array, ridge
 def _safe(z: Array, ridge: float) -> float:
     """The ridge, if double precision can carry it.
 
-    The trace bounds the largest eigenvalue and is enough for most; a few power iterations find the eigenvalue itself.
+    The trace bounds the largest eigenvalue and is enough for most; a few power iterations find the eigenvalue itself,
+    from the longest feature, which no symmetry of the others can make orthogonal to its direction.
     """
-    if ridge >= PRECISION * float((z * z).sum()):
-        return float(ridge)
-    v = z.T @ z.sum(axis=1)
+    squares = (z * z).sum(axis=0)
+    if ridge >= PRECISION * float(squares.sum()):
+        return ridge
+    v = z.T @ z[:, int(squares.argmax())]
     for _ in range(8):
         v = z.T @ (z @ (v / max(float((v @ v) ** 0.5), 1e-300)))
     largest = float((v @ v) ** 0.5)
@@ -146,23 +154,22 @@ def _safe(z: Array, ridge: float) -> float:
             f"ridge = {ridge:g} is too small for double precision: with these features take at least "
             f"{PRECISION * largest:.1e}, or simlab.linear.min_norm for the limit 0."
         )
-    return float(ridge)
+    return ridge
 
 
-def _check(z: Array, y: Array, t: Array, t_y: Array, ridge: float, device: Device) -> None:
-    """Shapes that fit, numbers that are numbers."""
+def _check(z: Array, y: Array, t: Array, t_y: Array) -> None:
+    """Shapes that fit."""
     vectors = (1, z.ndim - 1)
     if z.ndim not in (2, 3) or t.ndim not in (2, z.ndim) or y.ndim not in vectors or t_y.ndim not in vectors:
         raise ValueError(
-            "features must be (n, N) or (replicate, n, N), targets (n), with or without replicates as well."
+            "features must be (n, N) or (replicate, n, N), targets (n), and test_features and test_targets alike, with "
+            "or without replicates as well."
         )
     replicates = {a.shape[0] for a, own in ((z, 3), (y, 2), (t, 3), (t_y, 2)) if a.ndim == own}
     same = y.shape[-1] == z.shape[-2] and t_y.shape[-1] == t.shape[-2] and t.shape[-1] == z.shape[-1]
-    if not same or len(replicates) > 1:
+    if not same or len(replicates) > 1 or 0 in (*z.shape, *t.shape):
         shapes = ", ".join(str(tuple(a.shape)) for a in (z, y, t, t_y))
-        raise ValueError(f"the shapes do not match: features, targets and those of the test are {shapes}.")
-    if not (np.isfinite(ridge) and ridge > 0):
-        raise ValueError(f"ridge must be positive, got {ridge:g}; simlab.linear.min_norm is the limit 0.")
-    for name, a in (("features", z), ("targets", y), ("test_features", t), ("test_targets", t_y)):
-        if not bool(device.xp.isfinite(a).all()):
-            raise ValueError(f"{name} holds NaN or infinity; fill or drop these entries first.")
+        raise ValueError(
+            "the shapes do not match, or hold no number: features, targets, test_features and test_targets are "
+            f"{shapes}."
+        )

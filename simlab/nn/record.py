@@ -8,8 +8,8 @@ from functools import cached_property
 from numbers import Integral
 from typing import Any, NamedTuple
 
-from simlab.device import Device
-from simlab.nn.calibration import calibrated_nll, temperature
+from simlab.device import Device, stored
+from simlab.nn.calibration import calibrated_nll, labels_of, temperature
 from simlab.nn.derivatives import predict, value_and_grad
 from simlab.nn.engine import Batches, Run, with_population
 from simlab.nn.layer import Array, Layer, Params, leaves, require_width
@@ -88,11 +88,33 @@ class Quantity(NamedTuple):
 
 
 def error(outputs: Array, y: Array) -> Array:
-    """The share of examples whose largest output, or for one output whose sign, is not the label's: (model,)."""
-    if outputs.shape[-1] == 1:
-        return ((outputs[..., 0] > 0) != (y > 0)).mean(axis=-1)
-    labels = y.argmax(axis=-1) if y.dtype.kind == "f" else y
-    return (outputs.argmax(axis=-1) != labels).mean(axis=-1)
+    """The share of examples whose largest output, or for one output whose sign, is not the label's: (model,).
+
+    outputs (..., n, out). y: labels (n) or (..., n), or rows (n, out) or (..., n, out) whose largest number, for one
+    output whose sign, stands for the label. NaN where a target is NaN, or an output NaN or infinite upwards (one output
+    either way), for then the net has diverged and its loss is NaN. ValueError for other shapes, and for labels that are
+    no integers, or no classes.
+    """
+    outputs = stored("outputs", outputs)
+    y, xp = stored("y", y, Device.of(outputs)), Device.of(outputs).xp
+    if outputs.ndim < 2 or 0 in outputs.shape[-2:]:
+        raise ValueError(f"outputs must have shape (..., n, out), none of them 0, got {tuple(outputs.shape)}.")
+    if y.dtype.kind == "f" and y.shape[-2:] == outputs.shape[-2:]:
+        lost = xp.isnan(y).any(axis=(-2, -1))
+        labels = y[..., 0] > 0 if outputs.shape[-1] == 1 else y.argmax(axis=-1)
+    elif outputs.shape[-1] == 1:
+        lost, labels = False, labels_of(xp.broadcast_to(outputs, (*outputs.shape[:-1], 2)), y, ("outputs", "y")) > 0
+    else:
+        lost, labels = False, labels_of(outputs, y, ("outputs", "y"))
+    found = outputs[..., 0] > 0 if outputs.shape[-1] == 1 else outputs.argmax(axis=-1)
+    lost = lost | ~xp.isfinite(outputs.max(axis=-1)).all(axis=-1)
+    return xp.where(lost, xp.nan, (found != labels).mean(axis=-1))[()]
+
+
+def _error(frame: Frame, outputs: Array, y: Array) -> Array:
+    """The same, and NaN where the loss is not finite: a net that diverged has no error rate."""
+    xp = Device.of(outputs).xp
+    return xp.where(xp.isfinite(frame.loss.value(outputs, y)), error(outputs, y), xp.nan)
 
 
 def angle(params: Params, before: Params) -> Array:
@@ -120,10 +142,10 @@ QUANTITIES = {
     q.name: q
     for q in (
         Quantity("loss", "loss on the training data", "1", lambda f: f.loss.value(f.outputs, f.train[1])),
-        Quantity("error", "share of training data misclassified", "1", lambda f: error(f.outputs, f.train[1])),
+        Quantity("error", "share of training data misclassified", "1", lambda f: _error(f, f.outputs, f.train[1])),
         Quantity("test_loss", "loss on the test data", "1", lambda f: f.loss.value(f.test_outputs, f.test[1]), True),
         Quantity(
-            "test_error", "share of test data misclassified", "1", lambda f: error(f.test_outputs, f.test[1]), True
+            "test_error", "share of test data misclassified", "1", lambda f: _error(f, f.test_outputs, f.test[1]), True
         ),
         Quantity(
             "test_calibrated_nll", "test loss at a temperature fitted on the other half of the test data", "nat",

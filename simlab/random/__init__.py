@@ -10,7 +10,8 @@ seed. The words (u, v) of a walker become two standard normals by Box-Muller, on
 Every one of the 64 bits is used once, so the law is the normal law on a grid of 2^64 points: |z| stays below 6.67, and
 the missing tail lowers the variance by about 1e-9. This module is the readable array form and the reference; `kernels`
 holds the numba form and `philox.cuh` the CUDA form. Words agree bit for bit, normals to rounding.
-Limits: 2^33 walkers, 2^33 steps, 2^32 components and streams.
+Limits: 2^33 walkers, 2^33 steps, 2^32 components and streams; what lies beyond is refused by a ValueError, except in
+arrays of a card, whose numbers are not looked at.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from array_api_compat import array_namespace
 
+from simlab import checks
 from simlab.random import coefficients
 
 Array = Any
@@ -32,6 +34,8 @@ ROUNDS = 10
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 WEYL = (0x9E3779B9, 0xBB67AE85)
 LOW = 0xFFFFFFFF
+PLACES, WORDS = 2**33, 2**32
+"""Walkers and steps, components and streams (and words of 32 bits): how many there are."""
 
 
 class Key(NamedTuple):
@@ -44,17 +48,72 @@ class Key(NamedTuple):
 def key(seed: int, *cell: int) -> Key:
     """Key of a seed and, if given, of a cell of a study.
 
-    Spread by NumPy's SeedSequence, so that near seeds are far apart.
+    Spread by NumPy's SeedSequence, so that near seeds are far apart. ValueError for what is no whole number from 0.
     """
-    given: Any = seed  # from a user, so it may be anything
-    if isinstance(given, bool) or not isinstance(given, Integral) or seed < 0:
-        raise ValueError(f"seed must be a non-negative integer, got {seed!r}.")
+    given: tuple[Any, ...] = (seed, *cell)  # from a user, so they may be anything
+    for name, value in zip(("seed", *("cell",) * len(cell)), given, strict=True):
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < 0:
+            raise ValueError(f"{name} must be a non-negative integer, got {checks.shown(value)}.")
     low, high = np.random.SeedSequence(seed, spawn_key=cell).generate_state(2, np.uint32)
     return Key(int(low), int(high))
 
 
 def philox(counter: tuple[Array, Array, Array, Array], key: Key) -> tuple[Array, Array, Array, Array]:
     """Philox4x32-10 of four uint64 arrays that hold 32-bit counters; the four words, again in uint64 arrays."""
+    parts: Any = counter
+    if not isinstance(parts, (tuple, list)) or len(parts) != 4:
+        raise ValueError(f"counter must be four arrays, got {checks.shown(counter)}.")
+    return _philox(tuple(_whole("counter", part, WORDS) for part in parts), _checked(key))
+
+
+def words(key: Key, walker: Array, step: Array, component: int = 0, stream: int = 0) -> tuple[Array, Array]:
+    """The words (u, v) that a walker uses at this step and at its partner step; shapes of walker and step broadcast.
+
+    walker, step: integers, arrays of any device; component and stream may be arrays as well. Returns uint64 arrays of
+    values below 2^32. ValueError for what is no whole number within the limits of this module.
+    """
+    u, v, _ = _words(key, walker, step, component, stream)
+    return u, v
+
+
+def normals(key: Key, walker: Array, step: Array, component: int = 0, stream: int = 0) -> Array:
+    """Independent standard normals in float64, one for each (walker, step); arguments as in `words`."""
+    u, v, even = _words(key, walker, step, component, stream)
+    xp = array_namespace(u)
+    signed = xp.astype(v, xp.float64) - 2.0**32 * xp.astype(v >= 2**31, xp.float64)
+    angle = math.pi * (signed + 0.5) * 2.0**-32
+    radius = xp.sqrt(-2.0 * xp.log((xp.astype(u >> 1, xp.float64) + 0.5) * 2.0**-31))
+    cosine = xp.where((u & 1) == 1, -xp.cos(angle), xp.cos(angle))
+    return radius * xp.where(even, cosine, xp.sin(angle))
+
+
+def uniforms(key: Key, walker: Array, step: Array, component: int = 0, stream: int = 0) -> Array:
+    """Independent uniforms on (0, 1) in float64, one word each: multiples of 2^-32 shifted by 2^-33.
+
+    Arguments as in `words`. They share their words with `normals` of the same stream: use another stream where both are
+    needed.
+    """
+    u, v, even = _words(key, walker, step, component, stream)
+    xp = array_namespace(u)
+    return (xp.astype(xp.where(even, u, v), xp.float64) + 0.5) * 2.0**-32
+
+
+def _words(key: Key, walker: Array, step: Array, component: Array, stream: Array) -> tuple[Array, Array, Array]:
+    """The words (u, v), and whether the step is even."""
+    key, walker, step = _checked(key), _whole("walker", walker, PLACES), _whole("step", step, PLACES)
+    component = _whole("component", component, WORDS, scalar=True)
+    stream = _whole("stream", stream, WORDS, scalar=True)
+    xp = array_namespace(walker, step)
+    walker, step = xp.broadcast_arrays(walker, step)
+    zero = xp.zeros_like(walker)
+    a, b, c, d = _philox((walker >> 1, step >> 1, zero + component, zero + stream), key)
+    odd = (walker & 1) == 1
+    u, v = xp.where(odd, c, a), xp.where(odd, d, b)
+    return u, v, xp.broadcast_to((step & 1) == 0, u.shape)
+
+
+def _philox(counter: tuple[Array, ...], key: Key) -> tuple[Array, Array, Array, Array]:
+    """Philox4x32-10, its arguments as they should be."""
     a, b, c, d = counter
     k, l = key
     for _ in range(ROUNDS):
@@ -64,41 +123,35 @@ def philox(counter: tuple[Array, Array, Array, Array], key: Key) -> tuple[Array,
     return a, b, c, d
 
 
-def words(key: Key, walker: Array, step: Array, component: int = 0, stream: int = 0) -> tuple[Array, Array]:
-    """The words (u, v) that a walker uses at this step and at its partner step; shapes of walker and step broadcast.
-
-    walker, step: integer arrays. Returns uint64 arrays of values below 2^32.
-    """
-    xp = array_namespace(walker, step)
-    walker, step = xp.astype(walker, xp.uint64), xp.astype(step, xp.uint64)
-    walker, step = xp.broadcast_arrays(walker, step)
-    zero = xp.zeros_like(walker)
-    a, b, c, d = philox((walker >> 1, step >> 1, zero + component, zero + stream), key)
-    odd = (walker & 1) == 1
-    return xp.where(odd, c, a), xp.where(odd, d, b)
+def _checked(key: Key) -> Key:
+    """A key that is one."""
+    if not isinstance(key, Key):
+        raise ValueError(f"key must be a Key, as simlab.random.key makes them, got {checks.shown(key)}.")
+    return Key(*(_whole("key", word, WORDS, scalar=True) for word in key))
 
 
-def normals(key: Key, walker: Array, step: Array, component: int = 0, stream: int = 0) -> Array:
-    """Independent standard normals in float64, one for each (walker, step); shapes broadcast."""
-    xp = array_namespace(walker, step)
-    u, v = words(key, walker, step, component, stream)
-    signed = xp.astype(v, xp.float64) - 2.0**32 * xp.astype(v >= 2**31, xp.float64)
-    angle = math.pi * (signed + 0.5) * 2.0**-32
-    radius = xp.sqrt(-2.0 * xp.log((xp.astype(u >> 1, xp.float64) + 0.5) * 2.0**-31))
-    cosine = xp.where((u & 1) == 1, -xp.cos(angle), xp.cos(angle))
-    even = xp.broadcast_to((xp.astype(step, xp.uint64) & 1) == 0, u.shape)
-    return radius * xp.where(even, cosine, xp.sin(angle))
+def _whole(name: str, values: Array, limit: int, scalar: bool = False) -> Any:
+    """Whole numbers from 0 to below the limit, an array as one of uint64; scalar: a plain number stays one."""
+    if isinstance(values, (int, np.integer)) and not isinstance(values, bool):
+        if not 0 <= values < limit:
+            raise ValueError(_outside(name, values, limit))
+        return int(values) if scalar else np.asarray(values, np.uint64)
+    try:
+        xp = array_namespace(values)
+    except TypeError:  # lists, tables, text
+        values, xp = checks.stored(name, values), np
+    if not xp.isdtype(values.dtype, "integral"):
+        raise ValueError(_outside(name, values, limit))
+    # A look at numbers on a card would make the host wait for it, in every step of a training.
+    if math.prod(values.shape) and not hasattr(values, "__cuda_array_interface__"):
+        low, high = (0 if xp.isdtype(values.dtype, "unsigned integer") else int(xp.min(values))), int(xp.max(values))
+        if low < 0 or high >= limit:
+            raise ValueError(_outside(name, low if low < 0 else high, limit))
+    return xp.astype(values, xp.uint64)
 
 
-def uniforms(key: Key, walker: Array, step: Array, component: int = 0, stream: int = 0) -> Array:
-    """Independent uniforms on (0, 1) in float64, one word each: multiples of 2^-32 shifted by 2^-33; shapes broadcast.
-
-    They share their words with `normals` of the same stream: use another stream where both are needed.
-    """
-    xp = array_namespace(walker, step)
-    u, v = words(key, walker, step, component, stream)
-    even = xp.broadcast_to((xp.astype(step, xp.uint64) & 1) == 0, u.shape)
-    return (xp.astype(xp.where(even, u, v), xp.float64) + 0.5) * 2.0**-32
+def _outside(name: str, value: Any, limit: int) -> str:
+    return f"{name} must be whole numbers from 0 to 2^{limit.bit_length() - 1} - 1, got {checks.shown(value)}."
 
 
 @cache

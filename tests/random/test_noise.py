@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import array_api_strict
 import numpy as np
@@ -106,6 +107,22 @@ def test_polynomials_are_good_to_a_rounding() -> None:
 def test_near_seeds_have_far_keys(a: int, b: int) -> None:
     assert (noise.key(a) == noise.key(b)) == (a == b)
     assert noise.key(a, 0) != noise.key(a, 1) != noise.key(a)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int64", "uint64", ">i4", "list"])
+def test_places_may_be_any_integers(dtype: str) -> None:
+    key, steps = noise.key(0), np.array([[3], [4]])
+
+    def stored(places: np.ndarray) -> Any:
+        return places.tolist() if dtype == "list" else places.astype(dtype)
+
+    expected = noise.normals(key, np.arange(5), steps, 1, 2)
+    np.testing.assert_array_equal(noise.normals(key, stored(np.arange(5)), stored(steps), 1, 2), expected)
+    several = noise.normals(
+        key, stored(np.arange(5)), 3, stored(np.arange(2)[:, None]), stored(np.array([[[2]], [[7]]]))
+    )
+    assert several.shape == (2, 2, 5)
+    np.testing.assert_array_equal(several[0, 1], expected[0])
 
 
 def test_a_negative_seed_is_refused() -> None:

@@ -1,0 +1,61 @@
+"""Log-probabilities as they are given: brought to a working precision, and told from logits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from simlab.device import Device, stored
+from simlab.linear.rank import precision
+from simlab.nn.calibration import working
+
+Array = Any
+LOOK = 2**16
+"""Numbers that are looked at; of larger arrays evenly spaced examples."""
+LARGE_N, LARGE_Y = 1e18, 1e100
+"""Sizes n, whose eighth powers are squared, and values of a power law, which are squared."""
+SINGLE = float(np.finfo(np.float32).eps)
+
+
+def log_probabilities(values: Array, members: bool = False, name: str = "log_probs") -> Array:
+    """Log-probabilities (..., example, class), or (..., member, example, class), in the precision of `working`.
+
+    ValueError for another shape, for what is no array of real numbers, and where exponentials do not sum to 1 over the
+    classes, to the root of the eps in which they are given, and no less than that of single precision: logits are no
+    log-probabilities. NaN passes.
+    """
+    given = stored(name, values)
+    shape = tuple(given.shape)
+    if len(shape) < 2 + members or 0 in shape[-2 - members :]:
+        core = "(..., member, example, class)" if members else "(..., example, class)"
+        raise ValueError(f"{name} must have shape {core}, none of them 0, got {shape}.")
+    found = working(name, given)
+    some = found[..., :: max(1, found.size // LOOK), :]
+    with np.errstate(over="ignore", invalid="ignore"):
+        xp = Device.of(some).xp
+        gap = xp.abs(xp.exp(some) @ xp.ones(shape[-1], found.dtype) - 1)
+    wrong = gap > max(precision(given), SINGLE) ** 0.5  # what was computed in single precision may be given in double
+    if bool(wrong.any()):
+        raise ValueError(
+            f"{name} must be log-probabilities, whose exponentials sum to 1 over the classes, and are off by "
+            f"{float(gap[wrong].max()):.2g}; take simlab.nn.log_softmax of logits first."
+        )
+    return found
+
+
+def points(n: Any, y: Any, name: str = "y") -> None:
+    """Sizes n and values y of a power law, of magnitudes whose powers and squares are numbers; ValueError otherwise.
+
+    NaN and infinity are left to others.
+    """
+    known, sizes = np.abs(y[np.isfinite(y)]), n[np.isfinite(n)]
+    if sizes.size and not 1 / LARGE_N <= sizes.min() <= sizes.max() <= LARGE_N:
+        ends = f"{sizes.min():g} ... {sizes.max():g}"
+        raise ValueError(f"n must be positive and from {1 / LARGE_N:g} to {LARGE_N:g}, got {ends}.")
+    apart = np.ptp(y, axis=-1)
+    if known.size and (known.max() > LARGE_Y or ((apart > 0) & (apart < 1 / LARGE_Y)).any()):
+        raise ValueError(
+            f"{name} must be at most {LARGE_Y:g} in size, and differ by at least {1 / LARGE_Y:g}, so that squares are "
+            f"numbers, got {known.min():g} ... {known.max():g}; take other units."
+        )
