@@ -23,6 +23,7 @@ import sympy as sp
 from numpy.polynomial import Polynomial
 
 from simlab.checks import number, numbers, whole
+from simlab.theory.arguments import expression, together
 from simlab.theory.fokker_planck import NEGLIGIBLE, residual
 from simlab.theory.quadrature import Floats, Panels, panels
 from simlab.theory.sde import SDE
@@ -42,12 +43,14 @@ def diffusion(loss: sp.Expr, temperature: sp.Expr, dimension: sp.Expr) -> SDE:
 
     dtheta = (-loss' + T (d - 2) cot theta) dt + sqrt(2 T) dW: the Laplacian on the sphere of a function of theta.
     """
+    loss, temperature, dimension = _expressions(loss, temperature, dimension)
     drift = -sp.diff(loss, ANGLE) + temperature * (dimension - 2) * sp.cot(ANGLE)
     return SDE(ANGLE, drift, sp.sqrt(2 * temperature), "ito", (0, sp.pi), "reflecting")
 
 
 def zonal_density(loss: sp.Expr, temperature: sp.Expr, dimension: sp.Expr) -> sp.Expr:
     """The stationary density of that angle up to its norm: exp(-loss/T) sin(theta)^(d - 2)."""
+    loss, temperature, dimension = _expressions(loss, temperature, dimension)
     return sp.exp(-loss / temperature) * sp.sin(ANGLE) ** (dimension - 2)
 
 
@@ -56,6 +59,10 @@ def zonal_residual(loss: sp.Expr, temperature: sp.Expr, dimension: sp.Expr) -> s
     density = zonal_density(loss, temperature, dimension)
     share = sp.expand(residual(diffusion(loss, temperature, dimension), density) / density)
     return sp.expand(sp.powsimp(share.subs(sp.cot(ANGLE), sp.cos(ANGLE) / sp.sin(ANGLE))))
+
+
+def _expressions(loss: Any, temperature: Any, dimension: Any) -> tuple[sp.Expr, sp.Expr, sp.Expr]:
+    return expression("loss", loss), expression("temperature", temperature), expression("dimension", dimension)
 
 
 @dataclass(frozen=True)
@@ -219,8 +226,8 @@ class VonMisesFisher:
 
 def mean_cosine(concentration: Any, dimension: Any) -> Floats:
     """E cos t = I_{d/2}(concentration)/I_{d/2-1}(concentration); the arguments broadcast."""
-    k, d = np.broadcast_arrays(numbers("concentration", concentration), numbers("dimension", dimension))
-    means = [VonMisesFisher(float(a), b).mean for a, b in zip(k.flat, d.flat, strict=True)]
+    k, d = together(concentration=numbers("concentration", concentration), dimension=numbers("dimension", dimension))
+    means = [VonMisesFisher(a, b).mean for a, b in zip(k.ravel().tolist(), d.ravel().tolist(), strict=True)]
     return np.reshape(means, k.shape)[()]
 
 
