@@ -227,7 +227,8 @@ class VonMisesFisher:
 def mean_cosine(concentration: Any, dimension: Any) -> Floats:
     """E cos t = I_{d/2}(concentration)/I_{d/2-1}(concentration); the arguments broadcast."""
     k, d = together(concentration=numbers("concentration", concentration), dimension=numbers("dimension", dimension))
-    means = [VonMisesFisher(a, b).mean for a, b in zip(k.ravel().tolist(), d.ravel().tolist(), strict=True)]
+    pairs = zip(k.ravel().tolist(), d.ravel().tolist(), strict=True)
+    means = [VonMisesFisher(a, whole("dimension", b, 2, LARGEST_DIMENSION)).mean for a, b in pairs]
     return np.reshape(means, k.shape)[()]
 
 

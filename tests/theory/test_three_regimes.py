@@ -77,7 +77,7 @@ def test_the_mean_over_random_angles() -> None:
 @pytest.mark.parametrize(
     ("call", "fragment"),
     [
-        (lambda: toy.threshold([1.0, -1.0]), "scales must be a row of positive numbers"),
+        (lambda: toy.threshold([1.0, -1.0]), "scales must be positive"),
         (lambda: toy.loss(np.ones((2, 3)), SCALES), "a state is an array"),
         (lambda: toy.step(start(1), SCALES, 0.0), "lr must be positive"),
     ],
