@@ -114,7 +114,7 @@ def _positive(scales: Any) -> Floats:
 def _pairs(state: Any, scales: Any) -> tuple[Floats, Floats, Floats]:
     z, a = numbers("state", state, nan=True), _positive(scales)
     if z.shape[-2:] != (2, a.size):
-        raise ValueError(f"a state is an array (..., 2, {a.size}) of x and y, got {z.shape}.")
+        raise ValueError(f"state must have shape (..., 2, {a.size}), x and y for each of the scales, got {z.shape}.")
     x, y = z[..., 0, :], z[..., 1, :]
     square = x * x + y * y
     if ((square < SMALLEST) | (square > GREATEST)).any():

@@ -78,7 +78,7 @@ def test_the_mean_over_random_angles() -> None:
     ("call", "fragment"),
     [
         (lambda: toy.threshold([1.0, -1.0]), "scales must be positive"),
-        (lambda: toy.loss(np.ones((2, 3)), SCALES), "a state is an array"),
+        (lambda: toy.loss(np.ones((2, 3)), SCALES), "state must have shape"),
         (lambda: toy.step(start(1), SCALES, 0.0), "lr must be positive"),
     ],
 )  # fmt: skip
