@@ -83,8 +83,8 @@ def relaxation_limit(
     rho0, lr, wd, g, t, m = _checked(
         rho0=rho0, lr=lr, weight_decay=weight_decay, gradient_square=gradient_square, step=step, momentum=momentum
     )
-    jump = (lr / (1 - m) / rho0**2) ** 2 * g
-    _need(jump <= LARGEST_JUMP, "rho0 must be larger: lr^2 gradient_square/((1 - momentum)^2 rho0^4) is above 4")
+    jump = lr / (1 - m) * np.sqrt(g) / rho0**2
+    _need(jump <= LARGEST_JUMP**0.5, "rho0 must be larger: lr^2 gradient_square/((1 - momentum)^2 rho0^4) is above 4")
     values = {nd.RHO0: rho0, LR: lr / (1 - m), nd.G: g, nd.TIME: t, nd.WD: np.where(wd > 0, wd, 1.0)}
     exponent = _numbers(nd.relaxation_rate() * nd.TIME, values)
     decayed = _numbers(nd.shares(), {**values, nd.KEPT: np.exp(-exponent), nd.LOST: -np.expm1(-exponent)})

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from simlab.checks import numbers
+from simlab.checks import real_array
 from simlab.theory.arguments import GREATEST, SMALLEST, Floats, sizes
 from simlab.theory.sgd import LR
 
@@ -112,12 +112,13 @@ def _positive(scales: Any) -> Floats:
 
 
 def _pairs(state: Any, scales: Any) -> tuple[Floats, Floats, Floats]:
-    z, a = numbers("state", state, nan=True), _positive(scales)
+    z, a = real_array("state", state), _positive(scales)
     if z.shape[-2:] != (2, a.size):
         raise ValueError(f"state must have shape (..., 2, {a.size}), x and y for each of the scales, got {z.shape}.")
     x, y = z[..., 0, :], z[..., 1, :]
-    square = x * x + y * y
-    if ((square < SMALLEST) | (square > GREATEST)).any():
-        bad = np.sqrt(square[(square < SMALLEST) | (square > GREATEST)][0])
-        raise ValueError(f"state must have pairs of a norm between 1e-30 and 1e30, got {bad:g}.")
+    with np.errstate(over="ignore"):
+        square = x * x + y * y
+    if (bad := (square < SMALLEST) | (square > GREATEST)).any():  # infinite ones as well; NaN may pass
+        norm = np.sqrt(square[bad][0])
+        raise ValueError(f"state must have pairs of a norm between 1e-30 and 1e30, got {norm:g}.")
     return x, y, a
