@@ -22,8 +22,10 @@ WIDTH, HALVINGS, MOST = 0.125, 200, 2**22
 """Width of the panels to start with, how often they may be halved, and nodes at most."""
 PROMISE, NOTHING = 1e-12, 1e-15
 """Errors allowed of a moment and of one panel, in units of the root mean square or its square."""
-RESOLVED = 64 * np.finfo(float).eps
-"""Width over place of panels whose nodes are just different floats."""
+RESOLVED = 8 * np.finfo(float).eps
+"""Width over place of panels that hold no more than a few floats."""
+TINY = 1e-200
+"""Mean squares below this have lost digits to underflow."""
 FASTER, HIGHEST = 4.5, 700.0
 """If ln |a| grows by more than this factor when x doubles, a outgrows every Gaussian (4); and what a float can hold."""
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(16)
@@ -70,7 +72,7 @@ def _adapted(name: str, function: Callable[[Floats], Any]) -> tuple[Sample, floa
         mean_square = known + float((panels.weight * panels.a**2).sum())
         weight = width * np.exp(-(panels.x**2).min(axis=1) / 2)
         a = np.abs(panels.a).max(axis=1)
-        narrow = width < RESOLVED * np.abs(low)  # so that its nodes are not different floats, and any function fits
+        narrow = width < RESOLVED * np.abs(low)  # it holds but a few floats, which any polynomial fits
         error = np.where(narrow, a, np.abs(panels.a @ _TO_OTHERS.T - others).max(axis=1)) / np.sqrt(mean_square)
         error = weight * error * (np.abs(low) + 1 + a / np.sqrt(mean_square)) if mean_square > 0 else 0 * weight
         left_open = ~(error <= NOTHING)
@@ -111,6 +113,8 @@ def _refuse_growth(name: str, function: Callable[[Floats], Any], found: Sample) 
     """ValueError where the mean square has not converged at the ends, or a goes on to outgrow the normal density."""
     squares = found.weight * found.a**2
     mean_square = squares.sum()
+    if found.a.any() and not mean_square > TINY:
+        raise ValueError(f"{name} is too small for its square, whose mean is {mean_square:g}; scale it.")
     outer = squares[np.abs(found.x) > REACH - 2].sum() / mean_square if mean_square > 0 else 0.0
     if not outer <= PROMISE:
         raise ValueError(f"{name} grows too fast: its mean square over a Gaussian is infinite or not found.")

@@ -82,7 +82,7 @@ def risk(gamma: Any, ridge: Any, *, signal: Any = 1.0, noise: Any = 0.5) -> Floa
 def optimal_ridge(gamma: Any, *, signal: Any = 1.0, noise: Any = 0.5) -> Floats:
     """The ridge of least risk, noise^2 gamma/signal^2, infinite without signal: with it there is no peak."""
     gamma, signal, noise = checked(gamma=gamma, signal=signal, noise=noise)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         return np.where(signal > 0, (noise / signal) ** 2 * gamma, np.inf)[()]
 
 
