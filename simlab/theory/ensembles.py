@@ -22,13 +22,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import sympy as sp
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Floats = NDArray[np.float64]
+from simlab.checks import numbers, real_array, shown, whole
+from simlab.theory.arguments import Floats, counts, together
+
 MU, S, N = sp.symbols("mu s n", positive=True)
 THIRD, FOURTH = sp.symbols("kappa_3 kappa_4", real=True)
 STEP, FAR = 0.05, 80.0
 """The trapezoidal rule in ln t over |ln t| <= FAR: the integrand falls exponentially at both ends."""
+MANY, ROUNDING, HIGHEST = 1000, 2e-3, 1.0
+"""Members at most, what half precision may be off from a probability, and the largest cumulant of one."""
 
 
 class Law(NamedTuple):
@@ -39,9 +43,9 @@ class Law(NamedTuple):
     d: float
 
     def at(self, n: ArrayLike) -> Floats:
-        """The law at n members."""
-        n = np.asarray(n, float)
-        return self.c + self.b / n + self.d / n**2
+        """The law at n members, at least one; infinitely many are allowed."""
+        n = numbers("n", n, at_least=1, infinite=True)
+        return (self.c + self.b / n + self.d / n**2)[()]
 
 
 def moments() -> tuple[sp.Expr, ...]:
@@ -67,21 +71,26 @@ _COEFFICIENTS = sp.lambdify(
 def law(mean: ArrayLike, variance: ArrayLike, third: ArrayLike = 0.0) -> Law:
     """The law from the mean, variance and third cumulant over members of the true class's probability (example).
 
-    ValueError where a mean is not positive: such an example costs without bound.
+    ValueError where a mean is not positive: such an example costs without bound; and for what is no probability.
     """
-    mu, variance = np.asarray(mean, float), np.asarray(variance, float)
-    if not (mu > 0).all():
+    mu, variance = _probabilities("mean", mean), numbers("variance", variance, at_least=0, at_most=HIGHEST)
+    if not mu.size or not (mu > 0).all():
         raise ValueError("the mean probability of a true class must be positive; look for members that diverged.")
-    return Law(*(float(np.mean(part)) for part in _COEFFICIENTS(mu, np.sqrt(variance), np.asarray(third, float))))
+    mu, variance, third = together(
+        mean=mu, variance=variance, third=numbers("third", third, at_least=-HIGHEST, at_most=HIGHEST)
+    )
+    # In units of the mean, which may be as small as floats are: its powers would not be.
+    _, b, d = _COEFFICIENTS(1.0, np.sqrt(variance) / mu, third / mu / mu / mu)
+    return Law(*(float(np.mean(np.broadcast_to(part, mu.shape))) for part in (-np.log(mu), b, d)))
 
 
 def cumulants(p: ArrayLike) -> tuple[Floats, Floats, Floats]:
     """Unbiased mean, variance and third cumulant over members: p (member, example) -> (example) each.
 
-    ValueError with fewer than three members.
+    NaN stays NaN. ValueError with fewer than three members, and for what is no probability.
     """
-    p = np.asarray(p, float)
-    if p.ndim != 2 or len(p) < 3:
+    p = _probabilities("p", p, nan=True)
+    if p.ndim != 2 or len(p) < 3 or not p.size:
         raise ValueError(f"p must have shape (member, example) and at least three members, got {p.shape}.")
     members, mean = len(p), p.mean(axis=0)
     third = members * ((p - mean) ** 3).sum(axis=0) / ((members - 1) * (members - 2))
@@ -92,25 +101,59 @@ def law_of_members(p: ArrayLike) -> Law:
     """The law from the members themselves, without a fit: p (member, example), probabilities of the true classes.
 
     With the unbiased cumulants of M members. -ln of their mean is NLL_M, which is taken back to c; b and d are biased
-    by O(1/M), for they are ratios. ValueError with fewer than three members.
+    by O(1/M), for they are ratios. NaN stays NaN. ValueError with fewer than three members, and for what is no
+    probability.
     """
-    members, found = len(np.asarray(p)), law(*cumulants(p))
-    return found._replace(c=found.c - found.b / members - found.d / members**2)
+    found = cumulants(p)
+    if np.isnan(found[0]).any():
+        return Law(np.nan, np.nan, np.nan)
+    members, at_infinity = len(_probabilities("p", p)), law(*found)
+    return at_infinity._replace(c=at_infinity.c - at_infinity.b / members - at_infinity.d / members**2)
 
 
 def brier_law(p: ArrayLike, labels: ArrayLike) -> Law:
-    """The law of the Brier score, exact for every n (d = 0): p (member, example, class), labels (example)."""
-    p, labels = np.asarray(p, float), np.asarray(labels)
+    """The law of the Brier score, exact for every n (d = 0): p (member, example, class), labels (example).
+
+    NaN stays NaN. ValueError with fewer than two members, for what is no distribution over classes, and for labels that
+    are none of them.
+    """
+    p, labels = _probabilities("p", p, nan=True), counts("labels", labels).astype(int)
+    if p.ndim != 3 or len(p) < 2 or not p.size:
+        raise ValueError(f"p must have shape (member, example, class) and at least two members, got {p.shape}.")
+    if (away := np.abs(p.sum(axis=-1) - 1) > ROUNDING).any():
+        raise ValueError(f"p must add up to 1 over the classes, got {p.sum(axis=-1)[away][0]:g}.")
+    if labels.shape != p.shape[1:2]:
+        raise ValueError(f"labels must be one for each of {p.shape[1]} examples, got shape {labels.shape}.")
+    if labels.max() >= p.shape[-1]:
+        raise ValueError(f"labels must be below {p.shape[-1]}, the number of classes, got {labels.max()}.")
     target = np.eye(p.shape[-1])[labels]
     b = float(p.var(axis=0, ddof=1).sum(axis=-1).mean())
     return Law(float(((p.mean(axis=0) - target) ** 2).sum(axis=-1).mean()) - b / len(p), b, 0.0)
 
 
+def _probabilities(name: str, values: Any, nan: bool = False) -> Floats:
+    """Numbers from 0 to 1, up to the rounding of half precision."""
+    found = numbers(name, values, at_least=0, nan=nan)
+    if (found > 1 + ROUNDING).any():
+        raise ValueError(f"{name} must be probabilities, at most 1, got {found[found > 1 + ROUNDING][0]:g}.")
+    return found
+
+
 def exact_nll(laplace: Callable[[Floats], Any], n: int) -> float:
-    """E -ln(mean of n) for independent p of the Laplace transform E e^(-t p), to 12 digits.
+    """E -ln(mean of n) for independent p of the Laplace transform E e^(-t p), to 12 digits for n up to 1000.
 
     By Frullani's integral -ln S = int_0^inf (e^(-t S) - e^(-t)) dt/t, so that E -ln S = int (laplace^n - e^-t) dt/t.
-    For transforms that fall at least as t^(-1/2).
+    For transforms that fall at least as t^(-1/2). ValueError for a larger n, whose power multiplies the rounding of the
+    transform; for a function that is no Laplace transform of a positive p; and for one that falls too slowly.
     """
+    n = whole("n", n, 1, MANY)
     t = np.exp(np.arange(-FAR, FAR + STEP / 2, STEP))
-    return float(STEP * (np.asarray(laplace(t)) ** n - np.exp(-t)).sum() + np.log(n))
+    if not callable(laplace):
+        raise ValueError(f"laplace must be a function of an array, got {shown(laplace)}.")
+    with np.errstate(all="ignore"):
+        values = real_array("laplace", laplace(t))
+    if values.shape != t.shape or not ((values >= -1e-9) & (values <= 1 + 1e-9)).all() or abs(values[0] - 1) > 1e-9:
+        raise ValueError("laplace must be a Laplace transform of a distribution, from 1 at 0 down to 0.")
+    if not abs(values[-1]) ** n < 1e-13:
+        raise ValueError(f"laplace must fall at least as t^(-1/2), got {values[-1]:g} at t = {t[-1]:.0e}.")
+    return float(STEP * (values**n - np.exp(-t)).sum() + np.log(n))

@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from simlab.checks import number, numbers, shown
 from simlab.theory import random_features
+from simlab.theory.arguments import GREATEST, Floats, size, sizes, together
 
-Floats = NDArray[np.float64]
 GRID, NARROWEST = 2000, 0.02
 """Widths tried before refining, and the smallest psi1."""
 
@@ -28,9 +28,13 @@ class Split(NamedTuple):
     risk: Floats
 
 
-def split_risk(psi1: Any, budget: Any, psi2: float, ridge: float, **model: Any) -> Floats:
-    """Risk of budget/psi1 members of width psi1; infinite where the budget does not pay for one of them."""
-    psi1, budget = np.broadcast_arrays(np.asarray(psi1, float), np.asarray(budget, float))
+def split_risk(psi1: Any, budget: Any, psi2: Any, ridge: Any, **model: Any) -> Floats:
+    """Risk of budget/psi1 members of width psi1; infinite where the budget does not pay for one of them.
+
+    The arguments broadcast; `model` is passed on to `random_features.risk` (activation, noise, ...). ValueError names
+    an argument that makes no sense.
+    """
+    psi1, budget = together(psi1=sizes("psi1", psi1), budget=sizes("budget", budget))
     found = random_features.risk(psi1, psi2, ridge, members=np.maximum(budget / psi1, 1.0), **model)
     return np.where(psi1 <= budget * (1 + 1e-12), found, np.inf)
 
@@ -38,11 +42,15 @@ def split_risk(psi1: Any, budget: Any, psi2: float, ridge: float, **model: Any) 
 def best_split(budget: Any, psi2: float, ridge: float, **model: Any) -> Split:
     """The best split of each budget; `model` is passed on to `random_features.risk` (activation, noise, ...).
 
-    budget: total parameters over d (any array). Where two widths are best for different budgets the best one jumps.
+    budget: total parameters over d, above 0.02, a number or a row of them. Where two widths are best for different
+    budgets the best one jumps. ValueError names an argument that makes no sense; all but budget are single numbers.
     """
-    budget = np.atleast_1d(np.asarray(budget, float))
-    if not (np.isfinite(budget) & (budget > NARROWEST)).all():
-        raise ValueError(f"budget must be finite and above {NARROWEST} (in parameters over d).")
+    budget = np.atleast_1d(numbers("budget", budget, above=NARROWEST, at_most=GREATEST))
+    if budget.ndim > 1 or not budget.size:
+        raise ValueError(f"budget must be a number or a row of numbers, got shape {budget.shape}.")
+    psi2, ridge = size("psi2", psi2), number("ridge", ridge, at_least=0, at_most=GREATEST)
+    for name in set(model) & {"signal", "nonlinear", "noise"}:
+        number(name, model[name], at_least=0, at_most=GREATEST)
     shares = np.geomspace(1, NARROWEST / budget.max(), GRID)
     widths = budget[:, None] * shares
     widths = np.maximum(widths, NARROWEST)
@@ -64,6 +72,12 @@ def best_split(budget: Any, psi2: float, ridge: float, **model: Any) -> Split:
     return Split(budget, middle, budget / middle, np.where(whole, single, refined))
 
 
-def local_exponent(split: Split, floor: float = 0.0) -> Floats:
-    """-d ln(risk - floor)/d ln(budget): the exponent of the envelope at each budget, by central differences."""
+def local_exponent(split: Any, floor: float = 0.0) -> Floats:
+    """-d ln(risk - floor)/d ln(budget): the exponent of the envelope at each budget, by central differences.
+
+    ValueError unless split is what `best_split` gives for two or more rising budgets, and floor is below all its risks.
+    """
+    if not (isinstance(split, Split) and len(split.budget) > 1 and (np.diff(split.budget) > 0).all()):
+        raise ValueError(f"split must be a Split of two or more budgets that rise, got {shown(split)}.")
+    floor = number("floor", floor, below=float(split.risk.min()))
     return -np.gradient(np.log(split.risk - floor), np.log(split.budget))

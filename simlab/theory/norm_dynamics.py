@@ -9,6 +9,8 @@ from functools import cache
 
 import sympy as sp
 
+from simlab.checks import shown
+from simlab.theory.arguments import expression
 from simlab.theory.sgd import LR, normal_variance
 
 WD, RHO, RHO0, G, LEVEL = sp.symbols("lambda rho rho_0 G h", positive=True)
@@ -27,11 +29,17 @@ def mean_product(a: sp.Expr, b: sp.Expr) -> sp.Expr:
     """The mean inner product of two combinations of weights, velocity and gradient, where |w| = rho.
 
     w . g = 0 by Euler, and v . g has the mean 0: the gradients of successive steps are taken as uncorrelated.
+    ValueError where a or b is no linear combination of the three.
     """
+    vectors = (WEIGHTS, VELOCITY, GRADIENT)
+    for name, value in (("a", a), ("b", b)):
+        found = expression(name, value).as_poly(*vectors)
+        if found is None or not all(sum(powers) == 1 for powers in found.monoms()):
+            raise ValueError(f"{name} must be a linear combination of w, v and g, got {shown(value)}.")
     means = {
         (2, 0, 0): RHO**2, (1, 1, 0): CROSS, (0, 2, 0): SPEED, (0, 0, 2): G / RHO**2, (1, 0, 1): 0, (0, 1, 1): 0,
     }  # fmt: skip
-    terms = sp.Poly(a * b, WEIGHTS, VELOCITY, GRADIENT).terms()
+    terms = sp.Poly(a * b, *vectors).terms()
     return sp.expand(sum(coefficient * means[powers] for powers, coefficient in terms))
 
 

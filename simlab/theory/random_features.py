@@ -23,12 +23,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import sympy as sp
-from numpy.typing import NDArray
 
+from simlab.checks import shown
 from simlab.theory import least_squares
 from simlab.theory.activations import Moments, moments
+from simlab.theory.arguments import Floats
 
-Floats = NDArray[np.float64]
 Activation = str | Callable[[np.ndarray], np.ndarray]
 CHI, ZETA, PSI1, PSI2 = sp.symbols("chi zeta psi1 psi2")
 E0 = (
@@ -83,8 +83,13 @@ class Parts(NamedTuple):
     misfit: Floats
 
 
-def solve(psi1: Any, psi2: Any, ridge: Any, m: Moments) -> Solution:
-    """The root of F and what follows from it, arguments broadcast; ridge = 0 is the minimum-norm limit."""
+def solve(psi1: Any, psi2: Any, ridge: Any, m: Any) -> Solution:
+    """The root of F and what follows from it, arguments broadcast; ridge = 0 is the minimum-norm limit.
+
+    m: what `activations.moments` gives. ValueError names an argument that makes no sense.
+    """
+    if not (isinstance(m, Moments) and np.isfinite(m).all() and m.mu2 > 0):
+        raise ValueError(f"m must be moments of an activation with mu2 above 0, got {shown(m)}.")
     psi1, psi2, ridge = least_squares.checked(psi1=psi1, psi2=psi2, ridge=ridge)
     z2, xi2 = m.zeta**2, psi1 * psi2 * ridge / m.mu2**2
     least = np.minimum(psi1, psi2)
@@ -114,7 +119,7 @@ def solve(psi1: Any, psi2: Any, ridge: Any, m: Moments) -> Solution:
     return Solution(p, np.where(apart > 0, larger, smaller), np.where(apart > 0, smaller, larger), u, s, p + s * u)
 
 
-def effective_ridge(psi1: Any, psi2: Any, ridge: Any, m: Moments) -> Floats:
+def effective_ridge(psi1: Any, psi2: Any, ridge: Any, m: Any) -> Floats:
     """The ridge of the kernel machine that infinitely many networks of this width are on average (Jacot et al. 2020).
 
     lam~ = psi2 ridge/(1 - g/psi1) = mu2^2 b/p: a finite width acts like an additional ridge. In the units of K =

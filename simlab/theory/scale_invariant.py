@@ -21,13 +21,16 @@ from typing import Any
 
 import numpy as np
 import sympy as sp
-from numpy.typing import NDArray
 
-from simlab.theory import least_squares
+from simlab.checks import numbers, whole
 from simlab.theory import norm_dynamics as nd
+from simlab.theory.arguments import GREATEST, SMALLEST, Floats, counts, sizes, together, zero_or_sizes
 from simlab.theory.sgd import LR
 
-Floats = NDArray[np.float64]
+STEPS = 10**8
+"""Numbers that a path may hold."""
+SMALL, LARGEST_JUMP = 0.25, 4.0
+"""Up to which a correction of first order is one, and up to which a limit of small steps has a meaning."""
 
 
 def equilibrium_norm(lr: Any, weight_decay: Any, gradient_square: Any, momentum: Any = 0.0) -> Floats:
@@ -36,7 +39,7 @@ def equilibrium_norm(lr: Any, weight_decay: Any, gradient_square: Any, momentum:
     ValueError where weight_decay is 0: without decay the norm grows for ever.
     """
     lr, wd, g, m = _checked(lr=lr, weight_decay=weight_decay, gradient_square=gradient_square, momentum=momentum)
-    _need(wd > 0, "weight_decay must be positive, for without decay the norm grows for ever")
+    _need(wd > 0, "weight_decay must be positive, got 0, for without decay the norm grows for ever")
     return _numbers(nd.stationary()[0], {LR: lr, nd.WD: wd, nd.G: g, nd.MOMENTUM: m}) ** 0.25
 
 
@@ -44,20 +47,25 @@ def norm_variance(lr: Any, weight_decay: Any, variation: Any) -> Floats:
     """Variance of rho^2 over its squared mean at equilibrium, where Var |g~|^2 = variation (E |g~|^2)^2.
 
     To first order in lr wd variation. The mean of rho^4 exceeds the equilibrium by twice this share of it, which is
-    lr wd variation; isotropic Gaussian gradients have variation = 2/(d - 1). Without momentum.
+    lr wd variation; isotropic Gaussian gradients have variation = 2/(d - 1). Without momentum. ValueError where lr wd
+    variation is above 0.25, for which a first order says nothing.
     """
     lr, wd, v = _checked(lr=lr, weight_decay=weight_decay, variation=variation)
+    _need(lr * wd * v <= SMALL, f"variation must be at most {SMALL:g}/(lr weight_decay): this is a first order")
     return _numbers(nd.norm_spread(), {LR: lr, nd.WD: wd, nd.VARIATION: v})
 
 
 def relaxation(rho0: Any, lr: Any, weight_decay: Any, gradient_square: Any, steps: int) -> Floats:
-    """The norm at the steps 0 to `steps`, last axis: the exact step, with |g~|^2 = gradient_square every time."""
+    """The norm at the steps 0 to `steps`, last axis: the exact step, with |g~|^2 = gradient_square every time.
+
+    ValueError for more than 1e8 numbers in all.
+    """
     rho0, lr, wd, g = _checked(rho0=rho0, lr=lr, weight_decay=weight_decay, gradient_square=gradient_square)
-    _need(steps >= 0 and steps == int(steps), "steps must be a whole number, zero or more")
+    steps = whole("steps", steps, 0, max(0, STEPS // max(1, rho0.size) - 1))
     advance = _function(nd.norm_step(), (nd.RHO, LR, nd.WD, nd.G))
-    norms = np.empty((*rho0.shape, int(steps) + 1))
+    norms = np.empty((*rho0.shape, steps + 1))
     norms[..., 0] = rho0
-    for step in range(int(steps)):
+    for step in range(steps):
         norms[..., step + 1] = np.sqrt(advance(norms[..., step], lr, wd, g))
     return norms
 
@@ -67,12 +75,16 @@ def relaxation_limit(
 ) -> Floats:
     """The norm at any step in the limit of small steps; its relative error is of the order of lr wd and lr^2 G/rho^4.
 
-    Without decay rho^4 grows by 2 lr^2 G a step. Momentum acts as lr/(1 - momentum) once the velocity has settled,
-    in about 1/(1 - momentum) steps.
+    While the norm only decays, that is for G = 0, the error grows with the step as lr^2 wd^2 step/2. Without decay
+    rho^4 grows by 2 lr^2 G a step. Momentum acts as lr/(1 - momentum) once the velocity has settled, in about
+    1/(1 - momentum) steps. ValueError where lr^2 G/((1 - momentum)^2 rho0^4) is above 4: the first step is then a jump,
+    and the limit of small ones says nothing.
     """
     rho0, lr, wd, g, t, m = _checked(
         rho0=rho0, lr=lr, weight_decay=weight_decay, gradient_square=gradient_square, step=step, momentum=momentum
     )
+    jump = lr / (1 - m) * np.sqrt(g) / rho0**2
+    _need(jump <= LARGEST_JUMP**0.5, "rho0 must be larger: lr^2 gradient_square/((1 - momentum)^2 rho0^4) is above 4")
     values = {nd.RHO0: rho0, LR: lr / (1 - m), nd.G: g, nd.TIME: t, nd.WD: np.where(wd > 0, wd, 1.0)}
     exponent = _numbers(nd.relaxation_rate() * nd.TIME, values)
     decayed = _numbers(nd.shares(), {**values, nd.KEPT: np.exp(-exponent), nd.LOST: -np.expm1(-exponent)})
@@ -82,7 +94,7 @@ def relaxation_limit(
 def relaxation_time(lr: Any, weight_decay: Any, momentum: Any = 0.0) -> Floats:
     """Steps in which rho^4 comes nearer to its equilibrium by the factor e: (1 - m)/(4 lr wd), for small lr wd."""
     lr, wd, m = _checked(lr=lr, weight_decay=weight_decay, momentum=momentum)
-    _need(wd > 0, "weight_decay must be positive, for without decay there is no equilibrium")
+    _need(wd > 0, "weight_decay must be positive, got 0, for without decay there is no equilibrium")
     return _numbers(1 / nd.relaxation_rate(), {LR: lr / (1 - m), nd.WD: wd})
 
 
@@ -137,10 +149,17 @@ def concentration(kappa: Any, sigma: Any, lr: Any, weight_decay: Any, dimension:
 def concentration_error(kappa: Any, sigma: Any, lr: Any, weight_decay: Any, dimension: Any) -> Floats:
     """By what share 1 - E cos exceeds that of `concentration`: kappa lr/(4 rho^2), of the order sqrt(lr wd).
 
-    First order, for a concentration far above the dimension; the rest is of the order lr wd.
+    First order, for a concentration far above the dimension; the rest is of the order lr wd. ValueError where it comes
+    out above 0.25, for the next orders are then no smaller.
     """
     kappa, sigma, lr, rho = _isotropic(kappa, sigma, lr, weight_decay, dimension)
-    return _numbers(nd.concentration_shift(), {nd.KAPPA: kappa, LR: lr, nd.RHO: rho})
+    found = _numbers(nd.concentration_shift(), {nd.KAPPA: kappa, LR: lr, nd.RHO: rho})
+    _need(
+        found <= SMALL,
+        f"kappa must be smaller, or lr weight_decay, or sigma larger: kappa lr/(4 rho^2) = {np.max(found):.3g} is no "
+        f"correction of first order, at most {SMALL:g} is",
+    )
+    return found
 
 
 def _isotropic(kappa: Any, sigma: Any, lr: Any, weight_decay: Any, dimension: Any) -> list[Floats]:
@@ -170,41 +189,52 @@ def period(lr: Any, weight_decay: Any, rho_max: Any, rho_crit: Any) -> Floats:
     Heuristic (Lobacheva et al. 2021): it takes the gradient as zero on the way, and the two norms as given.
     """
     lr, wd, high, low = _checked(lr=lr, weight_decay=weight_decay, rho_max=rho_max, rho_crit=rho_crit)
-    _need(wd > 0, "weight_decay must be positive, for without decay there are no periods")
-    _need(high >= low, "rho_max must be at least rho_crit")
+    _need(wd > 0, "weight_decay must be positive, got 0, for without decay there are no periods")
+    short = np.max(np.where(high < low, low, 0.0), initial=0.0)
+    _need(high >= low, f"rho_max must be at least rho_crit, which is {short:g}")
     return _numbers(nd.decay_time(), {LR: lr, nd.WD: wd, nd.RHO0: high, nd.RHO: low})
 
 
 def curvature(unit_curvature: Any, rho: Any) -> Floats:
     """Curvature at radius rho of a loss with this curvature on the unit sphere, H(rho u) = H(u)/rho^2.
 
-    So the width 1/sqrt(curvature) of a minimum grows with rho although the loss does not change.
+    So the width 1/sqrt(curvature) of a minimum grows with rho although the loss does not change. NaN stays NaN.
     """
-    value, rho = np.asarray(unit_curvature, float), _checked(rho=rho)[0]
+    value, rho = together(unit_curvature=_measured("unit_curvature", unit_curvature), rho=sizes("rho", rho))
     return (value / rho**2)[()]
 
 
 def relative_sharpness(curvature: Any, rho: Any) -> Floats:
     """rho^2 times a curvature at radius rho (its trace or largest eigenvalue): the same at every radius."""
-    value, rho = np.asarray(curvature, float), _checked(rho=rho)[0]
+    value, rho = together(curvature=_measured("curvature", curvature), rho=sizes("rho", rho))
     return (value * rho**2)[()]
 
 
-POSITIVE = ("rho", "rho0", "rho_max", "rho_crit", "sigma")
+def _measured(name: str, values: Any) -> Floats:
+    return numbers(name, values, at_least=-GREATEST, at_most=GREATEST, nan=True)
+
+
+POSITIVE = ("lr", "rho", "rho0", "rho_max", "rho_crit", "sigma")
 
 
 def _checked(**arguments: Any) -> list[Floats]:
     """The arguments as arrays of one shape; ValueError in one sentence where one of them makes no sense."""
-    arrays = dict(zip(arguments, least_squares.checked(**arguments), strict=True))
-    for name in (n for n in POSITIVE if n in arrays):
-        _need(arrays[name] > 0, f"{name} must be positive")
-    if "momentum" in arrays:
-        _need(arrays["momentum"] < 1, "momentum must be below 1")
+    arrays = {}
+    for name, value in arguments.items():
+        if name == "dimension":
+            arrays[name] = counts(name, value, 2)
+        elif name == "momentum":
+            arrays[name] = numbers(name, value, at_least=0, below=1)
+        elif name in POSITIVE:
+            arrays[name] = sizes(name, value)
+        else:
+            arrays[name] = zero_or_sizes(name, value)
+        if name == "weight_decay":
+            _need((arrays[name] == 0) | (arrays[name] >= SMALLEST), f"weight_decay must be 0 or at least {SMALLEST:g}")
+    arrays = dict(zip(arrays, together(**arrays), strict=True))
     if "weight_decay" in arrays:
-        _need(arrays["lr"] * arrays["weight_decay"] < 1, "lr weight_decay must be below 1; take a smaller one")
-    if "dimension" in arrays:
-        d = arrays["dimension"]
-        _need((d >= 2) & (d == np.floor(d)), "dimension must be a whole number, 2 or more")
+        decay = np.max(arrays["lr"] * arrays["weight_decay"], initial=0.0)
+        _need(decay < 1, f"lr weight_decay must be below 1; take a smaller one than {decay:g}")
     return list(arrays.values())
 
 

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 import sympy as sp
-from numpy.typing import NDArray
 
+from simlab.checks import real_array
+from simlab.theory.arguments import GREATEST, SMALLEST, Floats, sizes
 from simlab.theory.sgd import LR
 
-Floats = NDArray[np.float64]
 X, Y = sp.symbols("x y", real=True)
 SCALE, RADIUS = sp.symbols("a r", positive=True)
 PAIR = SCALE * X**2 / (X**2 + Y**2)
@@ -75,23 +75,27 @@ def random_value(scales: Any) -> float:
 
 
 def loss(state: Any, scales: Any) -> Floats:
-    """F, (...)."""
+    """F, (...); NaN for states that hold NaN. ValueError for a pair at the origin, where F has no value."""
     x, y, a = _pairs(state, scales)
     return _functions()[0](x, y, a).sum(-1)
 
 
 def loss_gradient(state: Any, scales: Any) -> Floats:
-    """The gradient of F, of the shape of the state."""
+    """The gradient of F, of the shape of the state; ValueError and NaN as for `loss`."""
     x, y, a = _pairs(state, scales)
     return np.stack([f(x, y, a) for f in _functions()[1:]], axis=-2)
 
 
 def step(state: Any, scales: Any, lr: Any) -> Floats:
-    """One step of gradient descent, put back on the sphere where all pairs together have the norm 1."""
-    lr = np.asarray(lr, float)
-    if not ((lr > 0) & np.isfinite(lr)).all():
-        raise ValueError("lr must be positive and finite.")
-    moved = np.asarray(state, float) - lr[..., None, None] * loss_gradient(state, scales)
+    """One step of gradient descent, put back on the sphere where all pairs together have the norm 1.
+
+    ValueError as for `loss`, and unless lr is a number or has the shape (...) of the leading axes of the state.
+    """
+    lr = sizes("lr", lr)
+    gradient_there = loss_gradient(state, scales)
+    if lr.shape not in ((), gradient_there.shape[:-2]):
+        raise ValueError(f"lr must be a number or have the shape {gradient_there.shape[:-2]}, got {lr.shape}.")
+    moved = np.asarray(state, float) - lr[..., None, None] * gradient_there
     return moved / np.sqrt((moved**2).sum((-2, -1), keepdims=True))
 
 
@@ -101,14 +105,20 @@ def _functions() -> list[Any]:
 
 
 def _positive(scales: Any) -> Floats:
-    a = np.asarray(scales, float)
-    if not (a.ndim == 1 and a.size and (a > 0).all() and np.isfinite(a).all()):
-        raise ValueError("scales must be a row of positive numbers, one for each pair.")
+    a = sizes("scales", scales)
+    if a.ndim != 1 or not a.size:
+        raise ValueError(f"scales must be a row of positive numbers, one for each pair, got shape {a.shape}.")
     return a
 
 
 def _pairs(state: Any, scales: Any) -> tuple[Floats, Floats, Floats]:
-    z, a = np.asarray(state, float), _positive(scales)
+    z, a = real_array("state", state), _positive(scales)
     if z.shape[-2:] != (2, a.size):
-        raise ValueError(f"a state is an array (..., 2, {a.size}) of x and y, got {z.shape}.")
-    return z[..., 0, :], z[..., 1, :], a
+        raise ValueError(f"state must have shape (..., 2, {a.size}), x and y for each of the scales, got {z.shape}.")
+    x, y = z[..., 0, :], z[..., 1, :]
+    with np.errstate(over="ignore"):
+        square = x * x + y * y
+    if (bad := (square < SMALLEST) | (square > GREATEST)).any():  # infinite ones as well; NaN may pass
+        norm = np.sqrt(square[bad][0])
+        raise ValueError(f"state must have pairs of a norm between 1e-30 and 1e30, got {norm:g}.")
+    return x, y, a

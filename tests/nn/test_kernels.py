@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import mpmath  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 from hypothesis import given
@@ -86,8 +87,29 @@ def test_the_kernel_of_one_hidden_layer_is_the_textbook_formula() -> None:
     flat, bent = (np.pi - angle) / np.pi, (np.sin(angle) + (np.pi - angle) * np.cos(angle)) / np.pi
     found = nn.infinite_width(NETS["one hidden layer"](7), X)
     nngp = np.outer(norm, norm) / 3 * bent
-    np.testing.assert_allclose(found.nngp, nngp, rtol=1e-7)  # arccos of 1 - eps is off by the root of eps
+    np.testing.assert_allclose(found.nngp, nngp, rtol=1e-7)  # arccos of 1 - eps, here, is off by the root of eps
     np.testing.assert_allclose(found.ntk, nngp + X @ X.T / 3 * flat + flat / 2 + 1, rtol=1e-7)
+
+
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e4, 1e9, 1e16])
+@pytest.mark.parametrize("gap", [0.0, 1e-15, 1e-9, 0.3, 1.9999999, 2.0])
+def test_closed_forms_keep_their_digits_at_any_variance_and_angle(size: float, gap: float) -> None:
+    a, b = np.array([size]), np.array([size * (1 if gap in (0.0, 2.0) else 1 + 1e-12)])
+    c = a * (1 - gap) if gap in (0.0, 2.0) else np.sqrt(a * b) * (1 - gap)
+    with mpmath.workdps(60):  # of these very floats
+        u, v, w = (mpmath.mpf(float(part[0])) for part in (a, b, c))
+        determinant = max(u * v - w * w, mpmath.mpf(0))
+        root, angle = mpmath.sqrt(1 + 2 * u + 2 * v + 4 * determinant), mpmath.atan2(mpmath.sqrt(determinant), w)
+        sine = (2 / mpmath.pi * mpmath.atan2(2 * w, root), 4 / mpmath.pi / root)
+        length = mpmath.sqrt(u * v) / (2 * mpmath.pi)
+        cosine = (
+            length * (mpmath.sin(angle) + (mpmath.pi - angle) * mpmath.cos(angle)),
+            (mpmath.pi - angle) / (2 * mpmath.pi),
+        )
+    for found, exact in zip(arc_sine(a, b, c), sine, strict=True):
+        np.testing.assert_allclose(found, float(exact), rtol=1e-14)  # some twenty roundings
+    for found, exact, unit in zip(arc_cosine(0.0)(a, b, c), cosine, (size, 1), strict=True):
+        np.testing.assert_allclose(found, float(exact), atol=1e-15 * unit)
 
 
 def test_the_diagonal_is_exact_and_blocks_are_parts_of_the_whole() -> None:
@@ -122,7 +144,7 @@ def test_quadrature_has_converged(name: str, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("name", sorted(ACTIVATIONS))
-@pytest.mark.parametrize("variance", [0.2, 1.0, 6.0])
+@pytest.mark.parametrize("variance", [1e-6, 0.2, 1.0, 6.0, 30.0, 900.0])
 def test_expectations_of_one_gaussian_are_integrals(name: str, variance: float) -> None:
     act: Any = ACTIVATIONS[name]
     a = np.array([variance])

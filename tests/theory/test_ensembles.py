@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 
 import numpy as np
 import pytest
@@ -127,3 +128,40 @@ def test_bad_members_are_refused() -> None:
         en.law_of_members(np.full((2, 5), 0.5))
     with pytest.raises(ValueError, match="must be positive"):
         en.law_of_members(np.zeros((4, 5)))
+
+
+def gamma_transform(k: float, t: np.ndarray) -> np.ndarray:
+    return (1 + t / 4) ** -k
+
+
+@pytest.mark.parametrize("n", [1, 10, 1000])
+def test_the_integral_has_twelve_digits_up_to_a_thousand_members(n: int) -> None:
+    # Gamma variables of shape k and mean k/4: the mean of n is one of shape n k, E ln of which is psi(n k) - ln(4 n).
+    for k in (0.5, 2.0):
+        found = en.exact_nll(partial(gamma_transform, k), n)
+        assert found == pytest.approx(np.log(4 * n) - digamma(n * k), abs=1e-12)
+    with pytest.raises(ValueError, match=r"^n must be a whole number from 1 to 1000"):
+        en.exact_nll(lambda t: 1 / (1 + t), 1001)
+
+
+def test_members_that_are_nearly_sure_of_a_wrong_class_keep_their_numbers() -> None:
+    # Probabilities of 1e-100, whose fourth powers are no floats: the law in units of their mean.
+    p = np.array([[1.0], [2.0], [3.0], [6.0]])
+    tiny, large = en.law_of_members(1e-100 * p), en.law_of_members(p / 8)
+    assert tiny[1:] == pytest.approx(large[1:], rel=1e-13)
+    assert tiny.c - large.c == pytest.approx(100 * np.log(10) - np.log(8), rel=1e-13)
+
+
+def test_nan_stays_nan_and_what_is_no_probability_is_refused() -> None:
+    p = np.full((4, 5), 0.5)
+    p[1, 2] = np.nan
+    assert np.isnan(en.law_of_members(p)).all()
+    assert np.isnan(en.cumulants(p)[0]).tolist() == [False, False, True, False, False]
+    softmax = np.full((3, 2, 2), 0.5)
+    softmax[0, 0] = np.nan
+    assert np.isnan(en.brier_law(softmax, [0, 1])[0])
+    logits = np.random.default_rng(0).standard_normal((4, 5, 3))
+    with pytest.raises(ValueError, match=r"^p must be"):
+        en.law_of_members(logits[..., 0])
+    with pytest.raises(ValueError, match=r"^p must be"):
+        en.brier_law(logits, [0, 1, 2, 0, 1])

@@ -53,7 +53,7 @@ def test_at_a_ridge_of_a_tenth_one_network_is_best_at_every_budget() -> None:
 @pytest.mark.parametrize("budget", [0.5, 3.0, 10.0, 60.0])
 def test_if_the_ridge_may_be_chosen_too_splitting_never_pays(budget: float, noise: float) -> None:
     ridges, shares = np.geomspace(1e-5, 10, 200)[:, None], np.geomspace(1, 0.02, 60)
-    risks = split_risk(budget * shares, budget, 3.0, ridges, noise=noise)  # type: ignore[arg-type]
+    risks = split_risk(budget * shares, budget, 3.0, ridges, noise=noise)
     assert np.unravel_index(risks.argmin(), risks.shape)[1] == 0  # K = 1
 
 
@@ -97,7 +97,7 @@ def test_splits_that_the_budget_does_not_pay_for_are_infinite() -> None:
 
 @pytest.mark.parametrize("budget", [0.0, -1.0, np.nan, np.inf, [1.0, 0.01]])
 def test_a_budget_that_makes_no_sense_is_refused(budget: float | list[float]) -> None:
-    with pytest.raises(ValueError, match=r"^budget must be finite"):
+    with pytest.raises(ValueError, match=r"^budget must be (finite )?numbers"):
         best_split(budget, 3.0, 0.1)
 
 

@@ -281,7 +281,7 @@ def test_arguments_broadcast() -> None:
         (lambda: si.equilibrium_norm(0.1, 0, 1), "weight_decay must be positive"),
         (lambda: si.equilibrium_norm(0.1, 0.1, -1), "gradient_square must be zero or positive"),
         (lambda: si.equilibrium_norm(0.1, 0.1, float("nan")), "gradient_square must be zero or positive"),
-        (lambda: si.equilibrium_norm(0.1, 0.1, 1, 1.0), "momentum must be below 1"),
+        (lambda: si.equilibrium_norm(0.1, 0.1, 1, 1.0), "momentum must be numbers of at least 0 and below 1"),
         (lambda: si.equilibrium_norm(2, 0.5, 1), "lr weight_decay must be below 1"),
         (lambda: si.equilibrium_norm([0.1, 0.2], [0.1, 0.2, 0.3], 1), "do not broadcast"),
         (lambda: si.relaxation(0, 0.1, 0.1, 1, 5), "rho0 must be positive"),

@@ -77,11 +77,21 @@ def test_the_mean_over_random_angles() -> None:
 @pytest.mark.parametrize(
     ("call", "fragment"),
     [
-        (lambda: toy.threshold([1.0, -1.0]), "scales must be a row of positive numbers"),
-        (lambda: toy.loss(np.ones((2, 3)), SCALES), "a state is an array"),
+        (lambda: toy.threshold([1.0, -1.0]), "scales must be positive"),
+        (lambda: toy.loss(np.ones((2, 3)), SCALES), "state must have shape"),
         (lambda: toy.step(start(1), SCALES, 0.0), "lr must be positive"),
     ],
 )  # fmt: skip
 def test_bad_input_is_refused(call: Callable[[], object], fragment: str) -> None:
     with pytest.raises(ValueError, match=fragment):
         call()
+
+
+def test_nan_stays_nan_and_the_origin_is_refused() -> None:
+    state = start(2)
+    state[0, 0, 0] = np.nan
+    assert np.isnan(toy.loss(state, SCALES)).tolist() == [True, False]
+    assert np.isnan(toy.step(state, SCALES, 0.1)).any(axis=(1, 2)).tolist() == [True, False]
+    state[1, :, 2] = 0.0
+    with pytest.raises(ValueError, match=r"^state must have pairs of a norm between 1e-30 and 1e30, got 0\.$"):
+        toy.loss(state, SCALES)

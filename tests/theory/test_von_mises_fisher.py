@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import pairwise
 
+import mpmath  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 import sympy as sp
@@ -29,6 +30,82 @@ def test_the_mean_is_a_ratio_of_bessel_functions(k: float, d: int) -> None:
     assert mean_cosine(k, d) == pytest.approx(bessel, rel=ROUNDING)
     variance = 1 - (d - 1) * bessel / k - bessel**2  # from I_{n-1} - I_{n+1} = (2 n/k) I_n; cancels where k is large
     assert VonMisesFisher(k, d).variance == pytest.approx(variance, abs=ROUNDING)
+
+
+@pytest.mark.parametrize(
+    ("k", "d"),
+    [
+        (1e9, 10**9), (1e12, 10**12), (1e-6, 10), (1e-300, 3), (1e-6, 10**12), (1e12, 2), (20.0, 3), (23.9, 2),
+        (2.0, 10**15),
+    ],
+)  # fmt: skip
+def test_no_digits_are_lost_at_any_size(k: float, d: int) -> None:
+    law = VonMisesFisher(k, d)
+    mean, variance = exact_moments(k, d)
+    # The recursion from large orders subtracts numbers up to twice R = 24 times their difference.
+    assert law.mean == pytest.approx(float(mean), rel=1e-14, abs=0)
+    assert law.mean_deficit == pytest.approx(float(1 - mean), rel=1e-14)
+    assert law.variance == pytest.approx(float(variance), rel=1e-13)
+    c = law.quantile([0.02, 0.9])
+    for at, below, density in zip(c, law.cdf(c), law.pdf(c), strict=True):
+        exact_below, exact_density = exact_distribution(k, d, float(at))
+        assert below == pytest.approx(exact_below, rel=1e-13)
+        assert law.survival(at) == pytest.approx(1 - exact_below, rel=1e-12)
+        assert density == pytest.approx(exact_density, rel=1e-13)
+
+
+def exact_exponent(k: float, d: int) -> tuple[mpmath.mpf, mpmath.mpf, Callable[[mpmath.mpf], mpmath.mpf]]:
+    """The mode of the angle, a width of the peak, and the density less its norm as a function of the angle."""
+    power, k = mpmath.mpf(d - 2), mpmath.mpf(k)
+    mode = mpmath.acos(2 * k / (power + mpmath.sqrt(power**2 + 4 * k**2))) if power else mpmath.mpf(0)
+    top = (power * mpmath.log(mpmath.sin(mode)) if power else 0) + k * mpmath.cos(mode)
+
+    def density(angle: mpmath.mpf) -> mpmath.mpf:
+        sine = max(mpmath.sin(angle), mpmath.mpf("1e-60"))  # the end itself, rounded
+        return mpmath.exp((power * mpmath.log(sine) if power else 0) + k * mpmath.cos(angle) - top)
+
+    curvature = (power / mpmath.sin(mode) ** 2 if power else 0) + k * mpmath.cos(mode)
+    return mode, 1 / mpmath.sqrt(curvature + 1), density
+
+
+def exact_integral(k: float, d: int, weight: Callable[[mpmath.mpf], mpmath.mpf], low: mpmath.mpf = 0) -> mpmath.mpf:
+    """The integral of weight times density over the angles from low on, in 40 digits."""
+    mode, width, density = exact_exponent(k, d)
+    start, end = max(low, mode - 16 * width), min(mpmath.pi, mode + 16 * width)
+    count = int(mpmath.ceil((end - start) / width / 2)) + 1
+    points = [start + (end - start) * i / count for i in range(count + 1)]
+    return mpmath.quad(lambda t: weight(t) * density(t), points)
+
+
+def exact_moments(k: float, d: int) -> tuple[mpmath.mpf, mpmath.mpf]:
+    with mpmath.workdps(40):
+        norm = exact_integral(k, d, lambda t: 1)
+        if k < 1e-3:
+            mean = mpmath.mpf(k) / d * (1 - mpmath.mpf(k) ** 2 / (d * (d + 2)))  # the next term is k^4 of it
+        else:
+            mean = exact_integral(k, d, mpmath.cos) / norm
+        return mean, exact_integral(k, d, lambda t: (mpmath.cos(t) - mean) ** 2) / norm
+
+
+def exact_distribution(k: float, d: int, cosine: float) -> tuple[float, float]:
+    """The probability of a smaller cosine and the density of the cosine."""
+    with mpmath.workdps(40):
+        norm, angle = exact_integral(k, d, lambda t: 1), mpmath.acos(mpmath.mpf(cosine))
+        density = exact_exponent(k, d)[2](angle) / mpmath.sin(angle) / norm
+        return float(exact_integral(k, d, lambda t: 1, angle) / norm), float(density)
+
+
+def test_nan_stays_nan_and_tails_keep_their_digits() -> None:
+    law = VonMisesFisher(3.0, 3)
+    for function in (law.pdf, law.cdf, law.survival):
+        assert np.isnan(function([0.1, np.nan])).tolist() == [False, True]
+    assert (law.cdf([-np.inf, np.inf]) == [0, 1]).all()
+    # In three dimensions survival(c) = (1 - e^-k(1 - c))/(1 - e^-2k), and cdf(c) from the other end.
+    assert law.survival(1 - 2.0**-40) == pytest.approx(3 * 2.0**-40 / (1 - np.exp(-6)), rel=1e-6)
+    narrow = VonMisesFisher(50.0, 3)
+    assert narrow.cdf(0.0) == pytest.approx(np.exp(-50), rel=1e-12)
+    assert narrow.probabilities([-0.2, -0.1])[0] == pytest.approx(np.exp(-55) - np.exp(-60), rel=1e-12)
+    assert narrow.quantile(np.exp(-50)) == pytest.approx(0, abs=1e-14)
 
 
 def test_large_concentrations_keep_their_digits() -> None:
@@ -111,12 +188,12 @@ def test_a_general_loss_on_the_sphere_of_three_dimensions() -> None:
 @pytest.mark.parametrize(
     ("call", "fragment"),
     [
-        (lambda: VonMisesFisher(-1.0, 3), "concentration must lie between"),
-        (lambda: VonMisesFisher(float("nan"), 3), "concentration must lie between"),
+        (lambda: VonMisesFisher(-1.0, 3), "concentration must be a number of at least 0 and at most"),
+        (lambda: VonMisesFisher(float("nan"), 3), "concentration must be a number of at least 0 and at most"),
         (lambda: VonMisesFisher(1.0, 1), "dimension must be a whole number"),
         (lambda: mean_cosine(1.0, 2.5), "dimension must be a whole number"),
         (lambda: VonMisesFisher(1.0, 3).probabilities([0.5, 0.2]), "edges must be a row"),
-        (lambda: VonMisesFisher(1.0, 3).quantile(1.5), "between 0 and 1"),
+        (lambda: VonMisesFisher(1.0, 3).quantile(1.5), "probability must be numbers of at least 0 and at most 1"),
     ],
 )  # fmt: skip
 def test_bad_numbers_are_refused(call: Callable[[], object], fragment: str) -> None:

@@ -1,0 +1,67 @@
+"""Arguments of formulas: numbers that broadcast against each other, and expressions of sympy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import sympy as sp
+from numpy.typing import NDArray
+
+from simlab.checks import number, real_array, shown
+
+Floats = NDArray[np.float64]
+SMALLEST, GREATEST = 1e-60, 1e60
+"""Sizes between which no square or product of a formula leaves the range of floats."""
+
+
+def together(**arrays: Floats) -> list[Floats]:
+    """The arrays in one shape; ValueError with all their shapes where they do not broadcast."""
+    try:
+        return list(np.broadcast_arrays(*arrays.values()))
+    except ValueError:
+        shapes = ", ".join(f"{name} {a.shape}" for name, a in arrays.items())
+        raise ValueError(f"these shapes do not broadcast against each other: {shapes}.") from None
+
+
+def sizes(name: str, values: Any) -> Floats:
+    """Positive numbers of a size with which formulas can be evaluated; ValueError otherwise."""
+    found = real_array(name, values)
+    return _those(
+        name, found, (found >= SMALLEST) & (found <= GREATEST), f"positive, from {SMALLEST:g} to {GREATEST:g}"
+    )
+
+
+def size(name: str, value: Any) -> float:
+    """One such number."""
+    return number(name, value, at_least=SMALLEST, at_most=GREATEST)
+
+
+def zero_or_sizes(name: str, values: Any) -> Floats:
+    """The same, or zero, and smaller ones too, for they are as good as zero; ValueError otherwise."""
+    found = real_array(name, values)
+    return _those(name, found, (found >= 0) & (found <= GREATEST), f"zero or positive, and at most {GREATEST:g}")
+
+
+def _those(name: str, found: Floats, good: Any, allowed: str) -> Floats:
+    if not good.all():
+        raise ValueError(f"{name} must be {allowed}, got {shown(found[~good][0])}.")
+    return found
+
+
+def counts(name: str, values: Any, at_least: int = 0) -> Floats:
+    """Whole numbers, each exact as a float; ValueError otherwise."""
+    found = real_array(name, values)
+    good = (found >= at_least) & (found <= 2.0**53) & (found == np.floor(found))
+    return _those(name, found, good, f"a whole number, {at_least} or more, and at most 2^53")
+
+
+def expression(name: str, value: Any) -> sp.Expr:
+    """A number or an expression of sympy; ValueError for text, arrays, NaN and infinity."""
+    try:
+        found = sp.sympify(value, strict=True)
+    except (sp.SympifyError, TypeError, ValueError):
+        found = None
+    if not isinstance(found, sp.Expr) or found.has(sp.nan, sp.oo, -sp.oo, sp.zoo):
+        raise ValueError(f"{name} must be a finite expression of sympy, got {shown(value)}.")
+    return found
