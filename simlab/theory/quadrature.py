@@ -1,7 +1,8 @@
 """Integrals and running integrals on Gauss-Legendre panels whose ends lie on the kinks of the integrand.
 
 A rule of high order is exact to rounding where a function is smooth and poor where it is not: |x|, a Piecewise, a Max
-change their formula at isolated points, and no panel may reach across one of them.
+change their formula at isolated points, and no panel may reach across one of them. Those that cannot be found in the
+formula are found by what they do: panels are halved until each agrees with its polynomial.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, pairwise
+from typing import Any
 
 import numpy as np
 import sympy as sp
@@ -18,7 +20,7 @@ from scipy.optimize import brentq
 from sympy.core.relational import Relational
 
 Floats = NDArray[np.float64]
-Values = Mapping[sp.Symbol, float]
+Values = Mapping[Any, float]
 Function = Callable[[Floats], Floats]
 PANELS, ORDER = 512, 16
 SCAN = 20001
@@ -30,36 +32,117 @@ _INTEGRALS = np.array([np.polynomial.legendre.legint(row, lbnd=-1) for row in np
 """Legendre coefficients of the integral from -1 of each Legendre polynomial."""
 
 
+SPLITS, MOST = 80, 20000
+"""Times that a panel may be halved, and panels beyond which an integrand is given up."""
+TOLERANCE = 1e-13
+"""Error of the integral over a panel, beside a few roundings of the integrand."""
+ROUGH = 2e-12
+"""Relative error of a density in a panel: the logarithm of a density of 1e-300 is rounded to 1e-13."""
+NEAR_END = 1 - 1e-8
+"""Where near its ends a panel is compared with its polynomial: a kink may hide between an end and the first node."""
+
+
+class NotResolved(ValueError):
+    """An integrand that panels do not resolve."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A change of variables x(u), in which panels lie; this one is x = u. `walls`: ends that u never reaches."""
+
+    def x(self, u: Floats) -> Floats:
+        """Positions."""
+        return u
+
+    def log_slope(self, u: Floats) -> Floats:
+        """The logarithm of dx/du."""
+        return np.zeros(np.shape(u))
+
+    def place(self, x: Floats) -> Floats:
+        """Coordinates of positions."""
+        return np.asarray(x, float)
+
+    def grid(self) -> Floats:
+        """Coordinates at which a density is looked for, from end to end; a circle has no need of them."""
+        raise NotImplementedError
+
+    def precise(self, u: float) -> Any:
+        """The position where `close` holds, with all digits of mpmath's working precision."""
+        raise NotImplementedError
+
+    def close(self, u: Floats) -> NDArray[np.bool_]:
+        """Where x is so close to a wall that more digits are needed."""
+        return np.zeros(np.shape(u), bool)
+
+    @property
+    def walls(self) -> tuple[float | None, float | None]:
+        """Positions of the walls on the left and on the right, None where there is none."""
+        return None, None
+
+
 @dataclass(frozen=True)
 class Panels:
-    """Intervals between `edges`, each with ORDER Gauss-Legendre nodes."""
+    """Intervals between `edges` of the coordinate u of a chart, each with ORDER Gauss-Legendre nodes.
+
+    Samples are values at the nodes of a function of x, and integrals are over x.
+    """
 
     edges: Floats
+    chart: Chart = Chart()
 
     @property
     def half(self) -> Floats:
-        """Half the width of each panel."""
+        """Half the width of each panel, in u."""
         return np.diff(self.edges) / 2
+
+    @cached_property
+    def coordinates(self) -> Floats:
+        """The coordinate u of all nodes, from left to right."""
+        return (self.edges[:-1, None] + self.half[:, None] * (_GAUSS + 1)).ravel()
 
     @cached_property
     def nodes(self) -> Floats:
         """All nodes, from left to right."""
-        return (self.edges[:-1, None] + self.half[:, None] * (_GAUSS + 1)).ravel()
+        return self.chart.x(self.coordinates)
+
+    @cached_property
+    def slope(self) -> Floats:
+        """dx/du at the nodes."""
+        return np.exp(self.chart.log_slope(self.coordinates))
 
     @cached_property
     def weights(self) -> Floats:
         """Their weights."""
+        return self.weights_in_u * self.slope
+
+    @property
+    def weights_in_u(self) -> Floats:
+        """The weights of integrals over u."""
         return (self.half[:, None] * _WEIGHTS).ravel()
 
     def running(self, samples: Floats) -> Floats:
         """The integral from the left end up to every node of a function given at the nodes."""
+        return self.running_in_u(samples * self.slope)
+
+    def running_in_u(self, samples: Floats) -> Floats:
+        """The same integral over u of a function of u."""
         return self._running(np.tile(_GAUSS, len(self.half)), np.repeat(np.arange(len(self.half)), ORDER), samples)
 
     def integral_to(self, x: Floats, samples: Floats) -> Floats:
         """The integral from the left end up to each x, which is taken into the range."""
-        x = np.clip(x, self.edges[0], self.edges[-1])
-        panel = np.clip(np.searchsorted(self.edges, x, side="right") - 1, 0, len(self.half) - 1)
-        return self._running((x - self.edges[panel]) / self.half[panel] - 1, panel, samples)
+        t, panel = self._locate(x)
+        return self._running(t, panel, samples * self.slope)
+
+    def interpolate(self, x: Floats, samples: Floats) -> Floats:
+        """The function given at the nodes at each x, which is taken into the range: a polynomial of u in each panel."""
+        t, panel = self._locate(x)
+        coefficients = samples.reshape(-1, ORDER) @ _TO_LEGENDRE.T
+        return (np.polynomial.legendre.legvander(t, ORDER - 1) * coefficients[panel]).sum(axis=1)
+
+    def _locate(self, x: Floats) -> tuple[Floats, NDArray[np.int_]]:
+        u = np.clip(self.chart.place(x), self.edges[0], self.edges[-1])
+        panel = np.clip(np.searchsorted(self.edges, u, side="right") - 1, 0, len(self.half) - 1)
+        return (u - self.edges[panel]) / self.half[panel] - 1, panel
 
     def _running(self, t: Floats, panel: NDArray[np.int_], samples: Floats) -> Floats:
         """The integral up to the place t in [-1, 1] of each panel named: through the polynomials of the panels."""
@@ -71,15 +154,97 @@ class Panels:
 
 def panels(low: float, high: float, breaks: Iterable[float] = (), count: int = PANELS) -> Panels:
     """About `count` panels on [low, high], of equal width between the breaks."""
+    return Panels(edges(low, high, breaks, count))
+
+
+def edges(low: float, high: float, breaks: Iterable[float] = (), count: int = PANELS) -> Floats:
+    """The ends of about `count` intervals on [low, high], of equal width between the breaks."""
     ends = [low, *sorted(b for b in breaks if low < b < high), high]
     shares = [max(1, round(count * (b - a) / (high - low))) for a, b in pairwise(ends)]
     pieces = [np.linspace(a, b, n, endpoint=False) for (a, b), n in zip(pairwise(ends), shares, strict=True)]
-    return Panels(np.concatenate([*pieces, [high]]))
+    return np.concatenate([*pieces, [high]])
+
+
+@dataclass
+class Sampled:
+    """Rows of functions of u on panels (left, right), at their nodes and near their ends: (rows, panels, ORDER + 2)."""
+
+    function: Function
+    left: Floats
+    right: Floats
+    values: Floats
+
+    @classmethod
+    def on(cls, function: Function, ends: Floats) -> Sampled:
+        """On the panels between these ends."""
+        left, right = ends[:-1], ends[1:]
+        return cls(function, left, right, _sample(function, left, right))
+
+    @property
+    def edges(self) -> Floats:
+        """The ends of the panels."""
+        return np.append(self.left, self.right[-1])
+
+    @property
+    def samples(self) -> Floats:
+        """The rows at the nodes (rows, panels * ORDER)."""
+        return self.values[..., :ORDER].reshape(len(self.values), -1)
+
+    def unresolved(self) -> NDArray[np.bool_]:
+        """Which panels hold more than their polynomials say."""
+        half = (self.right - self.left) / 2
+        nodes, near_ends = self.values[..., :ORDER], self.values[..., ORDER:]
+        coefficients = nodes @ _TO_LEGENDRE.T
+        missed = np.abs(coefficients @ np.polynomial.legendre.legvander([-NEAR_END, NEAR_END], ORDER - 1).T - near_ends)
+        error = half * (np.abs(coefficients[..., -2:]).sum(axis=-1) + missed.max(axis=-1))
+        rounding = 256 * np.finfo(float).eps * half * np.abs(nodes).max(axis=-1)
+        return ~(error <= TOLERANCE + rounding).all(axis=0)
+
+    def split(self, which: NDArray[np.bool_]) -> None:
+        """Halve some panels; NotResolved where they are as small as numbers allow, or too many."""
+        left, right = self.left[which], self.right[which]
+        middle = (left + right) / 2
+        smallest = right - left <= 8 * np.finfo(float).eps * np.maximum(np.abs(left), np.abs(right))
+        if smallest.any() or len(self.left) + len(left) > MOST:
+            raise NotResolved(float(middle[smallest][0] if smallest.any() else middle[len(middle) // 2]))
+        new = np.concatenate([left, middle]), np.concatenate([middle, right])
+        order = np.argsort(left_ends := np.concatenate([self.left[~which], new[0]]), kind="stable")
+        values = np.concatenate([self.values[:, ~which], _sample(self.function, *new)], axis=1)
+        self.left, self.right = left_ends[order], np.concatenate([self.right[~which], new[1]])[order]
+        self.values = values[:, order]
+
+    def refine(self, unresolved: Callable[[], NDArray[np.bool_]]) -> None:
+        """Halve panels until none is named; NotResolved holds the place of one that never will be."""
+        with np.errstate(all="ignore"):
+            for _ in range(SPLITS):
+                if not (which := unresolved()).any():
+                    return
+                self.split(which)
+            raise NotResolved(float(self.left[unresolved()][0]))
+
+
+def rough(samples: Floats) -> NDArray[np.bool_]:
+    """Which panels do not resolve a function given at the nodes, relative to its largest value in the panel."""
+    coefficients = samples.reshape(-1, ORDER) @ _TO_LEGENDRE.T
+    return ~(np.abs(coefficients[:, -2:]).sum(axis=1) <= ROUGH * np.abs(samples.reshape(-1, ORDER)).max(axis=1))
+
+
+def _sample(function: Function, left: Floats, right: Floats) -> Floats:
+    t = np.concatenate([_GAUSS, [-NEAR_END, NEAR_END]])
+    u = ((left + right) / 2)[:, None] + ((right - left) / 2)[:, None] * t
+    return function(u.ravel()).reshape(-1, *u.shape)
+
+
+def running_sum(increments: Floats, origin: int) -> Floats:
+    """Running sum that is 0 at index `origin`: summed outwards, so that huge far ends cost the middle no digits."""
+    right = np.cumsum(increments[origin:])
+    left = -np.cumsum(increments[:origin][::-1])[::-1]
+    return np.concatenate([left, [0.0], right])
 
 
 def numeric(x: sp.Symbol, e: sp.Expr, values: Values) -> Function:
     """An expression in x as a function of an array."""
-    function = sp.lambdify(x, sp.sympify(e).subs(values), ["scipy", "numpy"])
+    function = sp.lambdify(x, smooth(sp.sympify(e).subs(values)), ["scipy", "numpy"])
 
     def evaluate(z: Floats) -> Floats:
         with np.errstate(all="ignore"):
@@ -88,16 +253,14 @@ def numeric(x: sp.Symbol, e: sp.Expr, values: Values) -> Function:
     return evaluate
 
 
-def kinks(x: sp.Symbol, e: sp.Expr, values: Values, low: float, high: float) -> list[float]:
-    """Where in (low, high) the formula of e changes: |u|, sign, Heaviside, Min, Max, Piecewise, floor."""
-    e = sp.sympify(e).subs(values)
-    switches = {a.args[0] for a in e.atoms(sp.Abs, sp.sign, sp.Heaviside)}
-    switches |= {a - b for m in e.atoms(sp.Min, sp.Max) for a, b in combinations(m.args, 2)}
-    switches |= {r.lhs - r.rhs for p in e.atoms(sp.Piecewise) for _, c in p.args for r in c.atoms(Relational)}
-    switches |= {sp.sin(sp.pi * a.args[0]) for a in e.atoms(sp.floor)}
-    grid = np.linspace(low, high, SCAN)
+def kinks(x: sp.Symbol, e: sp.Expr, values: Values, low: float, high: float, grid: Floats | None = None) -> list[float]:
+    """Where in (low, high) the formula of e changes: zeros of what Abs, sign, Min, Max, Piecewise, floor ... turn at.
+
+    grid: points between which changes are looked for, two in one gap stay unseen; without it SCAN equal steps.
+    """
+    grid = np.linspace(low, high, SCAN) if grid is None else grid
     found: set[float] = set()
-    for switch in switches:
+    for switch in _switches(smooth(sp.sympify(e).subs(values))):
         if x not in switch.free_symbols:
             continue
         function = numeric(x, switch, {})
@@ -108,3 +271,27 @@ def kinks(x: sp.Symbol, e: sp.Expr, values: Values, low: float, high: float) -> 
             for i in np.flatnonzero(sides[:-1] * sides[1:] < 0)
         )
     return sorted(z for z in found if low < z < high)
+
+
+def smooth(e: sp.Expr) -> sp.Expr:
+    """The same expression with 1 - sin^2 as cos^2 and so on, whose roots lose no digits where they vanish."""
+    for a in e.atoms(sp.sin, sp.cos):
+        other = sp.cos if isinstance(a, sp.sin) else sp.sin
+        e = e.subs(1 - a**2, other(a.args[0]) ** 2)
+    return e
+
+
+def _switches(e: sp.Expr) -> set[sp.Expr]:
+    """Expressions at whose zeros e may change its formula."""
+    found = {a.args[0] for a in e.atoms(sp.Abs, sp.sign, sp.Heaviside)}
+    found |= {a - b for m in e.atoms(sp.Min, sp.Max) for a, b in combinations(m.args, 2)}
+    found |= {r.lhs - r.rhs for p in e.atoms(sp.Piecewise) for _, c in p.args for r in c.atoms(Relational)}
+    found |= {sp.sin(sp.pi * a.args[0]) for a in e.atoms(sp.floor, sp.ceiling, sp.frac)}
+    found |= {sp.sin(sp.pi * a.args[0] / a.args[1]) for a in e.atoms(sp.Mod)}
+    found |= {sp.cos(a.args[0]) for a in e.atoms(sp.tan, sp.sec)}
+    found |= {sp.sin(a.args[0]) for a in e.atoms(sp.cot, sp.csc)}
+    for a in e.atoms(sp.asin, sp.acos):  # roots, at an inner function that may touch 1 and turn back
+        inner = a.args[0]
+        found |= {1 - inner, 1 + inner, *(inner.diff(s) for s in inner.free_symbols)}
+    powers = [a for a in e.atoms(sp.Pow) if a.exp.is_number and not (a.exp.is_integer and a.exp.is_nonnegative)]
+    return found | {a.base for a in powers}

@@ -21,8 +21,7 @@ from scipy.linalg import eig
 from scipy.special import ndtr
 
 from simlab.theory.chain import Chain
-from simlab.theory.fokker_planck import running_sum
-from simlab.theory.quadrature import Floats, Function, Values, kinks, numeric
+from simlab.theory.quadrature import Floats, Function, Values, kinks, numeric, running_sum
 
 LARGEST = 4000
 RESOLUTION = 0.45
