@@ -23,17 +23,19 @@ DEEP = 200.0
 CLOSE = 4.0
 """Within e^-4 of a wall numbers are evaluated with many digits."""
 STEP = 0.005
+MOST_KINKS = 2000
 
 
 @dataclass(frozen=True)
 class Line(Chart):
-    """x = width sinh u on the whole line."""
+    """x = centre + width sinh u on the whole line."""
 
+    centre: float = 0.0
     width: float = 1e-3
 
     def x(self, u: Floats) -> Floats:
         """Positions."""
-        return self.width * np.sinh(u)
+        return self.centre + self.width * np.sinh(u)
 
     def log_slope(self, u: Floats) -> Floats:
         """The logarithm of dx/du."""
@@ -41,7 +43,7 @@ class Line(Chart):
 
     def place(self, x: Floats) -> Floats:
         """Coordinates."""
-        return np.arcsinh(np.asarray(x, float) / self.width)
+        return np.arcsinh((np.asarray(x, float) - self.centre) / self.width)
 
     def grid(self) -> Floats:
         """Coordinates at which a density is looked for, from end to end."""
@@ -158,11 +160,12 @@ class Motion:
             rows[:, i] = self._near_wall(float(u[i]))
         return rows
 
-    def kinks(self, low: float, high: float) -> list[float]:
-        """Coordinates between low and high at which a formula changes."""
-        at = self.chart.x(np.linspace(low, high, SCAN))
-        found = [z for e in self._expressions for z in kinks(self._x, e, {}, at[0], at[-1], at)]
-        return sorted(set(self.chart.place(np.array(found)).tolist()))
+    def kinks(self, low: float, high: float, most: int = MOST_KINKS) -> list[float]:
+        """Coordinates between low and high at which a formula changes, the `most` that lie nearest to zero."""
+        at = np.unique(self.chart.x(np.linspace(low, high, SCAN)))
+        found = [z for e in self._expressions for z in kinks(self._x, e, {}, at[0], at[-1], at, most)]
+        places = np.unique(self.chart.place(np.array(found)))
+        return sorted(places[np.argsort(np.abs(places))[:most]].tolist())
 
     def _near_wall(self, u: float) -> tuple[float, float]:
         """Both at one place before a wall; beyond DEEP the power that they have there."""

@@ -199,7 +199,8 @@ def density(sde: SDE, values: Values) -> Density:
     """
     motion = motion_of(sde, values)
     periodic = sde.boundary == "periodic"
-    sampled = resolved(motion, *(motion.ends if periodic else support(motion)))
+    low, high = motion.ends if periodic else support(motion)
+    sampled = resolved(motion, low, high, () if periodic else (low, high))
     grid = Panels(sampled.edges, motion.chart)
     if periodic and not abs(float(grid.weights @ sampled.samples[0])) <= 1e-9:
         raise NotNormalisable("the drift drives walkers round the circle: there is a flux, and this density has none.")
@@ -227,9 +228,9 @@ def mean_first_passage(sde: SDE, values: Values, start: float, target: float) ->
     for name, x, inside in (("start", start, begin < WALL), ("target", target, abs(end) < WALL)):
         if not inside:
             raise ValueError(f"{name} must lie inside of the domain of the equation, got {x:g}.")
-    first, last = support(motion, end)
-    begin = max(begin, first)
-    sampled = resolved(motion, first, last, [begin])
+    first, last = support(motion, target)
+    begin = max(float(motion.chart.place(np.array(start))), first)
+    sampled = resolved(motion, first, last, [first], [begin])
 
     def times() -> Floats:
         """2 P(y)/(p(y) s(y)^2) along the coordinate at the nodes."""

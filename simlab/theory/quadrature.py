@@ -124,9 +124,10 @@ class Panels:
         """The integral from the left end up to every node of a function given at the nodes."""
         return self.running_in_u(samples * self.slope)
 
-    def running_in_u(self, samples: Floats) -> Floats:
-        """The same integral over u of a function of u."""
-        return self._running(np.tile(_GAUSS, len(self.half)), np.repeat(np.arange(len(self.half)), ORDER), samples)
+    def running_in_u(self, samples: Floats, origin: int = 0) -> Floats:
+        """The same integral over u of a function of u, from the left end of the panel `origin`."""
+        panel = np.repeat(np.arange(len(self.half)), ORDER)
+        return self._running(np.tile(_GAUSS, len(self.half)), panel, samples, origin)
 
     def integral_to(self, x: Floats, samples: Floats) -> Floats:
         """The integral from the left end up to each x, which is taken into the range."""
@@ -144,10 +145,10 @@ class Panels:
         panel = np.clip(np.searchsorted(self.edges, u, side="right") - 1, 0, len(self.half) - 1)
         return (u - self.edges[panel]) / self.half[panel] - 1, panel
 
-    def _running(self, t: Floats, panel: NDArray[np.int_], samples: Floats) -> Floats:
+    def _running(self, t: Floats, panel: NDArray[np.int_], samples: Floats, origin: int = 0) -> Floats:
         """The integral up to the place t in [-1, 1] of each panel named: through the polynomials of the panels."""
         coefficients = samples.reshape(-1, ORDER) @ _TO_LEGENDRE.T @ _INTEGRALS
-        before = np.concatenate([[0.0], np.cumsum(coefficients.sum(axis=1) * self.half)])  # P_n(1) = 1
+        before = running_sum(coefficients.sum(axis=1) * self.half, origin)  # P_n(1) = 1
         within = (np.polynomial.legendre.legvander(t, ORDER) * coefficients[panel]).sum(axis=1)
         return before[panel] + within * self.half[panel]
 
@@ -170,15 +171,16 @@ class Sampled:
     """Rows of functions of u on panels (left, right), at their nodes and near their ends: (rows, panels, ORDER + 2)."""
 
     function: Function
+    chart: Chart
     left: Floats
     right: Floats
     values: Floats
 
     @classmethod
-    def on(cls, function: Function, ends: Floats) -> Sampled:
+    def on(cls, function: Function, chart: Chart, ends: Floats) -> Sampled:
         """On the panels between these ends."""
         left, right = ends[:-1], ends[1:]
-        return cls(function, left, right, _sample(function, left, right))
+        return cls(function, chart, left, right, _sample(function, left, right))
 
     @property
     def edges(self) -> Floats:
@@ -197,8 +199,12 @@ class Sampled:
         coefficients = nodes @ _TO_LEGENDRE.T
         missed = np.abs(coefficients @ np.polynomial.legendre.legvander([-NEAR_END, NEAR_END], ORDER - 1).T - near_ends)
         error = half * (np.abs(coefficients[..., -2:]).sum(axis=-1) + missed.max(axis=-1))
-        rounding = 256 * np.finfo(float).eps * half * np.abs(nodes).max(axis=-1)
-        return ~(error <= TOLERANCE + rounding).all(axis=0)
+        x = self.chart.x(self.left), self.chart.x(self.right)
+        of_x = np.maximum(*np.abs(x)) / np.maximum(x[1] - x[0], np.finfo(float).tiny)  # steep functions see it
+        of_x[self.chart.close(self.left) | self.chart.close(self.right)] = 0
+        noise = 256 * np.abs(nodes).max(axis=-1) + 8 * np.ptp(nodes, axis=-1) * of_x
+        rounding = np.finfo(float).eps * half * noise
+        return ~((error <= TOLERANCE + rounding) & np.isfinite(rounding)).all(axis=0)
 
     def split(self, which: NDArray[np.bool_]) -> None:
         """Halve some panels; NotResolved where they are as small as numbers allow, or too many."""
@@ -253,10 +259,13 @@ def numeric(x: sp.Symbol, e: sp.Expr, values: Values) -> Function:
     return evaluate
 
 
-def kinks(x: sp.Symbol, e: sp.Expr, values: Values, low: float, high: float, grid: Floats | None = None) -> list[float]:
+def kinks(
+    x: sp.Symbol, e: sp.Expr, values: Values, low: float, high: float, grid: Floats | None = None, most: int = SCAN
+) -> list[float]:
     """Where in (low, high) the formula of e changes: zeros of what Abs, sign, Min, Max, Piecewise, floor ... turn at.
 
     grid: points between which changes are looked for, two in one gap stay unseen; without it SCAN equal steps.
+    most: how many of each kind are looked for, from x = 0 outwards.
     """
     grid = np.linspace(low, high, SCAN) if grid is None else grid
     found: set[float] = set()
@@ -265,10 +274,10 @@ def kinks(x: sp.Symbol, e: sp.Expr, values: Values, low: float, high: float, gri
             continue
         function = numeric(x, switch, {})
         sides = np.sign(function(grid))
-        found.update(float(z) for z in grid[sides == 0])
+        found.update(sorted((float(z) for z in grid[sides == 0]), key=abs)[:most])
         found.update(
             float(brentq(lambda z, f=function: float(f(np.array(z))), grid[i], grid[i + 1], xtol=1e-15))
-            for i in np.flatnonzero(sides[:-1] * sides[1:] < 0)
+            for i in sorted(np.flatnonzero(sides[:-1] * sides[1:] < 0), key=lambda i: abs(grid[i]))[:most]
         )
     return sorted(z for z in found if low < z < high)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import sympy as sp
@@ -36,6 +36,11 @@ LOST = 1e-14
 """Mass that may lie beyond the reach of the coordinate."""
 TOO_HEAVY = 1e3
 """Times that a support may be wider than its core, as walkers see it: where their noise is one."""
+ZOOMS = 12
+"""Times that the chart may be moved to a density that is narrow for its grid."""
+RECENTRED = 2
+"""Times that a logarithm of a density is summed anew from its top outwards, so that the top has no rounding errors."""
+MOST_POLES, HIGHEST = 100, 1e250
 START = 256
 """Panels to begin with."""
 
@@ -77,11 +82,35 @@ def motion_of(sde: SDE, values: Values) -> Motion:
 def support(motion: Motion, target: float = np.inf) -> tuple[float, float]:
     """The range of the coordinate in which the density is not negligible; NotNormalisable where it has no mass.
 
-    target: a coordinate at which walkers are taken away, so that nothing beyond it matters.
+    target: a position at which walkers are taken away, so that nothing beyond it matters. Where all of the density lies
+    between two points of the grid, the chart of the motion is first moved there.
     """
+    for _ in range(ZOOMS):
+        scan = _scan(motion, target)
+        if not (isinstance(motion.chart, Line) and scan.core[1] - scan.core[0] <= 4):
+            break
+        middle = int(np.argmax(scan.log_p))
+        x = motion.chart.x(scan.u[middle - 2 : middle + 3])
+        motion.chart = Line(float(x[2]) if len(x) == 5 else motion.chart.centre, float(np.ptp(x)) or 1e-3)
+    _refuse_poles(motion, scan)
+    return scan.low, scan.high
+
+
+class _Scan(NamedTuple):
+    """A grid with the logarithm of the density per unit of u, the support, and the first and last index of the core."""
+
+    u: Floats
+    log_p: Floats
+    low: float
+    high: float
+    core: tuple[int, int]
+
+
+def _scan(motion: Motion, target: float) -> _Scan:
     u = motion.chart.grid()
-    if u[-1] > target:
-        u = np.append(u[u < target - 1e-9 * max(1.0, abs(target))], target)
+    stop = float(motion.chart.place(np.array(target))) if np.isfinite(target) else np.inf
+    if u[-1] > stop:
+        u = np.append(u[u < stop - 1e-9 * max(1.0, abs(stop))], stop)
     middle, width = (u[1:] + u[:-1]) / 2, np.diff(u)
     push, (at_ends, level) = motion(middle)[0], motion(u)
     slope = motion.chart.log_slope(u)
@@ -89,21 +118,34 @@ def support(motion: Motion, target: float = np.inf) -> tuple[float, float]:
     with np.errstate(all="ignore"):
         log_p = running_sum(push * width, _origin(u)) - level
         log_p[:first], log_p[last + 1 :] = -np.inf, -np.inf
-        if np.isnan(log_p).any() or log_p.max() == np.inf:
+        if np.isnan(log_p).any() or log_p.max() > HIGHEST:
             where = u[np.argmax(np.where(np.isnan(log_p), np.inf, log_p))]
             raise NotNormalisable(_flat(motion, 0 if where < u[_origin(u)] else -1))
+        for _ in range(RECENTRED):
+            log_p = running_sum(push * width, int(np.argmax(log_p))) - level
+            log_p[:first], log_p[last + 1 :] = -np.inf, -np.inf
+            log_p[np.isnan(log_p)] = -np.inf
     norm = np.log(np.exp(log_p - log_p.max()) @ np.append(width, width[-1])) + log_p.max()
     for end, at in ((0, first), (-1, last)):
-        if (end == 0 or u[-1] != target) and log_p[at] > log_p.max() - NEGLIGIBLE:
+        if (end == 0 or u[-1] != stop) and log_p[at] >= log_p.max() - NEGLIGIBLE:
             _tail(motion, u, log_p, end, at, norm, first == 0 if end == 0 else last == len(u) - 1)
     _oscillates(motion, u, log_p - slope)
     low, high = _inside(u, push * width, log_p, NEGLIGIBLE)
-    if motion.chart.walls == (None, None) and target == np.inf:
-        _not_too_heavy(u, level, slope, log_p, low, high)
-    rate = [abs(log_p[i + 1] - log_p[i]) / width[i] for i in (low, high - 1)]
+    rate = (slope - level) / 2  # of the coordinate in which the noise is one, ln(dx/du / s)
+    core = _inside_of_noise(u, rate, log_p, low, high, motion.chart.walls == (None, None) and stop == np.inf)
+    falls = [abs(log_p[i + 1] - log_p[i]) / width[i] for i in (low, high - 1)]
     far = _inside(u, push * width, log_p, VANISHING)
-    low, high = (f if r < EXPONENTIAL else c for f, c, r in zip(far, (low, high), rate, strict=True))
-    return float(u[low]), float(u[high])
+    low, high = (f if fall < EXPONENTIAL else c for f, c, fall in zip(far, (low, high), falls, strict=True))
+    return _Scan(u, log_p, float(u[low]), float(u[high]), core)
+
+
+def _refuse_poles(motion: Motion, scan: _Scan) -> None:
+    """Refuse places at which the drift is so infinite that walkers never pass, or never leave: 1/x and steeper."""
+    for u in motion.kinks(scan.u[0], scan.u[-1], MOST_POLES):
+        with np.errstate(all="ignore"):
+            near, nearer = (np.abs(motion(np.array([u - d, u + d]))[0]).max() * d for d in (1e-5, 1e-7))
+        if nearer > 1e-6 and nearer > near / 2:
+            raise NotNormalisable(_not_finite(float(motion.chart.x(np.array(u)))))
 
 
 def _origin(u: Floats) -> int:
@@ -125,6 +167,13 @@ def _not_finite(place: float) -> str:
     return (
         f"drift or noise, or the slope of the potential, is not a finite number near x = {place:.3g}; it must be a "
         "finite real number on the whole line, or give a domain that ends there."
+    )
+
+
+def _not_resolved(place: float) -> str:
+    return (
+        f"drift or noise is not a finite number, or not resolved, near x = {place:.3g}; it must be a smooth and finite "
+        "function up to isolated kinks."
     )
 
 
@@ -174,33 +223,40 @@ def _inside(u: Floats, rise: Floats, log_p: Floats, depth: float) -> tuple[int, 
 
     A narrow top may lie between two points of the grid, as high as the slopes there say.
     """
-    with np.errstate(all="ignore"):
-        highest = np.maximum(log_p[:-1] + np.maximum(rise, 0), log_p[1:] + np.maximum(-rise, 0))
-    inside = np.flatnonzero(highest > log_p.max() - depth)
+    highest = np.maximum(log_p[:-1], log_p[1:])
+    turns = np.flatnonzero((rise[:-2] > 0) & (rise[2:] < 0)) + 1
+    highest[turns] += np.abs(rise[turns])
+    inside = np.flatnonzero(highest >= log_p.max() - depth)
     return max(int(inside[0]) - 1, 0), min(int(inside[-1]) + 2, len(u) - 1)
 
 
-def _not_too_heavy(u: Floats, level: Floats, slope: Floats, log_p: Floats, low: int, high: int) -> None:
-    """Refuse tails that walkers need for ever to visit: many cores wide in the coordinate in which their noise is one.
+def _inside_of_noise(u: Floats, rate: Floats, log_p: Floats, low: int, high: int, whole: bool) -> tuple[int, int]:
+    """The core of a density; NotNormalisable where tails are many cores wide, as walkers see it: noise one.
 
-    Where the noise grows like x, a power of x is an exponential in that coordinate, and soon visited.
+    They need for ever to visit those. Where the noise grows like x, a power of x is an exponential, and soon visited.
     """
     with np.errstate(all="ignore"):
-        rate = (slope - level) / 2  # of the coordinate in which the noise is one, ln(dx/du / s)
         steps = np.diff(u) * np.exp((rate[1:] + rate[:-1]) / 2)
         of_noise = log_p - rate
-    core = np.flatnonzero(of_noise > of_noise[low : high + 1].max() - 2)
-    if steps[low:high].sum() > TOO_HEAVY * steps[max(core[0] - 1, 0) : core[-1] + 1].sum():
+    top = np.flatnonzero(of_noise >= of_noise[low : high + 1].max() - 2)
+    core = max(int(top[0]) - 1, 0), int(top[-1]) + 1
+    if whole and steps[low:high].sum() > TOO_HEAVY * steps[core[0] : core[1]].sum():
         raise NotNormalisable(
             "the tails of the density, exp(-U/T) in a potential, are too heavy to be sampled; give a potential that "
             "grows faster."
         )
+    return core
 
 
-def resolved(motion: Motion, low: float, high: float, breaks: Any = ()) -> Sampled:
-    """Panels on which drift, noise and density are polynomials; ValueError where a place is not resolved."""
+def resolved(
+    motion: Motion, low: float, high: float, open_ends: Sequence[float] = (), breaks: Sequence[float] = ()
+) -> Sampled:
+    """Panels on which drift, noise and density are polynomials; NotNormalisable where a place is not resolved.
+
+    open_ends: those of low and high at which the density must be negligible.
+    """
     with np.errstate(all="ignore"):
-        sampled = Sampled.on(motion, edges(low, high, [*motion.kinks(low, high), *breaks], START))
+        sampled = Sampled.on(motion, motion.chart, edges(low, high, [*motion.kinks(low, high), *breaks], START))
     refine(motion, sampled, sampled.unresolved)
 
     def density_is_rough() -> NDArray[np.bool_]:
@@ -209,6 +265,10 @@ def resolved(motion: Motion, low: float, high: float, breaks: Any = ()) -> Sampl
         return rough(p) & (p.reshape(-1, ORDER).max(axis=1) > np.exp(-NEGLIGIBLE))
 
     refine(motion, sampled, density_is_rough)
+    log_p = log_density(Panels(sampled.edges, motion.chart), sampled)
+    for end, at in ((0, low), (-1, high)):
+        if at in open_ends and log_p[end] > log_p.max() - NEGLIGIBLE / 3:  # the grid of the support missed something
+            raise NotNormalisable(_not_resolved(float(motion.chart.x(np.array(at)))))
     return sampled
 
 
@@ -218,13 +278,13 @@ def refine(motion: Motion, sampled: Sampled, unresolved: Callable[[], NDArray[np
         sampled.refine(unresolved)
     except NotResolved as error:
         place = float(motion.chart.x(np.array(error.args[0])))
-        raise NotNormalisable(
-            f"drift or noise is not a finite number, or not resolved, near x = {place:.3g}; it must be a smooth and "
-            "finite function up to isolated kinks."
-        ) from None
+        raise NotNormalisable(_not_resolved(place)) from None
 
 
 def log_density(grid: Panels, sampled: Sampled) -> Floats:
     """The logarithm of the density per unit of u at the nodes, up to a constant."""
     push, level = sampled.samples
-    return grid.running_in_u(push) - level
+    log_p = grid.running_in_u(push) - level
+    for _ in range(RECENTRED):
+        log_p = grid.running_in_u(push, int(np.argmax(log_p)) // ORDER) - level
+    return log_p

@@ -28,6 +28,8 @@ def model(config: Config) -> SDE:
     except ExpressionError as error:
         raise InputError(f"potential: {error}") from error
     name = f"potential = {config.potential!r}"
+    if sde.drift[0].has(sp.DiracDelta, sp.Derivative, sp.Subs):
+        raise InputError(f"{name}: it jumps and so has no slope; give a continuous function.")
     try:
         kernel(sde)
         low, high = fokker_planck.density(sde, {T: config.temperature}).support
