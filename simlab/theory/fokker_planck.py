@@ -33,7 +33,7 @@ from simlab.theory.support import (
     scalar,
     support,
 )  # fmt: skip
-from simlab.theory.symbols import Values, derivative, expression
+from simlab.theory.symbols import Values, bind, derivative, expression
 
 LEFT_OUT = 1e-10
 """Share of a mean in the outermost panel from which on the mean is refused."""
@@ -51,14 +51,15 @@ def stationary(sde: SDE) -> sp.Expr:
 
     Risken 1989, 5.13. Drift-free in the Ito sense 1/s^2, in the Stratonovich sense 1/s.
     """
-    x, drift, noise = scalar(sde.to("ito"))
+    x, drift, noise = scalar(sde)
     density = sp.exp(sp.integrate(sp.cancel(2 * drift / noise**2), x)) / noise**2
     return sp.factor_terms(density).as_independent(x, as_Add=False)[1]
 
 
 def residual(sde: SDE, density: sp.Expr) -> sp.Expr:
     """-d(b p)/dx + (1/2) d^2(s^2 p)/dx^2 of the Ito form: zero for a stationary density."""
-    x, drift, noise = scalar(sde.to("ito"))
+    x, drift, noise = scalar(sde)
+    density = expression("density", density, [x], sde.parameters)
     return -sp.diff(drift * density, x) + sp.diff(noise**2 * density, x, 2) / 2
 
 
@@ -68,9 +69,9 @@ def modified_equation(sde: SDE) -> tuple[sp.Expr, sp.Expr]:
     Found by matching the first two moments of one step: the Ito-Taylor expansion of the modified SDE against
     Euler's own.
     """
-    x, b, s = scalar(sde.to("ito"))
+    x, b, s = scalar(sde)
     if s.diff(x) != 0:
-        raise ValueError("the modified equation is derived for additive noise; the noise here depends on the state.")
+        raise ValueError("sde: the modified equation is for additive noise; the noise here depends on the state.")
     start, b1, s1 = sp.Symbol("x0", real=True), sp.Symbol("b1"), sp.Symbol("s1")
 
     def generator(f: sp.Expr) -> sp.Expr:
@@ -88,7 +89,9 @@ def modified_equation(sde: SDE) -> tuple[sp.Expr, sp.Expr]:
 
 def density_correction(sde: SDE) -> sp.Expr:
     """The phi of p_dt = p (1 + dt phi) + O(dt^2) for Euler-Maruyama with additive noise, up to a constant."""
-    x, b, s = scalar(sde.to("ito"))
+    x, b, s = scalar(sde)
+    if s.diff(x) != 0:
+        raise ValueError("sde: the correction is for additive noise; the noise here depends on the state.")
     f, level = sp.Function("f")(x), sp.Symbol("level", positive=True)
     drift, noise = modified_equation(SDE(x, f, level))
     slope = sp.diff(2 * drift / noise**2, DT).subs(DT, 0).expand()
@@ -102,17 +105,19 @@ def slope(sde: SDE, observable: sp.Expr, values: Values) -> float:
 
     ValueError where the drift jumps: the expansion needs its derivative.
     """
-    (x,) = sde.state
+    x = scalar(sde)[0]
+    observable, known = expression("observable", observable, [x], sde.parameters), bind(sde.parameters, values)
     correction = density_correction(sde).expand(diracdelta=True, wrt=x)
     if correction.has(sp.DiracDelta, sp.Derivative):
         raise ValueError("the drift jumps, so there is no modified equation.")
     law = density(sde, values)
-    a, phi = (numeric(x, e, values) for e in (observable, correction))
+    a, phi = (numeric(x, e, known) for e in (observable, correction))
     return law.expect(lambda z: a(z) * phi(z)) - law.expect(a) * law.expect(phi)
 
 
 def euler_harmonic_variance(k: sp.Expr, s: sp.Expr, dt: sp.Expr = DT) -> sp.Expr:
     """Stationary variance of Euler's chain for dx = -k x dt + s dW, from the chain itself: s^2/(k (2 - k dt))."""
+    k, s, dt = (expression(name, e) for name, e in (("k", k), ("s", s), ("dt", dt)))
     x, v = sp.Symbol("x", real=True), sp.Symbol("v", positive=True)
     mean, root = EULER(SDE(x, -k * x, s)).moments()
     step = mean[0].coeff(x) if mean[0].is_Mul else sp.expand(mean[0]).coeff(x)
@@ -216,6 +221,7 @@ def mean_first_passage(sde: SDE, values: Values, start: float, target: float) ->
     2T it is (1/T) int e^{U/T} int e^{-U/T}. On the whole line, or between reflecting ends, which then take the place
     of infinity. NotNormalisable where the way back from the target is not confined.
     """
+    scalar(sde)
     if sde.boundary == "periodic":
         raise ValueError("sde: this first-passage time is for the line; give an equation that is not periodic.")
     start, target = number("start", start), number("target", target)
@@ -284,10 +290,10 @@ def _mirrored(sde: SDE) -> SDE:
     x, drift, noise = scalar(sde)
     ends = sde.domain[0] if sde.domain else None
     domain = None if ends is None else (-ends[1], -ends[0])
-    return SDE(x, -drift.subs(x, -x), noise.subs(x, -x), sde.calculus, domain, None if domain is None else sde.boundary)
+    return SDE(x, -drift.subs(x, -x), noise.subs(x, -x), "ito", domain, None if domain is None else sde.boundary)
 
 
 __all__ = [
-    "DISCRETE_BOUNDARY_SHIFT", "NEGLIGIBLE", "Density", "NotNormalisable", "density", "density_correction",
+    "DISCRETE_BOUNDARY_SHIFT", "NEGLIGIBLE", "NotNormalisable", "density", "density_correction",
     "euler_harmonic_variance", "kramers", "mean_first_passage", "modified_equation", "residual", "slope", "stationary",
 ]  # fmt: skip

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from sympy.core.relational import Relational
 
+from simlab.checks import number, numbers, shown, whole
+
 Floats = NDArray[np.float64]
 Values = Mapping[Any, float]
 Function = Callable[[Floats], Floats]
@@ -153,9 +155,12 @@ class Panels:
         return before[panel] + within * self.half[panel]
 
 
-def panels(low: float, high: float, breaks: Iterable[float] = (), count: int = PANELS) -> Panels:
-    """About `count` panels on [low, high], of equal width between the breaks."""
-    return Panels(edges(low, high, breaks, count))
+def panels(low: float, high: float, breaks: Any = (), count: int = PANELS) -> Panels:
+    """About `count` panels on [low, high], of equal width between the breaks that lie inside."""
+    low, high, breaks = number("low", low), number("high", high), numbers("breaks", breaks, ndim=1)
+    if not low < high:
+        raise ValueError(f"high must lie above low = {low:g}, got {high:g}.")
+    return Panels(edges(low, high, breaks, whole("count", count, 1)))
 
 
 def edges(low: float, high: float, breaks: Iterable[float] = (), count: int = PANELS) -> Floats:
@@ -249,7 +254,9 @@ def running_sum(increments: Floats, origin: int) -> Floats:
 
 
 def numeric(x: sp.Symbol, e: sp.Expr, values: Values) -> Function:
-    """An expression in x as a function of an array."""
+    """An expression in x as a function of an array; values: numbers for its other symbols, by symbol."""
+    if not isinstance(x, sp.Symbol):
+        raise ValueError(f"x must be a symbol of sympy, got {shown(x)}.")
     function = sp.lambdify(x, smooth(sp.sympify(e).subs(values)), ["scipy", "numpy"])
 
     def evaluate(z: Floats) -> Floats:
@@ -267,6 +274,9 @@ def kinks(
     grid: points between which changes are looked for, two in one gap stay unseen; without it SCAN equal steps.
     most: how many of each kind are looked for, from x = 0 outwards.
     """
+    low, high = number("low", low), number("high", high)
+    if not low < high:
+        raise ValueError(f"high must lie above low = {low:g}, got {high:g}.")
     grid = np.linspace(low, high, SCAN) if grid is None else grid
     found: set[float] = set()
     for switch in _switches(smooth(sp.sympify(e).subs(values))):
@@ -304,3 +314,6 @@ def _switches(e: sp.Expr) -> set[sp.Expr]:
         found |= {1 - inner, 1 + inner, *(inner.diff(s) for s in inner.free_symbols)}
     powers = [a for a in e.atoms(sp.Pow) if a.exp.is_number and not (a.exp.is_integer and a.exp.is_nonnegative)]
     return found | {a.base for a in powers}
+
+
+__all__ = ["Panels", "kinks", "numeric", "panels"]

@@ -50,19 +50,19 @@ class NotNormalisable(ValueError):
 
 
 def scalar(sde: SDE) -> tuple[sp.Symbol, sp.Expr, sp.Expr]:
-    """State, drift and noise of an equation in one dimension."""
+    """State, drift and noise of the Ito form of an equation in one dimension."""
     if not isinstance(sde, SDE):
         raise ValueError(f"sde must be an SDE, got {shown(sde)}.")
     if len(sde.state) != 1 or sde.noise.cols != 1:
         raise ValueError("sde: this formula is for one dimension and one noise.")
     if sde.noise[0] == 0:
         raise ValueError("sde: the noise is zero, so there is no density; give a noise that is not.")
-    return sde.state[0], sde.drift[0], sde.noise[0]
+    return sde.state[0], sde.to("ito").drift[0], sde.noise[0]
 
 
 def motion_of(sde: SDE, values: Values) -> Motion:
     """Drift and noise of the Ito equation along the coordinate of its domain, with numbers for the parameters."""
-    x, drift, noise = scalar(sde.to("ito"))
+    x, drift, noise = scalar(sde)
     known = bind(sde.parameters, values)
     force, spread = ((e.subs(known)) for e in (2 * drift / noise**2, noise**2))
     interval = sde.domain[0] if sde.domain else None
@@ -85,6 +85,7 @@ def support(motion: Motion, target: float = np.inf) -> tuple[float, float]:
     target: a position at which walkers are taken away, so that nothing beyond it matters. Where all of the density lies
     between two points of the grid, the chart of the motion is first moved there.
     """
+    _refuse_poles(motion)
     for _ in range(ZOOMS):
         scan = _scan(motion, target)
         if not (isinstance(motion.chart, Line) and scan.core[1] - scan.core[0] <= 4):
@@ -92,7 +93,6 @@ def support(motion: Motion, target: float = np.inf) -> tuple[float, float]:
         middle = int(np.argmax(scan.log_p))
         x = motion.chart.x(scan.u[middle - 2 : middle + 3])
         motion.chart = Line(float(x[2]) if len(x) == 5 else motion.chart.centre, float(np.ptp(x)) or 1e-3)
-    _refuse_poles(motion, scan)
     return scan.low, scan.high
 
 
@@ -114,7 +114,7 @@ def _scan(motion: Motion, target: float) -> _Scan:
     middle, width = (u[1:] + u[:-1]) / 2, np.diff(u)
     push, (at_ends, level) = motion(middle)[0], motion(u)
     slope = motion.chart.log_slope(u)
-    first, last = _known(motion, u, push, at_ends + level)
+    first, last = _known(motion, u, push, np.where(np.isfinite(at_ends), level, np.nan))
     with np.errstate(all="ignore"):
         log_p = running_sum(push * width, _origin(u)) - level
         log_p[:first], log_p[last + 1 :] = -np.inf, -np.inf
@@ -136,12 +136,13 @@ def _scan(motion: Motion, target: float) -> _Scan:
     falls = [abs(log_p[i + 1] - log_p[i]) / width[i] for i in (low, high - 1)]
     far = _inside(u, push * width, log_p, VANISHING)
     low, high = (f if fall < EXPONENTIAL else c for f, c, fall in zip(far, (low, high), falls, strict=True))
-    return _Scan(u, log_p, float(u[low]), float(u[high]), core)
+    return _Scan(u, log_p, float(u[max(low, first)]), float(u[min(high, last)]), core)
 
 
-def _refuse_poles(motion: Motion, scan: _Scan) -> None:
+def _refuse_poles(motion: Motion) -> None:
     """Refuse places at which the drift is so infinite that walkers never pass, or never leave: 1/x and steeper."""
-    for u in motion.kinks(scan.u[0], scan.u[-1], MOST_POLES):
+    grid = motion.chart.grid()
+    for u in motion.kinks(grid[0], grid[-1], MOST_POLES):
         with np.errstate(all="ignore"):
             near, nearer = (np.abs(motion(np.array([u - d, u + d]))[0]).max() * d for d in (1e-5, 1e-7))
         if nearer > 1e-6 and nearer > near / 2:

@@ -82,11 +82,13 @@ def bind(parameters: Iterable[sp.Symbol], values: Any, besides: Iterable[str] = 
     same = {str(k): v for k, v in values.items()}
     if missing := [str(s) for s in parameters if str(s) not in same]:
         wanted = ", ".join(f"{m!r}: ..." for m in missing)
-        raise ValueError(f"the model has parameters without a value: give {{{wanted}}} in the values.")
+        raise ValueError(f"values: the model has parameters without a value: give {{{wanted}}}.")
     if unknown := set(same) - {str(s) for s in parameters} - set(besides):
         known = ", ".join(str(s) for s in parameters) or "none"
-        raise ValueError(f"the values name {', '.join(sorted(unknown))}, no parameter of the model; it has {known}.")
-    return {s: number(f"the value of {s}", same[str(s)], infinite=True) for s in parameters}
+        raise ValueError(
+            f"values: the model has no parameter {', '.join(sorted(unknown))}; its parameters are {known}."
+        )
+    return {s: number(f"{s} in the values of the parameters", same[str(s)], infinite=True) for s in parameters}
 
 
 def _read(name: str, text: str, symbols: tuple[sp.Symbol, ...]) -> sp.Expr:
