@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from scipy.special import zeta
 
 from simlab.checks import number, real_array, shown
+from simlab.theory.adaptive import rough
 from simlab.theory.chain import DT
 from simlab.theory.charts import WALL
-from simlab.theory.quadrature import ORDER, Chart, Floats, Panels, numeric, rough
+from simlab.theory.quadrature import ORDER, Chart, Floats, Panels, numeric
 from simlab.theory.schemes import EULER
 from simlab.theory.sde import SDE
 from simlab.theory.support import (
