@@ -150,7 +150,12 @@ def panels(low: float, high: float, breaks: Any = (), count: int = PANELS) -> Pa
 
 def edges(low: float, high: float, breaks: Iterable[float] = (), count: int = PANELS) -> Floats:
     """The ends of about `count` intervals on [low, high], of equal width between the breaks."""
-    ends = [low, *sorted(b for b in breaks if low < b < high), high]
+    apart = 1e-15 * (high - low)  # two breaks that rounding cannot hold apart are one
+    ends = [low]
+    for b in sorted(b for b in breaks if low + apart < b < high - apart):
+        if b - ends[-1] > apart:
+            ends.append(b)
+    ends.append(high)
     shares = [max(1, round(count * (b - a) / (high - low))) for a, b in pairwise(ends)]
     pieces = [np.linspace(a, b, n, endpoint=False) for (a, b), n in zip(pairwise(ends), shares, strict=True)]
     return np.concatenate([*pieces, [high]])
