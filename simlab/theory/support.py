@@ -32,6 +32,7 @@ ZOOMS = 12
 RECENTRED = 2
 """Times that a logarithm of a density is summed anew from its top outwards, so that the top has no rounding errors."""
 MOST_POLES, HIGHEST = 100, 1e250
+"""Places that are tried for a pole, and the logarithm of a density from which on it is infinite."""
 START = 256
 """Panels to begin with."""
 
