@@ -221,6 +221,10 @@ POTENTIALS: dict[str, tuple[str, list[str]]] = {
     "an import": ("__import__('os')", ["'__import__'"]), "an attribute": ("x.__class__", ["attribute"]),
     "a lambda": ("lambda: 1", ["lambda"]), "a condition": ("x > 0", ["condition"]), "huge": ("1e400", ["1e30"]),
     "a tower": ("9**9**9**9", ["exponent"]), "imaginary": ("sqrt(-1) + x**2", ["real"]), "text": ("'x'", ["real"]),
+    "an endless floor": ("floor(exp(exp(20)))*x**2", ["out of range"]), "towers": ("Min(x, exp(exp(9)))", ["1e30"]),
+    "a complex power": ("(-1)**x", ["complex"]), "another complex power": ("x**x", [FINITE]),
+    "a pole beside": ("x**2 + 1/(x - 0.3)", [FINITE]), "two levels": ("x**2 if x > 0 else x**2 + 5", ["jumps"]),
+    "a saw": ("x**2/2 + atan(tan(x))", ["jumps"]), "a bounded angle": ("asin(x)", [FINITE]),
 }  # fmt: skip
 
 

@@ -47,7 +47,7 @@ def plan(chain: Chain) -> Plan:
 
 def _is_safe(name: str) -> bool:
     """Whether a state may keep its name: one letter, perhaps with a number, that no template uses itself."""
-    return re.fullmatch("[A-Za-z]_?[0-9]*", name) is not None and name[0] not in "cijknstuv"
+    return re.fullmatch("[A-Za-z](_?[0-9]+)?", name) is not None and name[0] not in "cijknstuv"
 
 
 def _hoist(

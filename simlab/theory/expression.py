@@ -1,17 +1,25 @@
 """Read a formula that a user typed. sympy's own parser evaluates code, so this one walks Python's syntax tree.
 
-Nothing is ever evaluated: a node that is not on the list below ends in one sentence. Integers stay exact, and decimals
+No code is ever evaluated: a node that is not on the list below ends in one sentence. Integers stay exact, and decimals
 are taken at their word (0.1 is 1/10).
+
+sympy evaluates what has no symbol in it, to as many digits as a floor or a comparison asks for, and tries to prove what
+it cannot decide. So every constant on the way is held to LARGEST_NUMBER, comparisons of constants are made here, and
+the calls that sympy makes are counted.
 """
 
 from __future__ import annotations
 
 import ast
 import difflib
+import math
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import sympy as sp
+
+from simlab.theory.work import TooMuchWork, counted_calls
 
 FUNCTIONS: dict[str, tuple[Callable[..., sp.Expr], int | None]] = {
     "exp": (sp.exp, 1), "log": (sp.log, 1), "sqrt": (sp.sqrt, 1), "sin": (sp.sin, 1), "cos": (sp.cos, 1),
@@ -23,6 +31,12 @@ FUNCTIONS: dict[str, tuple[Callable[..., sp.Expr], int | None]] = {
 CONSTANTS = {"pi": sp.pi, "E": sp.E}
 COMPARISONS = {ast.Lt: sp.Lt, ast.LtE: sp.Le, ast.Gt: sp.Gt, ast.GtE: sp.Ge}
 LONGEST, DEEPEST, LARGEST_POWER, LARGEST_NUMBER = 1000, 40, 64, sp.Integer(10) ** 30
+MOST_CALLS = 1_000_000
+"""Calls of functions that reading a formula may take, about a fifth of a second; usual ones take a few thousand."""
+MOST_BITS = 2048
+"""Size of the numbers in a product or power."""
+CLOSE = 1e-9
+"""Constants that are equal to this are not compared: sympy would try to prove whether they are."""
 
 
 class ExpressionError(ValueError):
@@ -33,26 +47,35 @@ def parse(text: str, symbols: Iterable[str] = ("x",)) -> sp.Expr:
     """The sympy expression of a formula in the given real symbols; ExpressionError otherwise.
 
     Allowed: numbers, the symbols, + - * / **, the functions in FUNCTIONS, pi and E, `a if x > 0 else b`, and
-    Piecewise((a, x > 0), (b, True)).
+    Piecewise((a, x > 0), (b, True)). Every constant in it lies between 1e-30 and 1e30 (or is 0), every exponent is at
+    most 64, and what a million calls of sympy do not evaluate is refused.
     """
+    if not isinstance(text, str):
+        raise ExpressionError(f"text must be a formula such as x**4/4 - x**2/2, got {type(text).__name__}.")
     if len(text) > LONGEST:
         raise ExpressionError(f"a formula has at most {LONGEST} characters, this one has {len(text)}.")
     known = {name: sp.Symbol(name, real=True) for name in symbols}
     try:
-        tree = ast.parse(text.strip(), mode="eval")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of Python about its own syntax
+            tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         column = getattr(error, "offset", None)
         where = f" at column {column}" if column else ""
         raise ExpressionError(f"{_short(text)} is not a formula{where}; write one such as x**4/4 - x**2/2.") from error
     try:
-        result = _Reader(text.strip(), known).read(tree.body, 0)
+        with counted_calls(MOST_CALLS):
+            result = _Reader(text.strip(), known).read(tree.body, 0)
+            finite = isinstance(result, sp.Expr) and _is_finite(result)
     except ExpressionError:
         raise
+    except TooMuchWork:
+        raise ExpressionError(f"{_short(text)} takes too long to evaluate; write it with fewer terms.") from None
     except (ArithmeticError, TypeError, ValueError, RecursionError, AttributeError) as error:
         raise ExpressionError(f"{_short(text)} has no value: {error}.") from error
     if not isinstance(result, sp.Expr):
         raise ExpressionError(f"{_short(text)} is a condition, not a number.")
-    if result.has(sp.nan, sp.zoo, sp.oo, -sp.oo) or result.has(sp.I):
+    if not finite:
         raise ExpressionError(f"{_short(text)} is not a finite real number.")
     return result
 
@@ -70,13 +93,30 @@ class _Reader:
         method = getattr(self, "_" + type(node).__name__, None)
         if method is None:
             self.refuse(node, f"{_describe(node)} is not allowed")
-        return method(node, depth + 1)  # type: ignore[misc]  # refuse() never returns
+        value = method(node, depth + 1)  # type: ignore[misc]  # refuse() never returns
+        if isinstance(value, sp.Expr) and not value.free_symbols:
+            self.constant(node, value)
+        return value
+
+    def constant(self, node: ast.AST, value: sp.Expr) -> float:
+        """The float of an expression without symbols, which must be a real number of a moderate size."""
+        if value.has(sp.nan, sp.zoo, sp.oo, -sp.oo) or value.is_real is False:
+            raise ExpressionError(
+                f"{_short(self.text)} is not a finite real number (column {getattr(node, 'col_offset', 0) + 1})."
+            )
+        size = value.evalf(15, maxn=60)
+        if not size.is_Float and not size.is_Rational:
+            self.refuse(node, "a constant has no real value that can be told")
+        if abs(size) > 1.001 * LARGEST_NUMBER or 0 < abs(size) < 0.999 / LARGEST_NUMBER:
+            self.refuse(node, "a constant is out of range (1e-30 to 1e30)")
+        return float(size)
 
     def refuse(self, node: ast.AST, why: str) -> None:
         """End in one sentence that names the place."""
         allowed = f"numbers, {', '.join(self.symbols)}, pi, E, + - * / **, {', '.join(FUNCTIONS)}, Piecewise"
-        column = getattr(node, "col_offset", 0) + 1
-        raise ExpressionError(f"{_short(self.text)}: {why} (column {column}); allowed are {allowed}.")
+        raise ExpressionError(
+            f"{_short(self.text)}: {why} (column {getattr(node, 'col_offset', 0) + 1}); allowed are {allowed}."
+        )
 
     def _Constant(self, node: ast.Constant, depth: int) -> Any:
         if isinstance(node.value, bool):
@@ -86,6 +126,11 @@ class _Reader:
         written = ast.get_source_segment(self.text, node) or repr(node.value)
         if len(written) > 40:
             self.refuse(node, "a number has at most 40 characters")
+        mantissa = written.lower().split("e")[0]
+        if isinstance(node.value, float) and not set(mantissa) & set("123456789"):
+            return sp.Integer(0)
+        if isinstance(node.value, float) and not 1e-31 < node.value < 1e31:  # before 10**999999999 is made
+            self.refuse(node, f"{written} is out of range (1e-30 to 1e30)")
         exact = sp.Integer(node.value) if isinstance(node.value, int) else sp.Rational(written.replace("_", ""))
         if abs(exact) > LARGEST_NUMBER or (exact != 0 and abs(exact) < 1 / LARGEST_NUMBER):
             self.refuse(node, f"{written} is out of range (1e-30 to 1e30)")
@@ -129,15 +174,28 @@ class _Reader:
         raise AssertionError
 
     def power(self, node: ast.AST, base: sp.Expr, exponent: sp.Expr) -> sp.Expr:
-        """base**exponent, unless it is a tower that would fill the memory."""
-        size = sp.Abs(exponent)
-        if exponent.is_number and not bool(size <= LARGEST_POWER):
+        """base**exponent, unless it is a tower that would fill the memory, or complex."""
+        number = None if exponent.free_symbols else self.constant(node, exponent)
+        if number is not None and abs(number) > LARGEST_POWER:
             self.refuse(node, f"the exponent is beyond {LARGEST_POWER}")
         if base == 0 and not exponent.is_positive:
             self.refuse(node, "zero to a power that is not positive has no value")
-        if base.is_number and not bool(sp.Abs(base) <= 10**6):
-            self.refuse(node, "powers of numbers beyond 10^6 are too large")
-        return base**exponent
+        if not base.free_symbols:
+            value = self.constant(node, base)
+            if value < 0 and not exponent.is_integer:
+                self.refuse(node, "a negative number to a power that is not whole is complex")
+            if abs(value) > 10**6:
+                self.refuse(node, "powers of numbers beyond 10^6 are too large")
+            if number is not None and value != 0 and abs(number * math.log10(abs(value))) > 30.001:
+                self.refuse(node, "a constant is out of range (1e-30 to 1e30)")
+        coefficient = base.as_coeff_Mul()[0]
+        if number is not None and coefficient.is_Rational and _bits(coefficient) * abs(number) > MOST_BITS:
+            self.refuse(node, "the numbers in a power become too large")
+        result = base**exponent
+        for p in result.atoms(sp.Pow):
+            if p.exp.is_Rational and abs(p.exp) > LARGEST_POWER:
+                self.refuse(node, f"the exponent is beyond {LARGEST_POWER}")
+        return result
 
     def _Call(self, node: ast.Call, depth: int) -> sp.Expr:
         if not isinstance(node.func, ast.Name) or node.keywords:
@@ -151,7 +209,35 @@ class _Reader:
         function, count = FUNCTIONS[name]
         if count != len(node.args) and (count is not None or len(node.args) < 2):
             self.refuse(node, f"{name} takes {count or 'two or more'} argument{'' if count == 1 else 's'}")
-        return function(*(self.number(a, depth) for a in node.args))
+        return self.apply(node, function, [self.number(a, depth) for a in node.args])
+
+    def apply(self, node: ast.AST, function: Callable[..., sp.Expr], values: list[sp.Expr]) -> sp.Expr:
+        """function(*values); where it is a decision about constants their floats decide."""
+        if function in (sp.Min, sp.Max):
+            constants = [v for v in values if not v.free_symbols]
+            best = constants[:1]
+            for other in constants[1:]:
+                lower = self.is_lower(node, best[0], other)
+                best = [best[0] if lower == (function is sp.Min) else other]
+            return function(*best, *(v for v in values if v.free_symbols))
+        if function in (sp.sign, sp.floor, sp.Abs) and not values[0].free_symbols and not values[0].is_Rational:
+            number = self.constant(node, values[0])
+            if abs(number - round(number)) <= CLOSE * max(1, abs(number)):
+                self.refuse(node, "a constant is too close to a whole number for floor, sign or Abs to tell")
+            if function is sp.floor:
+                return sp.Integer(math.floor(number))
+            side = sp.Integer(1 if number > 0 else -1)
+            return side if function is sp.sign else side * values[0]
+        return function(*values)
+
+    def is_lower(self, node: ast.AST, one: sp.Expr, other: sp.Expr) -> bool:
+        """Whether one constant is below another (or the same)."""
+        if one == other or (one.is_Rational and other.is_Rational):
+            return bool(one <= other)
+        a, b = self.constant(node, one), self.constant(node, other)
+        if abs(a - b) <= CLOSE * max(abs(a), abs(b)):
+            self.refuse(node, "two constants are too close to each other to be compared")
+        return a < b
 
     def piecewise(self, node: ast.Call, depth: int) -> sp.Expr:
         """Piecewise((value, condition), ..., (value, True))."""
@@ -175,7 +261,10 @@ class _Reader:
         for operator, left, right in zip(node.ops, values, values[1:], strict=False):
             if type(operator) not in COMPARISONS:
                 self.refuse(node, "conditions compare with < <= > >=")
-            result = sp.And(result, COMPARISONS[type(operator)](left, right))
+            compare = COMPARISONS[type(operator)]
+            if not left.free_symbols and not right.free_symbols and left != right:
+                left, right = (sp.Integer(0), sp.Integer(1))[:: 1 if self.is_lower(node, left, right) else -1]
+            result = sp.And(result, compare(left, right))
         return result
 
     def condition(self, node: ast.AST, depth: int) -> Any:
@@ -191,6 +280,15 @@ class _Reader:
         if not isinstance(value, sp.Expr):
             self.refuse(node, "a number is wanted here, not a condition")
         return value
+
+
+def _is_finite(e: sp.Expr) -> bool:
+    """Whether no infinity and no imaginary unit is left in an expression, and no number too large to handle."""
+    return not e.has(sp.nan, sp.zoo, sp.oo, -sp.oo, sp.I) and all(_bits(a) <= MOST_BITS for a in e.atoms(sp.Rational))
+
+
+def _bits(number: sp.Rational) -> int:
+    return max(int(number.p).bit_length(), int(number.q).bit_length())
 
 
 def _describe(node: ast.AST) -> str:

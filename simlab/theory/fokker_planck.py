@@ -14,15 +14,32 @@ from typing import Any
 
 import numpy as np
 import sympy as sp
+from numpy.typing import NDArray
 from scipy.special import zeta
 
+from simlab.checks import number, real_array, shown
+from simlab.theory.adaptive import rough
 from simlab.theory.chain import DT
-from simlab.theory.quadrature import Floats, Function, Panels, Values, kinks, numeric, panels
+from simlab.theory.charts import WALL
+from simlab.theory.quadrature import ORDER, Chart, Floats, Panels, numeric
 from simlab.theory.schemes import EULER
 from simlab.theory.sde import SDE
+from simlab.theory.support import (
+    NEGLIGIBLE,
+    NotNormalisable,
+    log_density,
+    motion_of,
+    refine,
+    resolved,
+    scalar,
+    support,
+)  # fmt: skip
+from simlab.theory.symbols import Values, bind, derivative, expression
 
-NEGLIGIBLE = 80.0
-"""A density below e^-80 of its top is left out."""
+LEFT_OUT = 1e-10
+"""Share of a mean in the outermost panel from which on the mean is refused."""
+FLAT = 1e-5
+"""Rise of ln p over the first panel before a wall from which on p is said to be infinite there, or zero."""
 DISCRETE_BOUNDARY_SHIFT = float(-zeta(0.5) / np.sqrt(2 * np.pi))
 """0.5826: a boundary watched every dt acts as if it stood this many s sqrt(dt) further out.
 
@@ -30,23 +47,20 @@ Siegmund 1985, Broadie et al. 1997.
 """
 
 
-class NotNormalisable(ValueError):
-    """The equation has no stationary density: the potential does not confine, or is not finite."""
-
-
 def stationary(sde: SDE) -> sp.Expr:
     """Stationary density up to its norm, with zero flux: p ~ exp(int 2 b/s^2)/s^2 with the Ito drift b.
 
     Risken 1989, 5.13. Drift-free in the Ito sense 1/s^2, in the Stratonovich sense 1/s.
     """
-    x, drift, noise = _scalar(sde.to("ito"))
+    x, drift, noise = scalar(sde)
     density = sp.exp(sp.integrate(sp.cancel(2 * drift / noise**2), x)) / noise**2
     return sp.factor_terms(density).as_independent(x, as_Add=False)[1]
 
 
 def residual(sde: SDE, density: sp.Expr) -> sp.Expr:
     """-d(b p)/dx + (1/2) d^2(s^2 p)/dx^2 of the Ito form: zero for a stationary density."""
-    x, drift, noise = _scalar(sde.to("ito"))
+    x, drift, noise = scalar(sde)
+    density = expression("density", density, [x], sde.parameters)
     return -sp.diff(drift * density, x) + sp.diff(noise**2 * density, x, 2) / 2
 
 
@@ -56,9 +70,9 @@ def modified_equation(sde: SDE) -> tuple[sp.Expr, sp.Expr]:
     Found by matching the first two moments of one step: the Ito-Taylor expansion of the modified SDE against
     Euler's own.
     """
-    x, b, s = _scalar(sde.to("ito"))
+    x, b, s = scalar(sde)
     if s.diff(x) != 0:
-        raise ValueError("the modified equation is derived for additive noise; the noise here depends on the state.")
+        raise ValueError("sde: the modified equation is for additive noise; the noise here depends on the state.")
     start, b1, s1 = sp.Symbol("x0", real=True), sp.Symbol("b1"), sp.Symbol("s1")
 
     def generator(f: sp.Expr) -> sp.Expr:
@@ -76,7 +90,9 @@ def modified_equation(sde: SDE) -> tuple[sp.Expr, sp.Expr]:
 
 def density_correction(sde: SDE) -> sp.Expr:
     """The phi of p_dt = p (1 + dt phi) + O(dt^2) for Euler-Maruyama with additive noise, up to a constant."""
-    x, b, s = _scalar(sde.to("ito"))
+    x, b, s = scalar(sde)
+    if s.diff(x) != 0:
+        raise ValueError("sde: the correction is for additive noise; the noise here depends on the state.")
     f, level = sp.Function("f")(x), sp.Symbol("level", positive=True)
     drift, noise = modified_equation(SDE(x, f, level))
     slope = sp.diff(2 * drift / noise**2, DT).subs(DT, 0).expand()
@@ -90,17 +106,19 @@ def slope(sde: SDE, observable: sp.Expr, values: Values) -> float:
 
     ValueError where the drift jumps: the expansion needs its derivative.
     """
-    (x,) = sde.state
+    x = scalar(sde)[0]
+    observable, known = expression("observable", observable, [x], sde.parameters), bind(sde.parameters, values)
     correction = density_correction(sde).expand(diracdelta=True, wrt=x)
     if correction.has(sp.DiracDelta, sp.Derivative):
         raise ValueError("the drift jumps, so there is no modified equation.")
     law = density(sde, values)
-    a, phi = (numeric(x, e, values) for e in (observable, correction))
+    a, phi = (numeric(x, e, known) for e in (observable, correction))
     return law.expect(lambda z: a(z) * phi(z)) - law.expect(a) * law.expect(phi)
 
 
 def euler_harmonic_variance(k: sp.Expr, s: sp.Expr, dt: sp.Expr = DT) -> sp.Expr:
     """Stationary variance of Euler's chain for dx = -k x dt + s dW, from the chain itself: s^2/(k (2 - k dt))."""
+    k, s, dt = (expression(name, e) for name, e in (("k", k), ("s", s), ("dt", dt)))
     x, v = sp.Symbol("x", real=True), sp.Symbol("v", positive=True)
     mean, root = EULER(SDE(x, -k * x, s)).moments()
     step = mean[0].coeff(x) if mean[0].is_Mul else sp.expand(mean[0]).coeff(x)
@@ -113,145 +131,170 @@ class Density:
     """A normalised density given at the nodes of quadrature panels; `support` is where it is not negligible."""
 
     panels: Panels
-    values: Floats
+    log_p: Floats
+    """The logarithm of the density per unit of the panels' coordinate u, at the nodes."""
+
+    @property
+    def values(self) -> Floats:
+        """The density at the nodes."""
+        return np.exp(self.log_p - self.panels.chart.log_slope(self.panels.coordinates))
 
     @property
     def support(self) -> tuple[float, float]:
-        """Where the density exceeds e^-80 of its top, or the domain of the equation."""
-        return float(self.panels.edges[0]), float(self.panels.edges[-1])
+        """Where the density exceeds e^-80 of its top (slowly falling tails: e^-700), or the domain of the equation."""
+        ends = self.panels.chart.x(self.panels.edges[[0, -1]])
+        low, high = (end if wall is None else wall for end, wall in zip(ends, self.panels.chart.walls, strict=True))
+        return float(low), float(high)
 
     def expect(self, f: Callable[[Floats], Any]) -> float:
-        """The mean of f(x)."""
-        return float((self.panels.weights * self.values * f(self.panels.nodes)).sum())
+        """The mean of f(x), which takes and returns an array; NaN where f is.
 
-    def pdf(self, x: Floats) -> Floats:
-        """The density at x, by interpolation of its logarithm."""
+        ValueError where the tails that panels reach (1e150 far out, e^-690 before a wall) do not hold the whole of it,
+        as where there is no mean.
+        """
+        with np.errstate(all="ignore"):
+            found = np.broadcast_to(np.asarray(f(self.panels.nodes), float), self.log_p.shape)
+        parts = self.panels.weights_in_u * np.exp(self.log_p) * found
+        total = float(parts.sum())
+        if np.isnan(parts).any():
+            return float("nan")
+        size = np.abs(parts).reshape(-1, ORDER).sum(axis=1)
+        ends = size[[0, -1]] if type(self.panels.chart) is not Chart else np.zeros(2)
+        if not np.isfinite(total) or ends.max() > LEFT_OUT * size.sum():
+            raise ValueError(
+                "f has no mean here, or one that lies in tails beyond the reach of the panels; take a function that "
+                "grows more slowly where the density ends."
+            )
+        return total
+
+    def pdf(self, x: Any) -> Floats:
+        """The density at x, an array of any shape; zero outside of the support, infinite at a wall where it is."""
+        x = real_array("x", x)
+        flat = np.atleast_1d(x).ravel()
+        chart, ends = self.panels.chart, self.panels.edges[[0, -1]]
+        u = chart.place(flat)
+        log_p = self.log_p - chart.log_slope(self.panels.coordinates)
+        found = np.exp(self.panels.interpolate(flat, self.log_p) - chart.log_slope(np.clip(u, *ends)))
+        beyond = ((u < ends[0]) & (ends[0] > -WALL)) | ((u > ends[1]) & (ends[1] < WALL))
         low, high = self.support
-        inside = np.exp(np.interp(x, self.panels.nodes, np.log(self.values)))
-        return np.where((x < low) | (x > high), 0.0, inside)
+        found = np.where(beyond | (flat < low) | (flat > high), 0.0, found)
+        for wall, first, inner in zip(chart.walls, (0, -1), (ORDER, -1 - ORDER), strict=True):
+            rise = log_p[first] - log_p[inner]
+            at_wall = np.inf if rise > FLAT else 0.0 if rise < -FLAT else found
+            found = np.where(flat == wall, at_wall, found)
+        return found.reshape(np.shape(x) or (1,))
 
     def cdf(self, x: Any) -> Floats:
-        """The probability below x."""
-        return self.panels.integral_to(np.atleast_1d(np.asarray(x, float)), self.values)
+        """The probability below x, an array of any shape."""
+        x = real_array("x", x)
+        flat = np.atleast_1d(x).ravel()
+        low, high = self.support
+        inside = Panels(self.panels.edges).integral_to(self.panels.chart.place(flat), np.exp(self.log_p))
+        return np.where(flat <= low, 0.0, np.where(flat >= high, 1.0, np.clip(inside, 0, 1))).reshape(
+            np.shape(x) or (1,)
+        )
 
 
 def density(sde: SDE, values: Values) -> Density:
     """The stationary density with numbers for the parameters; NotNormalisable says in one sentence why there is none.
 
-    On the whole line, or on the domain of the equation (periodic and reflecting ends carry no flux here: on a circle
-    the drift must have no net circulation).
+    values: a number for every parameter, by symbol or by name. On the whole line, or on the domain of the equation
+    (periodic and reflecting ends carry no flux here: on a circle the drift must have no net circulation). The noise
+    may vanish at a reflecting end, where the density may rise like a power of the distance, to about the power -0.95.
+    ValueError where panels do not resolve it.
     """
-    x, drift, noise = _scalar(sde.to("ito"))
-    force, spread = numeric(x, 2 * drift / noise**2, values), numeric(x, noise**2, values)
-    interval = sde.domain[0] if sde.domain else None
-    if interval:
-        low, high = (float(end.subs(values)) for end in interval)
-    else:
-        low, high = _support(force, spread)
-    grid = panels(low, high, kinks(x, 2 * drift / noise**2, values, low, high))
-    log_p = _log_density(grid, force, spread)
-    rough = np.flatnonzero((np.abs(np.diff(log_p)) > 20) & (log_p[1:] > log_p.max() - 40))
-    if len(rough):
-        place = grid.nodes[rough[0]]
-        raise NotNormalisable(f"the density jumps near x = {place:.3g}; the potential must be smooth and finite.")
-    if sde.boundary == "periodic" and abs((grid.weights * force(grid.nodes)).sum()) > 1e-9:
+    motion = motion_of(sde, values)
+    periodic = sde.boundary == "periodic"
+    low, high = motion.ends if periodic else support(motion)
+    sampled = resolved(motion, low, high, () if periodic else (low, high))
+    grid = Panels(sampled.edges, motion.chart)
+    if periodic and not abs(float(grid.weights @ sampled.samples[0])) <= 1e-9:
         raise NotNormalisable("the drift drives walkers round the circle: there is a flux, and this density has none.")
-    p = np.exp(log_p - log_p.max())
-    return Density(grid, p / (grid.weights * p).sum())
+    log_p = log_density(grid, sampled)
+    log_p -= log_p.max()
+    return Density(grid, log_p - np.log(grid.weights_in_u @ np.exp(log_p)))
 
 
 def mean_first_passage(sde: SDE, values: Values, start: float, target: float) -> float:
-    """Exact mean time from start to target in continuous time, the target above or below the start, on the whole line.
+    """Exact mean time from start to target in continuous time, the target above or below the start.
 
     2 int_start^target dy/psi(y) int_-inf^y psi(z)/s(z)^2 dz with psi = exp int 2b/s^2 (Risken 1989, 8.1); for -U' and
-    2T it is (1/T) int e^{U/T} int e^{-U/T}.
+    2T it is (1/T) int e^{U/T} int e^{-U/T}. On the whole line, or between reflecting ends, which then take the place
+    of infinity. NotNormalisable where the way back from the target is not confined.
     """
-    if sde.domain:
-        raise ValueError("this first-passage time is for the whole line; give an equation without a domain.")
-    x, drift, noise = _scalar(sde.to("ito"))
-    sign = 1.0 if target > start else -1.0
-    force_, spread_ = numeric(x, 2 * drift / noise**2, values), numeric(x, noise**2, values)
+    scalar(sde)
+    if sde.boundary == "periodic":
+        raise ValueError("sde: this first-passage time is for the line; give an equation that is not periodic.")
+    start, target = number("start", start), number("target", target)
+    if start == target:
+        return 0.0
+    if target < start:
+        return mean_first_passage(_mirrored(sde), values, -start, -target)
+    motion = motion_of(sde, values)
+    begin, end = (float(motion.chart.place(np.array(x))) for x in (start, target))
+    for name, x, inside in (("start", start, begin < WALL), ("target", target, abs(end) < WALL)):
+        if not inside:
+            raise ValueError(f"{name} must lie inside of the domain of the equation, got {x:g}.")
+    first, last = support(motion, target)
+    begin = max(float(motion.chart.place(np.array(start))), first)
+    sampled = resolved(motion, first, last, [first], [begin])
 
-    def force(z: Floats) -> Floats:
-        return sign * force_(sign * z)
+    def times() -> Floats:
+        """2 P(y)/(p(y) s(y)^2) along the coordinate at the nodes."""
+        grid = Panels(sampled.edges, motion.chart)
+        log_p = log_density(grid, sampled)
+        log_p -= log_p.max()
+        with np.errstate(all="ignore"):
+            below = np.log(grid.running_in_u(np.exp(log_p)))
+            inner = 2 * np.exp(below - log_p + motion.chart.log_slope(grid.coordinates) - sampled.samples[1])
+        return np.where(grid.coordinates > begin, inner, 0.0)
 
-    def spread(z: Floats) -> Floats:
-        return spread_(sign * z)
+    def unresolved() -> NDArray[np.bool_]:
+        inner = times()
+        size = inner.reshape(-1, ORDER).max(axis=1)
+        return rough(inner) & (size > 1e-16 * size.max())
 
-    low, _ = _support(force, spread)
-    start, target = sign * start, sign * target
-    folds = [sign * k for k in kinks(x, 2 * drift / noise**2, values, *sorted((sign * low, sign * target)))]
-    grid = panels(low, target, [*folds, start])
-    p = np.exp((log_p := _log_density(grid, force, spread)) - log_p.max())  # psi/s^2
-    inner = 2 * grid.running(p) / (p * spread(grid.nodes))
-    return float((grid.weights * inner)[grid.nodes > start].sum())
+    refine(motion, sampled, unresolved)
+    total = float(Panels(sampled.edges).weights @ times())
+    if not np.isfinite(total):
+        raise ValueError(f"target {target:g} is not reached from {start:g} within the range of numbers.")
+    return total
 
 
-def kramers(potential: sp.Expr, temperature: float, bottom: float, top: float) -> float:
+def kramers(potential: Any, temperature: float, bottom: float, top: float) -> float:
     """Kramers' time from a well over its barrier to the other side, 2 pi/sqrt(U''(bottom) |U''(top)|) exp(dU/T).
 
-    Asymptotic for dU >> T; dx = -U' dt + sqrt(2T) dW.
+    potential: an expression in one symbol, or text in x. bottom and top: a minimum and a maximum of it, to a
+    thousandth of their distance. Asymptotic for dU >> T; dx = -U' dt + sqrt(2T) dW. ValueError otherwise.
     """
-    (x,) = potential.free_symbols
-    u, curvature = sp.lambdify(x, potential), sp.lambdify(x, sp.diff(potential, x, 2))
-    rate = np.sqrt(curvature(bottom) * abs(curvature(top))) / (2 * np.pi)
-    return float(np.exp((u(top) - u(bottom)) / temperature) / rate)
+    U = expression("potential", potential, [sp.Symbol("x", real=True)] if isinstance(potential, str) else [])
+    if len(U.free_symbols) != 1:
+        raise ValueError(f"potential must be an expression in one symbol, got {shown(U)}.")
+    (x,) = U.free_symbols
+    temperature = number("temperature", temperature, above=0)
+    places = number("bottom", bottom), number("top", top)
+    energy, slope, curvature = (
+        [float(v) for v in numeric(x, derivative(U, x, n) if n else U, {})(np.array(places))] for n in range(3)
+    )
+    near = 1e-3 * abs(places[1] - places[0])
+    for i, (name, kind, sign) in enumerate((("bottom", "minimum", 1), ("top", "maximum", -1))):
+        if not (sign * curvature[i] > 0 and abs(slope[i]) <= near * abs(curvature[i])):
+            raise ValueError(f"{name} must be a {kind} of the potential, got {places[i]:g}.")
+    if not energy[1] > energy[0]:
+        raise ValueError(f"top must lie higher than the bottom, got {places[1]:g}.")
+    with np.errstate(over="ignore"):
+        return float(2 * np.pi / np.sqrt(curvature[0] * -curvature[1]) * np.exp((energy[1] - energy[0]) / temperature))
 
 
-def _scalar(sde: SDE) -> tuple[sp.Symbol, sp.Expr, sp.Expr]:
-    if len(sde.state) != 1 or sde.noise.cols != 1:
-        raise ValueError("this formula is for one dimension and one noise.")
-    return sde.state[0], sde.drift[0], sde.noise[0]
+def _mirrored(sde: SDE) -> SDE:
+    """The equation of -x."""
+    x, drift, noise = scalar(sde)
+    ends = sde.domain[0] if sde.domain else None
+    domain = None if ends is None else (-ends[1], -ends[0])
+    return SDE(x, -drift.subs(x, -x), noise.subs(x, -x), "ito", domain, None if domain is None else sde.boundary)
 
 
-def _log_density(grid: Panels, force: Function, spread: Function) -> Floats:
-    """The integral of 2b/s^2, less ln s^2, at the nodes."""
-    log_p = grid.running(force(grid.nodes)) - np.log(spread(grid.nodes))
-    if not np.isfinite(log_p).all():
-        place = grid.nodes[~np.isfinite(log_p)][0]
-        raise NotNormalisable(f"drift or noise is not a finite number near x = {place:.3g}; it must be finite.")
-    return log_p
-
-
-def running_sum(increments: Floats, origin: int) -> Floats:
-    """Running sum that is 0 at index `origin`: summed outwards, so that huge far ends cost the middle no digits."""
-    right = np.cumsum(increments[origin:])
-    left = -np.cumsum(increments[:origin][::-1])[::-1]
-    return np.concatenate([left, [0.0], right])
-
-
-def _support(force: Function, spread: Function) -> tuple[float, float]:
-    """Where the density exceeds e^-80 of its top: scanned outwards on a grid that grows geometrically."""
-    arm = np.sinh(np.linspace(0, np.arcsinh(1e9), 6001)) * 1e-3
-    grid = np.concatenate([-arm[:0:-1], arm])
-    middle, width = (grid[1:] + grid[:-1]) / 2, np.diff(grid)
-    with np.errstate(all="ignore"):
-        log_p = running_sum(force(middle) * width, len(arm) - 1) - np.log(spread(grid))
-        known = np.isfinite(log_p) & np.isfinite(force(grid))
-        outward = grid * force(grid)
-    near = np.abs(grid) <= 10
-    if not known[near].all():
-        where = grid[near][~known[near]]
-        place = where[np.argmin(np.abs(where))]
-        raise NotNormalisable(
-            f"the potential is not a finite number near x = {place:.3g}; it must be finite on the whole line."
-        )
-    for end, edge in (("-infinity", 1), ("+infinity", len(grid) - 2)):
-        # x d ln p/dx must fall below -1 for the tail to have a mass.
-        if log_p[edge] == np.inf or (known[edge] and outward[edge] > -1):
-            raise NotNormalisable(
-                f"the potential does not confine: exp(-U/T) cannot be normalised towards {end}; "
-                "give one that grows to +infinity on both sides, such as x**4/4 - x**2/2."
-            )
-    outer = known & (np.abs(grid) > 1e4)  # a potential that oscillates for ever pushes outwards as often as inwards
-    if np.mean(outward[outer] > 0) > 0.25:
-        raise NotNormalisable(
-            "the potential does not confine: it oscillates without growing, and exp(-U/T) cannot be normalised."
-        )
-    log_p = np.where(known, log_p, -np.inf)  # overflow far out, where the potential is astronomically high
-    inside = np.flatnonzero(log_p > log_p.max() - NEGLIGIBLE)
-    low, high = float(grid[max(inside[0] - 1, 0)]), float(grid[min(inside[-1] + 1, len(grid) - 1)])
-    core = np.flatnonzero(log_p > log_p.max() - 2)
-    if high - low > 1e3 * (grid[min(core[-1] + 1, len(grid) - 1)] - grid[max(core[0] - 1, 0)]):
-        raise NotNormalisable("the tails of exp(-U/T) are too heavy to be sampled; give a potential that grows faster.")
-    return low, high
+__all__ = [
+    "DISCRETE_BOUNDARY_SHIFT", "NEGLIGIBLE", "NotNormalisable", "density", "density_correction",
+    "euler_harmonic_variance", "kramers", "mean_first_passage", "modified_equation", "residual", "slope", "stationary",
+]  # fmt: skip

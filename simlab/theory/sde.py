@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import sympy as sp
+
+from simlab.checks import number, one_of, shown
+from simlab.theory.symbols import derivative, expression, states
 
 Calculus = Literal["ito", "stratonovich"]
 Boundary = Literal["periodic", "reflecting"]
 Interval = tuple[sp.Expr, sp.Expr]
+Symbols = tuple[sp.Symbol, ...]
 
 
 @dataclass(frozen=True)
 class SDE:
     """dx_i = drift_i(x) dt + sum_j noise_ij(x) dW_j, read in the named calculus.
 
-    Everything is a sympy expression; symbols that are not in `state` are parameters, given a value only at run time.
+    Everything is a sympy expression, a number, or text that `expression.parse` reads; symbols that are not in `state`
+    are parameters, given a value only at run time. ValueError says in one sentence what will not do.
 
     state: a symbol, or d of them (to about 16).
-    drift: an expression, or d of them.
+    drift: an expression, or d of them. For a drift that depends on time add a component with drift 1 and noise 0.
     noise: the root of the diffusion matrix: one expression (the same for every component, independent noises),
-        d of them (diagonal noise), or a d x m Matrix.
-    domain: (low, high) of a scalar state; for a vector one pair a component, None where it is unbounded.
+        d of them (diagonal noise), or a d x m Matrix, array or list of rows.
+    domain: (low, high) of a scalar state; for a vector one pair a component, None where it is unbounded. One end of
+        a reflecting domain may be infinite.
     boundary: what happens at the ends of `domain`.
     """
 
@@ -43,30 +50,29 @@ class SDE:
         domain: Any = None,
         boundary: Boundary | None = None,
     ) -> None:
-        x = _tuple(state)
+        x = states("state", state)
         d = len(x)
-        if not all(isinstance(s, sp.Symbol) for s in x) or len(set(x)) != d or d == 0:
-            raise ValueError(f"state must be distinct sympy symbols, got {state!r}.")
-        b = _tuple(drift)
+        others = _symbols(drift, noise, domain)
+        b = _several("drift", drift, x, others)
         if len(b) != d:
             raise ValueError(f"drift has {len(b)} components but the state has {d}; give one expression a component.")
-        if calculus not in ("ito", "stratonovich"):
-            raise ValueError(f'calculus must be "ito" or "stratonovich", got {calculus!r}.')
-        if boundary not in (None, "periodic", "reflecting"):
-            raise ValueError(f'boundary must be "periodic", "reflecting" or None, got {boundary!r}.')
+        one_of("calculus", calculus, ("ito", "stratonovich"))
+        if boundary is not None:
+            one_of("boundary", boundary, ("periodic", "reflecting"))
         if boundary and domain is None:
-            raise ValueError(f"a {boundary} boundary needs a domain; give domain=(low, high).")
+            raise ValueError(f"boundary: a {boundary} boundary needs a domain; give domain=(low, high).")
         if domain is not None and boundary is None:
             raise ValueError('a domain needs a boundary: "periodic" or "reflecting".')
         for name, value in {
             "state": x,
             "drift": b,
-            "noise": _noise_matrix(noise, d),
+            "noise": _noise_matrix(noise, x, others),
             "calculus": calculus,
-            "domain": _domain(domain, d),
+            "domain": _domain(domain, x, boundary, others),
             "boundary": boundary,
         }.items():
             object.__setattr__(self, name, value)
+        _check_names(self)
 
     @property
     def parameters(self) -> tuple[sp.Symbol, ...]:
@@ -90,7 +96,7 @@ class SDE:
         sign = 1 if calculus == "ito" else -1
         g, x = self.noise, self.state
         shift = [
-            sum(g[k, j] * sp.diff(g[i, j], x[k]) for j in range(g.cols) for k in range(len(x))) / 2
+            sum(g[k, j] * derivative(g[i, j], x[k]) for j in range(g.cols) for k in range(len(x))) / 2
             for i in range(len(x))
         ]
         drift = tuple(b + sign * c for b, c in zip(self.drift, shift, strict=True))
@@ -102,46 +108,71 @@ class SDE:
         if interval is None:
             return position
         low, high = interval
+        if high == sp.oo:
+            return low + sp.Abs(position - low)
+        if low == -sp.oo:
+            return high - sp.Abs(high - position)
         length = high - low
         if self.boundary == "periodic":
             return position - length * sp.floor((position - low) / length)
         unfolded = position - low - 2 * length * sp.floor((position - low) / (2 * length))
         return low + sp.Min(unfolded, 2 * length - unfolded)
 
-    def subs(self, values: dict[sp.Symbol, Any]) -> SDE:
+    def subs(self, values: Mapping[sp.Symbol, Any]) -> SDE:
         """The same equation with some parameters given a value."""
         domain = self.domain and tuple(i and tuple(sp.sympify(end).subs(values) for end in i) for i in self.domain)
         drift = tuple(b.subs(values) for b in self.drift)
         return SDE(self.state, drift, self.noise.subs(values), self.calculus, domain, self.boundary)
 
 
-def langevin(potential: sp.Expr, state: sp.Symbol | Sequence[sp.Symbol], temperature: Any) -> SDE:
+def langevin(potential: Any, state: sp.Symbol | Sequence[sp.Symbol], temperature: Any) -> SDE:
     """Overdamped Langevin dynamics dx = -grad U dt + sqrt(2 T) dW, whose Gibbs density is exp(-U/T)/Z.
 
-    The talk's form dx = (1/2) grad log p dt + dW is U = -(1/2) log p with T = 1/2.
+    potential: U, an expression of sympy or text such as "x**4/4 - x**2/2" in the state and the symbols of the
+    temperature. The talk's form dx = (1/2) grad log p dt + dW is U = -(1/2) log p with T = 1/2. ValueError where a
+    number as temperature is not positive. Where the potential jumps the slope of the pieces is taken: the jump is not
+    seen.
     """
-    x = _tuple(state)
-    return SDE(x, tuple(-sp.diff(potential, s) for s in x), sp.sqrt(2 * sp.sympify(temperature)))
+    x = states("state", state)
+    T = expression("temperature", temperature, x)
+    if T.is_number:
+        number("temperature", T, above=0)
+    U = expression("potential", potential, x, tuple(T.free_symbols))
+    return SDE(x, tuple(-derivative(U, s) for s in x), sp.sqrt(2 * T))
 
 
-def _tuple(value: Any) -> tuple[Any, ...]:
-    """One expression or several (a sequence, an array, a Matrix) as a tuple."""
-    several = not isinstance(value, str) and hasattr(value, "__iter__")
-    entries = tuple(value) if several else (value,)
-    if any(isinstance(v, str) for v in entries):
-        raise ValueError(f"expressions are sympy's, got {value!r}; simlab.theory.expression.parse reads text.")
-    found = tuple(sp.sympify(v) for v in entries)
-    if any(v.has(sp.I) for v in found):
-        raise ValueError(f"expressions must be real, got {value!r}.")
-    return found
+def _symbols(*values: Any) -> tuple[sp.Symbol, ...]:
+    """The symbols of all expressions in nested sequences, which formulas as text may name."""
+    found: set[sp.Symbol] = set()
+    for value in values:
+        if isinstance(value, (sp.Basic, sp.MatrixBase)):
+            found |= value.free_symbols
+        elif isinstance(value, (tuple, list)):
+            found |= set(_symbols(*value))
+    return tuple(sorted(found, key=str))
 
 
-def _noise_matrix(noise: Any, d: int) -> sp.ImmutableMatrix:
-    if isinstance(noise, sp.MatrixBase):
-        if noise.rows != d:
-            raise ValueError(f"the noise matrix has {noise.rows} rows but the state has {d} components.")
-        return sp.ImmutableMatrix(noise)
-    entries = _tuple(noise)
+def _several(name: str, value: Any, x: Symbols, others: Symbols) -> tuple[sp.Expr, ...]:
+    """One expression or several (a sequence, an array, a Matrix of one column or row) as a tuple."""
+    single = isinstance(value, (str, sp.Expr)) or not hasattr(value, "__iter__") or np.ndim(value) == 0
+    shape = getattr(value, "shape", ())
+    if len(shape) > 1 and min(shape) > 1:
+        raise ValueError(f"{name} must be an expression or a row of them, got {shown(value)}.")
+    entries = (value,) if single else tuple(np.ravel(value)) if isinstance(value, np.ndarray) else tuple(value)
+    return tuple(expression(name, e, x, others) for e in entries)
+
+
+def _noise_matrix(noise: Any, x: Symbols, others: Symbols) -> sp.ImmutableMatrix:
+    d = len(x)
+    table = isinstance(noise, (tuple, list)) and any(isinstance(row, (tuple, list, np.ndarray)) for row in noise)
+    if isinstance(noise, sp.MatrixBase) or table or (isinstance(noise, np.ndarray) and noise.ndim == 2):
+        rows = noise.tolist() if hasattr(noise, "tolist") else [list(row) for row in noise]
+        if len(rows) != d:
+            raise ValueError(f"the noise matrix has {len(rows)} rows but the state has {d} components.")
+        if len({len(row) for row in rows}) != 1:
+            raise ValueError(f"the rows of the noise matrix must be of one length, got {shown(noise)}.")
+        return sp.ImmutableMatrix([list(_several("noise", row, x, others)) for row in rows])
+    entries = _several("noise", noise, x, others)
     if len(entries) == 1:
         entries *= d
     if len(entries) != d:
@@ -149,17 +180,50 @@ def _noise_matrix(noise: Any, d: int) -> sp.ImmutableMatrix:
     return sp.ImmutableMatrix(sp.diag(*entries))
 
 
-def _domain(domain: Any, d: int) -> tuple[Interval | None, ...] | None:
+def _domain(domain: Any, x: Symbols, boundary: Boundary | None, others: Symbols) -> Any:
+    d = len(x)
     if domain is None:
         return None
-    intervals = (domain,) if d == 1 and not isinstance(domain[0], Sequence) else tuple(domain)
+    if isinstance(domain, str) or not hasattr(domain, "__len__") or len(domain) == 0:
+        raise ValueError(f"domain must be (low, high), or such a pair for every component, got {shown(domain)}.")
+    intervals = (domain,) if d == 1 and (isinstance(domain[0], str) or np.ndim(domain[0]) == 0) else tuple(domain)
     if len(intervals) != d:
         raise ValueError(f"domain has {len(intervals)} intervals but the state has {d} components.")
-    result = tuple(i and (sp.sympify(i[0]), sp.sympify(i[1])) for i in intervals)
-    for i in result:
-        if i and (i[1] - i[0]).is_nonpositive:
-            raise ValueError(f"domain must be (low, high) with low < high, got ({i[0]}, {i[1]}).")
-    return result
+    return tuple(i if i is None else _interval(i, boundary, others) for i in intervals)
+
+
+def _interval(pair: Any, boundary: Boundary | None, others: Symbols) -> Interval | None:
+    """(low, high) with low < high; one end of a reflecting domain may be infinite."""
+    if isinstance(pair, str) or np.ndim(pair) != 1 or len(pair) != 2:
+        raise ValueError(f"domain must be (low, high) with low < high, got {shown(pair)}.")
+    low, high = (_end(end, others) for end in pair)
+    if (high - low).is_extended_positive is False or sp.nan in (low, high, high - low):
+        raise ValueError(f"domain must be (low, high) with low < high, got ({low}, {high}).")
+    if low == -sp.oo and high == sp.oo:
+        return None
+    if boundary == "periodic" and sp.oo in (-low, high):
+        raise ValueError(f"domain must be finite for a periodic boundary, got ({low}, {high}).")
+    return low, high
+
+
+def _end(end: Any, others: Symbols) -> sp.Expr:
+    if isinstance(end, (float, np.floating)) and np.isinf(end):
+        return sp.oo if end > 0 else -sp.oo
+    return end if end in (sp.oo, -sp.oo) else expression("domain", end, (), others)
+
+
+def _check_names(sde: SDE) -> None:
+    """One name for each symbol, and none called t: time would be a number that stands still."""
+    names = [s.name for s in (*sde.state, *sde.parameters)]
+    if twice := sorted({n for n in names if names.count(n) > 1}):
+        raise ValueError(
+            f"{', '.join(twice)} is the name of two symbols with different assumptions; make it one symbol, such as "
+            f"{twice[0]} = sympy.Symbol({twice[0]!r}, real=True), and use it everywhere."
+        )
+    if "t" in names[len(sde.state) :]:
+        raise ValueError(
+            "t is not the time here; for drift or noise that depends on time add a component with drift 1 and noise 0."
+        )
 
 
 __all__ = ["SDE", "Boundary", "Calculus", "langevin"]

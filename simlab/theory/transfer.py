@@ -20,9 +20,10 @@ from scipy.interpolate import CubicSpline
 from scipy.linalg import eig
 from scipy.special import ndtr
 
-from simlab.theory.chain import Chain
-from simlab.theory.fokker_planck import running_sum
-from simlab.theory.quadrature import Floats, Function, Values, kinks, numeric
+from simlab.checks import number, whole
+from simlab.theory.chain import Chain, a_chain
+from simlab.theory.quadrature import Floats, Function, Values, kinks, numeric, running_sum
+from simlab.theory.symbols import bind
 
 LARGEST = 4000
 RESOLUTION = 0.45
@@ -131,8 +132,9 @@ class Transfer:
 
     def first_passage(self, start: float) -> float:
         """Expected number of steps from start until the chain is outside the interval."""
-        assert self.mean is not None
-        assert self.std is not None
+        if self.mean is None or self.std is None:
+            raise ValueError("start: a circle has no end to pass; take the operator of a chain on the line.")
+        start = number("start", start, at_least=float(self.nodes[0]), at_most=float(self.nodes[-1]))
         times = np.linalg.solve(np.eye(len(self.nodes)) - self.operator, np.ones(len(self.nodes)))
         z = (self.nodes - self.mean(np.array(start))) / self.std(np.array(start))
         row = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi) / self.std(np.array(start)) * self.weights
@@ -145,7 +147,8 @@ def gaussian(chain: Chain, values: Values, *, low: float | None = None, high: fl
     low, high: absorbing ends, for first passages; without them the line is cut off where the law is negligible.
     ValueError when the step is too long to be stable or too short to be resolved by 4000 nodes.
     """
-    (x,) = chain.state
+    x, values = _bound(chain, values)
+    low, high = _interval(low, high)
     centre, root = chain.moments()
     mean, variance = (numeric(x, e, values) for e in (centre[0], (root * root.T)[0]))
 
@@ -180,8 +183,14 @@ def koopman(chain: Chain, values: Values, low: float, high: float, nodes: int = 
     Functions are trigonometric polynomials through the nodes, and the normal is integrated by the trapezoidal rule:
     both converge exponentially. The update goes in unwrapped; high frequencies of the mass check the resolution.
     """
-    (x,) = chain.state
+    x, values = _bound(chain, values)
+    if len(chain.normals) != 1:
+        raise ValueError(f"chain: the operator on a circle is for one unit normal, got {len(chain.normals)}.")
     (xi,) = chain.normals
+    low, high = number("low", low), number("high", high)
+    if not low < high:
+        raise ValueError(f"high must lie above low = {low:g}, got {high:g}.")
+    nodes, draws = whole("nodes", nodes, 3, LARGEST), whole("draws", draws, 3)
     move = sp.lambdify((x, xi), chain.update[0].subs(values), ["scipy", "numpy"])
     length = high - low
     nodes += 1 - nodes % 2
@@ -206,6 +215,25 @@ def koopman(chain: Chain, values: Values, low: float, high: float, nodes: int = 
             f"{nodes} nodes do not resolve the chain's law on the circle; take another step, or less noise."
         )
     return result
+
+
+def _bound(chain: Any, values: Any) -> tuple[sp.Symbol, Values]:
+    """The state of a chain of one component, and its parameters by symbol."""
+    a_chain(chain)
+    if len(chain.state) != 1:
+        raise ValueError(f"chain: the operator is for one component, got {len(chain.state)}.")
+    if not chain.normals or not {*chain.normals} & set().union(*(e.free_symbols for e in chain.update)):
+        raise ValueError("chain: it has no noise, and so no transfer operator with a density.")
+    return chain.state[0], bind(chain.parameters, values)
+
+
+def _interval(low: float | None, high: float | None) -> tuple[float | None, float | None]:
+    """Both ends, each None where it is open."""
+    low = None if low is None else number("low", low)
+    high = None if high is None else number("high", high)
+    if low is not None and high is not None and not low < high:
+        raise ValueError(f"high must lie above low = {low:g}, got {high:g}.")
+    return low, high
 
 
 def _balance(nodes: Floats, weights: Floats, mean: Function, variance: Function) -> Floats:
@@ -260,3 +288,6 @@ def _nodes(left: float, right: float, mean: Function, std: Function, breaks: lis
         nodes.append(a + (b - a) / 2 * (t + 1))
         weights.append(w * (b - a) / 2)
     return np.concatenate(nodes), np.concatenate(weights)
+
+
+__all__ = ["gaussian", "koopman"]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import sympy as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simlab.theory import expression
 from simlab.theory.expression import FUNCTIONS, ExpressionError, parse
+from simlab.theory.work import TooMuchWork, counted_calls
 
 X = sp.Symbol("x", real=True)
 
@@ -44,6 +48,67 @@ def test_everything_else_is_refused_in_a_sentence(text: str, fragment: str) -> N
     with pytest.raises(ExpressionError, match=r"^[^\n]*$") as error:
         parse(text)
     assert fragment in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "fragment"),
+    [
+        ("floor(exp(exp(20)))*x**2", "a constant is out of range"), ("exp(exp(20))", "a constant is out of range"),
+        ("Min(exp(exp(20)), exp(exp(21)), x)", "out of range"), ("sign(exp(exp(exp(5))) - 1)", "out of range"),
+        ("x if exp(exp(20)) > 3 else 1", "out of range"), ("floor(exp(exp((x + 10) - x)))", "out of range"),
+        ("exp(-exp(20))*x", "out of range"), ("2**64**64", "out of range"), ("cosh(1e4)*x", "out of range"),
+        ("1e999999999", "out of range"), ("1e-999999999", "out of range"), ("(x + 1)**64**2", "exponent is beyond 64"),
+        ("((x + 1)**64)**64", "exponent is beyond 64"), ("(((2*x)**64)**64)**64", "too large"),
+        ("(-1)**x", "a negative number to a power that is not whole is complex"), ("(-2)**0.5*x", "complex"),
+        ("x if sqrt(5 + 2*sqrt(6)) > sqrt(2) + sqrt(3) else 1", "too close to each other"),
+        ("floor(sqrt(5 + 2*sqrt(6)) - sqrt(2) - sqrt(3))", "column 7"), ("asin(2)*x", "not a finite real number"),
+    ],
+)  # fmt: skip
+def test_what_would_be_evaluated_for_ever_is_refused(text: str, fragment: str) -> None:
+    with pytest.raises(ExpressionError, match=r"^[^\n]*\.$") as error:
+        parse(text)
+    assert fragment in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("floor(-pi) + sign(-E) + abs(1 - pi)", sp.pi - 6), ("x if pi > 3 else 1", X),
+        ("Max(pi, E, 3, x)", sp.Max(sp.pi, X)),
+        ("Min(sqrt(2), 2**0.5, x)", sp.Min(sp.sqrt(2), X)), ("floor(7/2)*x", 3 * X), ("0e999999999*x + 10**30", 10**30),
+        ("1_000*x", 1000 * X), ("tanh(exp(20))*x", sp.tanh(sp.exp(20)) * X),
+    ],
+)  # fmt: skip
+def test_constants_are_compared_by_their_floats(text: str, expected: sp.Expr) -> None:
+    assert parse(text) == expected
+
+
+CONSTANTS = st.sampled_from(["x", "2", "0.5", "1e30", "1e-30", "20", "pi", "64", "E"])
+FORMULAS = st.recursive(CONSTANTS, lambda e: st.one_of(
+    st.tuples(e, st.sampled_from(["+", "-", "*", "/", "**"]), e).map(lambda t: f"({t[0]}{t[1]}{t[2]})"),
+    st.tuples(st.sampled_from([f for f in FUNCTIONS if f not in ("Min", "Max")]), e).map(lambda t: f"{t[0]}({t[1]})"),
+    st.tuples(st.sampled_from(["Min", "Max"]), e, e).map(lambda t: f"{t[0]}({t[1]}, {t[2]})"),
+    st.tuples(e, e, e, e).map(lambda t: f"({t[0]} if {t[1]} < {t[2]} else {t[3]})"),
+), max_leaves=30)  # fmt: skip
+
+
+@given(FORMULAS)
+def test_any_formula_is_answered(text: str) -> None:
+    try:
+        result = parse(text)
+    except ExpressionError:
+        return
+    assert result.free_symbols <= {X}
+
+
+def test_the_work_is_bounded_by_the_calls_of_sympy(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "Max(" + ", ".join(f"sin({k}*x)" for k in range(40)) + ")"
+    monkeypatch.setattr(expression, "MOST_CALLS", 10_000)
+    with pytest.raises(ExpressionError, match="takes too long to evaluate"):
+        parse(text)
+    with pytest.raises(TooMuchWork), counted_calls(100):
+        [sp.sin(k * X) for k in range(100)]
+    assert sys.getprofile() is None
 
 
 WORDS = st.sampled_from(

@@ -102,7 +102,8 @@ def test_a_stopped_chain_counts_the_steps_it_lives() -> None:
         (lambda: SDE(X, 0, 1, boundary="periodic"), "needs a domain"),
         (lambda: SDE(X, 0, 1, domain=(1, 0), boundary="periodic"), "low < high"),
         (lambda: SDE(X, 0, 1, domain=(0, 1)), "a domain needs a boundary"),
-        (lambda: SDE(X, "-x", 1), "expressions are sympy's"),
+        (lambda: SDE(X, "-y", 1), "the name 'y' is unknown"),
+        (lambda: SDE("x", -X, 1), "distinct sympy symbols"),
         (lambda: SDE(X, sp.I * X, 1), "must be real"),
         (lambda: EULER(SDE(X, -S * X, sp.Symbol("s"))), "name of two symbols"),
         (lambda: SDE(X, 0, 1, calculus="strat"), "calculus must be"),  # type: ignore[arg-type]

@@ -13,6 +13,7 @@ from simlab.sde import DT, EULER, SDE, kernel, langevin
 from simlab.studies.langevin_drift.config import Config
 from simlab.theory import fokker_planck, transfer
 from simlab.theory.expression import ExpressionError, parse
+from simlab.theory.quadrature import SCAN, kinks, numeric
 
 X, T = sp.Symbol("x", real=True), sp.Symbol("T", positive=True)
 BURN_IN = 15.0
@@ -22,18 +23,36 @@ BURN_IN = 15.0
 def model(config: Config) -> SDE:
     """The equation dx = -U'(x) dt + sqrt(2 T) dW; InputError where the text or the potential will not do."""
     try:
-        sde = langevin(parse(config.potential), X, T)
+        formula = parse(config.potential)
+        sde = langevin(formula, X, T)
     except ExpressionError as error:
         raise InputError(f"potential: {error}") from error
     name = f"potential = {config.potential!r}"
-    if sde.drift[0].has(sp.DiracDelta, sp.Derivative):
+    if sde.drift[0].has(sp.DiracDelta, sp.Derivative, sp.Subs):
         raise InputError(f"{name}: it jumps and so has no slope; give a continuous function.")
     try:
-        fokker_planck.density(sde, {T: config.temperature})
         kernel(sde)
+        low, high = fokker_planck.density(sde, {T: config.temperature}).support
+        _refuse_jumps(formula, low, high)
     except ValueError as error:
         raise InputError(f"{name} at temperature = {config.temperature:g}: {error}") from error
     return sde
+
+
+def _refuse_jumps(formula: sp.Expr, low: float, high: float) -> None:
+    """ValueError where the potential jumps or is no number, which its slope, all that walkers see, does not show."""
+    value = numeric(X, formula, {})
+    grid = np.linspace(low, high, SCAN)
+    if len(bad := grid[~np.isfinite(value(grid))]):
+        raise ValueError(f"it is not a finite real number near x = {bad[0]:.3g}; it must be one on the whole line.")
+    where = np.array(kinks(X, formula, {}, low, high))
+    step = 1e-6 * np.maximum(1e-3 * (high - low), np.abs(where))
+    far, near = (value(where + k * step) - value(where - k * step) for k in (2, 1))
+    # Over twice the distance a slope, however steep, changes twice as much, and a root half as much again.
+    with np.errstate(all="ignore"):
+        jumps = (far / near < 1.2) & (np.abs(near) > 1e-9 * np.abs(value(where + step)))
+    if jumps.any():
+        raise ValueError(f"it jumps near x = {where[jumps][0]:.3g} and so has no slope; give a continuous function.")
 
 
 @cache

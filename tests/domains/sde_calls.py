@@ -1,0 +1,47 @@
+"""simlab.sde: walkers and their kernels."""
+
+from __future__ import annotations
+
+import sympy as sp
+
+import simlab.sde
+from simlab.sde import EULER, Walkers, kernel, walk
+from tests.domains.calls import Call
+from tests.domains.theory_sde_calls import WELL, X
+
+MODULES = [simlab.sde]
+
+NO_COUNT = [-1, 1.5, "5", None, float("nan"), float("inf")]
+START = {"walkers": [0, *NO_COUNT], "dt": [0, -1, "0.1", float("nan"), float("inf"), 1j], "seed": NO_COUNT}
+RUN = {
+    "model": [None, X, "x"], "stream": NO_COUNT, "x0": ["x", None, [1j], float("nan"), [1.0, 2.0, 3.0, 4.0]],
+    "scheme": ["rk4", None, 5], "parameters": [{"T": "1"}, {"T": float("nan")}, {"T": 0.5, "b": 1}, 0.5],
+    "dtype": ["float16", None, 5], **START,
+}  # fmt: skip
+GIVEN = {
+    "model": WELL, "walkers": 3, "dt": 0.1, "x0": [0, 1, 2], "seed": 0, "stream": 0, "scheme": "euler",
+    "parameters": {"T": 0.5}, "device": "cpu", "dtype": "float64",
+}  # fmt: skip
+
+KERNEL, FIELDS = kernel(EULER(WELL)), ("plan", "dtype", "target", "parameters", "source", "clocks")
+
+CALLS = [
+    Call(
+        kernel, {"model": WELL, "scheme": "euler", "dtype": "float64", "target": "cpu"},
+        {"model": RUN["model"], "scheme": RUN["scheme"], "dtype": RUN["dtype"], "target": ["tpu", None]},
+    ),
+    Call(Walkers, GIVEN, RUN, {"device": "checked where it is opened"}, ["x0"]),
+    Call(
+        walk, {**GIVEN, "steps": 4, "every": 2, "progress": None},
+        {**RUN, "steps": NO_COUNT, "every": [0, -1, 1.5, "5", float("nan")]},
+        {"device": "checked where it is opened", "progress": "a function"}, ["x0"],
+    ),
+    Call(
+        simlab.sde.Kernel, {n: getattr(KERNEL, n) for n in FIELDS},
+        anything=dict.fromkeys(FIELDS, "made by `kernel`, which checks them"),
+    ),
+    Call(
+        simlab.sde.Kernel.constants, {"self": kernel(EULER(WELL)), "values": {"T": 0.5, "dt": sp.Rational(1, 10)}},
+        {"values": [None, {}, {"T": 0.5}, {"T": "x", "dt": 0.1}]}, {"self": "a kernel"},
+    ),
+]  # fmt: skip
