@@ -66,15 +66,27 @@ def numbers(
 
 def real_array(name: str, values: Any) -> Floats:
     """Numbers of any real kind as an array of the host in float64; ValueError for what is no array of real numbers."""
+    return stored(name, values).astype(np.float64)
+
+
+def stored(name: str, values: Any) -> NDArray[Any]:
+    """Numbers of any real kind as an array of the host, in the kind that they have; ValueError as in `real_array`."""
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise ValueError(f"{name} has masked entries; fill them or drop their rows first.")
     try:
         found = np.asarray(values)
-        if found.dtype.kind == "O":  # a table of columns of several kinds, fractions, numbers of sympy
+        if found.dtype.kind == "O":  # a table of columns of several kinds, whole numbers that may be missing
+            found = np.asarray(found.tolist())
+        if found.dtype.kind == "O" and values is not None:  # fractions, numbers of sympy, gaps, which become NaN
             found = np.asarray(found, float)
-    except (TypeError, ValueError) as error:  # text, gaps, rows of different lengths
+    except (TypeError, ValueError, RuntimeError) as error:  # text, gaps, rows of different lengths
+        if hasattr(values, "detach"):
+            mend = f"a {type(values).__name__} that NumPy cannot read as it is; give its detach().cpu().numpy()"
+            raise ValueError(f"{name} must be an array of real numbers, got {mend}.") from error
         raise ValueError(f"{name} must be an array of real numbers, got {shown(values)}.") from error
     if found.dtype.kind not in "iufb":
         raise ValueError(f"{name} must be an array of real numbers, got {shown(values)}.")
-    return found.astype(np.float64)
+    return found
 
 
 def one_of(name: str, value: Any, choices: Sequence[str]) -> str:

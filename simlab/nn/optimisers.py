@@ -16,7 +16,7 @@ import numpy as np
 from simlab.device import Device
 from simlab.nn.derivatives import flatten, unflatten
 from simlab.nn.draws import FLIPS, LABELS, LANGEVIN, Draw
-from simlab.nn.layer import Array, Params, leaves, tree_map
+from simlab.nn.layer import Array, Params, leaves, require_flag, tree_map
 from simlab.nn.schedules import PerModel, per_model
 
 Numbers = Mapping[str, Array]
@@ -24,10 +24,23 @@ Numbers = Mapping[str, Array]
 
 
 class Optimiser(ABC):
-    """What training asks of an optimiser; `ranges` names its numbers, each with the interval [low, high) it is from."""
+    """What training asks of an optimiser; `ranges` names its numbers, each with the interval [low, high) it is from.
+
+    lr: a number, one for each model, or a schedule. An optimiser of a user's own is a frozen dataclass with `lr`, its
+    numbers, and `update`; ValueError where a number is none or outside of its range, when it is made.
+    """
 
     lr: Any
-    ranges: ClassVar[Mapping[str, tuple[float, float]]]
+    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {}
+
+    def __post_init__(self) -> None:
+        for name, limits in self.ranges.items():
+            if getattr(self, name) is not None:
+                per_model(name, getattr(self, name), None, *limits)
+        if not callable(self.lr):
+            per_model("lr", self.lr, None)
+        for name in ("nesterov", "decoupled"):
+            require_flag(name, getattr(self, name, False))
 
     def numbers(self, models: int) -> dict[str, Any]:
         """Every number but the rate for each model, (model,) in float64 on the host; ValueError outside its range."""

@@ -6,15 +6,20 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from numbers import Integral
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from simlab.checks import shown, whole
 from simlab.device import Device
+from simlab.nn.arguments import pair
 from simlab.nn.calibration import calibrated_nll, temperature
 from simlab.nn.derivatives import predict, value_and_grad
 from simlab.nn.engine import Batches, Run, with_population
 from simlab.nn.layer import Array, Layer, Params, leaves, require_width
 from simlab.nn.losses import Loss
 from simlab.nn.optimisers import norm
+
+if TYPE_CHECKING:
+    from simlab.nn.data import Data
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,7 @@ class Quantity(NamedTuple):
     measure: Callable[[Frame], Array]
     needs_test: bool = False
     needs_before: bool = False
+    needs_curvature: bool = False
 
 
 def error(outputs: Array, y: Array) -> Array:
@@ -151,7 +157,7 @@ QUANTITIES = {
                  lambda f: angle(f.params, f.before), needs_before=True),
         Quantity(
             "sharpness", "largest eigenvalue of the Hessian of the training loss", "1",
-            sharpness,
+            sharpness, needs_curvature=True,
         ),
     )
 }  # fmt: skip
@@ -159,8 +165,11 @@ QUANTITIES = {
 
 
 def log_steps(steps: int, per_decade: int = 10) -> tuple[int, ...]:
-    """0, 1 and on to `steps`, evenly spaced in the logarithm; the points of a longer run hold those of a shorter."""
-    require_width(per_decade, "per_decade")
+    """0, 1 and on to `steps`, evenly spaced in the logarithm; the points of a longer run hold those of a shorter.
+
+    ValueError unless steps is a whole number from 0 and per_decade one from 1.
+    """
+    steps, per_decade = whole("steps", steps), require_width(per_decade, "per_decade")
     found = {0, steps}
     place = 0
     while (at := round(10 ** (place / per_decade))) < steps:
@@ -170,7 +179,8 @@ def log_steps(steps: int, per_decade: int = 10) -> tuple[int, ...]:
 
 
 def linear_steps(steps: int, every: int) -> tuple[int, ...]:
-    """0, every, 2 every, ... and `steps`."""
+    """0, every, 2 every, ... and `steps`. ValueError unless steps is a whole number from 0 and every one from 1."""
+    steps = whole("steps", steps)
     return tuple(sorted({*range(0, steps, require_width(every, "every")), steps}))
 
 
@@ -179,32 +189,40 @@ class Record:
     """Quantities, by name or made by `Quantity`, and the steps after which they are measured.
 
     at: step 0 is the start, step s what s updates made; the start and the end where it is None. `log_steps` and
-    `linear_steps` make schedules. test: (x, y) for the quantities on test data.
+    `linear_steps` make schedules. test: (x, y) or a `data.Data` for the quantities on test data.
     ValueError on an unknown name, on a step that is none, or on a test quantity without test data.
     """
 
     quantities: Sequence[str | Quantity] = ("loss",)
     at: Iterable[int] | None = None
-    test: tuple[Any, Any] | None = None
+    test: Data | tuple[Any, Any] | None = None
     found: tuple[Quantity, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         names: Any = [self.quantities] if isinstance(self.quantities, str) else self.quantities
+        names = [names] if isinstance(names, Quantity) else names
         if not isinstance(names, Sequence) or not all(isinstance(q, str | Quantity) for q in names):
-            raise ValueError(f"quantities must be names or Quantity tuples in a sequence, got {names!r}.")
+            raise ValueError(f"quantities must be names or Quantity tuples in a sequence, got {shown(names)}.")
         unknown = [name for name in names if isinstance(name, str) and name not in QUANTITIES]
         if unknown:
-            raise ValueError(f"there is no quantity {unknown[0]!r}; record some of {', '.join(QUANTITIES)}.")
+            raise ValueError(
+                f"quantities: there is no quantity {unknown[0]!r}; record some of {', '.join(QUANTITIES)}."
+            )
         found = tuple(QUANTITIES[q] if isinstance(q, str) else q for q in names)
+        strange = [q.name for q in found if not callable(q.measure)]
+        if strange:
+            raise ValueError(f"quantities: measure of {strange[0]!r} must be a function of a frame.")
+        if self.test is not None:
+            pair("test", self.test)
         if self.test is None and any(q.needs_test for q in found):
             first = next(q.name for q in found if q.needs_test)
-            raise ValueError(f"{first} is measured on test data; give them, Record(..., test=(x, y)).")
+            raise ValueError(f"test: {first} is measured on test data; give them, Record(..., test=(x, y)).")
         if self.at is not None:
             at: Any = self.at
             steps = list(at) if isinstance(at, Iterable) else [at]
-            wrong = [step for step in steps if not isinstance(step, Integral) or step < 0]
+            wrong = [s for s in steps if isinstance(s, bool) or not isinstance(s, Integral) or s < 0]
             if wrong:
-                raise ValueError(f"steps to record at must be whole numbers from 0, got {wrong[0]!r}.")
+                raise ValueError(f"at: steps to record at must be whole numbers from 0, got {shown(wrong[0])}.")
             object.__setattr__(self, "at", tuple(sorted({int(step) for step in steps})))
         object.__setattr__(self, "found", found)
 
