@@ -8,6 +8,7 @@ ValueError that names the argument, the value and what is allowed.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
@@ -27,6 +28,8 @@ def number(
     infinite: whether infinity is allowed where no bound forbids it.
     """
     found = _scalar(value)
+    if isinstance(found, int) and abs(found) > sys.float_info.max:
+        found = None  # no float
     if not (found is not None and _inside(found, above, at_least, below, at_most, infinite)):
         allowed = _interval("a number", above, at_least, below, at_most, infinite)
         raise ValueError(f"{name} must be {allowed}, got {shown(value)}.")
@@ -71,19 +74,23 @@ def real_array(name: str, values: Any) -> Floats:
 
 def stored(name: str, values: Any) -> NDArray[Any]:
     """Numbers of any real kind as an array of the host, in the kind that they have; ValueError as in `real_array`."""
-    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+    if np.ma.is_masked(values):
         raise ValueError(f"{name} has masked entries; fill them or drop their rows first.")
+    gaps = False
     try:
         found = np.asarray(values)
         if found.dtype.kind == "O":  # a table of columns of several kinds, whole numbers that may be missing
             found = np.asarray(found.tolist())
-        if found.dtype.kind == "O" and values is not None:  # fractions, numbers of sympy, gaps, which become NaN
+        if found.dtype.kind == "O":  # fractions, numbers of sympy, gaps, which NumPy would make NaN
+            gaps = any(entry is None for entry in found.flat)
             found = np.asarray(found, float)
-    except (TypeError, ValueError, RuntimeError) as error:  # text, gaps, rows of different lengths
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:  # text, rows of different lengths
         if hasattr(values, "detach"):
             mend = f"a {type(values).__name__} that NumPy cannot read as it is; give its detach().cpu().numpy()"
             raise ValueError(f"{name} must be an array of real numbers, got {mend}.") from error
         raise ValueError(f"{name} must be an array of real numbers, got {shown(values)}.") from error
+    if gaps:
+        raise ValueError(f"{name} has gaps; fill them or drop their rows first.")
     if found.dtype.kind not in "iufb":
         raise ValueError(f"{name} must be an array of real numbers, got {shown(values)}.")
     return found
@@ -102,9 +109,13 @@ def shown(value: Any) -> str:
         value = value.item()
     if isinstance(value, float):
         return f"{value:g}"
-    if getattr(value, "shape", None):
-        return f"{getattr(value, 'dtype', type(value).__name__)} of shape {tuple(value.shape)}"
-    text = " ".join(repr(value).split())
+    shape = getattr(value, "shape", None)
+    if shape and isinstance(shape, tuple):
+        return f"{getattr(value, 'dtype', type(value).__name__)} of shape {shape}"
+    try:
+        text = " ".join(repr(value).split())
+    except ValueError:  # Python does not write out a whole number of thousands of digits
+        return f"{type(value).__name__} too long to show"
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -114,11 +125,11 @@ def _scalar(value: Any) -> float | int | None:
         return None
     if isinstance(value, Integral):
         return int(value)
-    if isinstance(value, Real):
-        return float(value)
-    try:  # numbers of sympy, arrays without axes
+    try:  # fractions, numbers of sympy, arrays without axes
+        if isinstance(value, Real):
+            return float(value)
         return None if np.ndim(value) or np.asarray(value).dtype.kind in "bcUS" else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 

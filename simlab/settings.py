@@ -45,6 +45,17 @@ def validate(study: Study, values: Mapping[str, Any]) -> BaseConfig:
     return config
 
 
+def check_data(study: Study, config: BaseConfig) -> None:
+    """Open the user's own file, where one is given, and see whether the scenes can use it; InputError where not."""
+    path = getattr(config, "data", None)
+    if path is not None:
+        from simlab import tables  # numpy, for which a plain dry run does not wait
+
+        tables.read(path, f"data = {path}")
+        for name in study.chosen(config):
+            study.scene(name).check(config)
+
+
 def read_toml(path: Path) -> dict[str, Any]:
     """The fields of a TOML file."""
     try:
