@@ -84,9 +84,8 @@ def _csv(raw: bytes, label: str) -> Table:
         raise InputError(f"{label}: {wanted}; it begins {head[:40]!r}.")
     uneven = next((i for i, row in enumerate(rows) if len(row) != len(names)), None)
     if uneven is not None:
-        raise InputError(
-            f"{label}: row {uneven} has {len(rows[uneven])} entries and the first line {len(names)} names."
-        )
+        found = f"row {uneven} has {len(rows[uneven])} entries and the first line {len(names)} names"
+        raise InputError(f"{label}: {found}; give every line as many.")
     columns = [[row[i].strip() for row in rows[1:]] for i in range(len(names))]
     y = columns.pop(at[0])
     names.pop(at[0])
