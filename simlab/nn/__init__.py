@@ -33,7 +33,7 @@ from simlab.nn.losses import CrossEntropy, Logistic, Loss, MeanSquaredError, cro
 from simlab.nn.noise import activation_noise, at_step
 from simlab.nn.norms import batch_norm, layer_norm
 from simlab.nn.optimisers import SGD, SGLD, Adam, LabelNoiseSGD, Optimiser, SphereSGD, on
-from simlab.nn.record import QUANTITIES, Frame, Quantity, Record, error, linear_steps, log_steps
+from simlab.nn.record import QUANTITIES, Quantity, Record, error, linear_steps, log_steps
 from simlab.nn.saved import load, save
 from simlab.nn.schedules import Cosine, Cyclic, Piecewise, Schedule, StepDecay, WarmUp
 from simlab.nn.spectra import Density, Eigenpairs, spectral_density, top_eigenvalues
@@ -52,7 +52,6 @@ __all__ = [
     "Density",
     "Draw",
     "Eigenpairs",
-    "Frame",
     "Kernel",
     "LabelNoiseSGD",
     "Layer",

@@ -14,7 +14,7 @@ import numpy as np
 
 from simlab.checks import shown, stored
 from simlab.device import Device
-from simlab.nn.layer import COUPLED, Array, Layer, Params, leaves, require_layer, tree_map
+from simlab.nn.layer import COUPLED, Array, Layer, Params, leaves, require_layer, require_tree, tree_map
 from simlab.random import key
 
 
@@ -101,9 +101,8 @@ def require_params(net: Any, params: Params) -> None:
 
 def require_stack(params: Params, name: str = "params") -> None:
     """ValueError unless this is a tree of arrays with the model axis first, all in one floating dtype."""
-    found = leaves(params) if isinstance(params, tuple) else []
-    if not found or not all(hasattr(leaf, "dtype") and getattr(leaf, "ndim", 0) for leaf in found):
-        raise ValueError(f"{name} must be parameters as init(net, ...) makes them, got {shown(params)}.")
+    require_tree(name, params)
+    found = leaves(params)
     if len({(len(leaf), leaf.dtype) for leaf in found}) > 1 or found[0].dtype not in (np.float32, np.float64):
         raise ValueError(f"{name} must hold as many models in every array, all in float32 or all in float64.")
 

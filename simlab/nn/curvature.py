@@ -140,6 +140,8 @@ def hessian_operator(
     if not (is_whole(model) and 0 <= model < models):
         raise ValueError(f"model must be in 0 ... {models - 1}, got {shown(model)}.")
     y = at_home(x, y)
+    if y.ndim == 2 + loss.target_axes(y) and len(y) != models:
+        raise ValueError(f"y: targets of {len(y)} models are given and there are {models}; give one for all, or each.")
     one = slice(model, model + 1)
     x, y = x[one] if x.ndim == 3 else x, y[one] if y.ndim == 2 + loss.target_axes(y) else y
     m = matrix(net, loss, select(params, one), x, y, which, layer)

@@ -21,7 +21,19 @@ from simlab.checks import one_of, shown, stored, whole
 from simlab.device import Device
 from simlab.nn.arguments import beside, checked, direction, of_single_examples
 from simlab.nn.kernels import Kernel
-from simlab.nn.layer import Array, Cache, Layer, Params, leaves, require_layer, spread, tree_map
+from simlab.nn.layer import (
+    Array,
+    Cache,
+    Layer,
+    Params,
+    is_whole,
+    leaves,
+    require_flag,
+    require_layer,
+    require_tree,
+    spread,
+    tree_map,
+)
 from simlab.nn.losses import Loss, require_loss
 from simlab.random import key
 
@@ -59,7 +71,8 @@ def _models(models: Any) -> NDArray[np.int64]:
 
 def predict(net: Layer, params: Params, x: Array) -> Array:
     """The outputs (model, n, out), with population statistics in batch normalisation."""
-    return net.predict(params, checked(net, params, x))
+    x = checked(net, params, x)
+    return net.predict(params, x)
 
 
 def population(net: Layer, params: Params, x: Array) -> Params:
@@ -67,7 +80,8 @@ def population(net: Layer, params: Params, x: Array) -> Params:
 
     On the batch x itself, `predict` then gives what training on it sees.
     """
-    return net.with_statistics(params, checked(net, params, x))
+    x = checked(net, params, x)
+    return net.with_statistics(params, x)
 
 
 def value_and_grad(net: Layer, loss: Loss, params: Params, x: Array, y: Array) -> tuple[Array, Params]:
@@ -143,6 +157,7 @@ def infinite_width(net: Layer, x: Array, other: Array | None = None, *, ntk: boo
     Lee et al. 2018; Jacot, Gabriel & Hongler 2018.
     """
     require_layer("net", net)
+    require_flag("ntk", ntk)
     home = Device.of(x)
     x = _inputs(net, home, "x", x)
     right = x if other is None else _inputs(net, home, "other", other)
@@ -173,10 +188,12 @@ def flatten(params: Params, axes: int = 1) -> Array:
     axes: how many axes stand before those of the parameters; the gradients of examples have 2, and become
     (model, n, parameter). ValueError for what is no tree of arrays with so many axes.
     """
+    require_tree("params", params)
     parts = leaves(params)
-    if not parts or not all(hasattr(part, "reshape") for part in parts):
-        raise ValueError(f"params must be parameters as init(net, ...) makes them, got {shown(params)}.")
-    if not 1 <= axes <= min(part.ndim for part in parts) or len({part.shape[:axes] for part in parts}) > 1:
+    if (
+        not (is_whole(axes) and 1 <= axes <= min(part.ndim for part in parts))
+        or len({part.shape[:axes] for part in parts}) > 1
+    ):
         raise ValueError(f"axes must count the axes that all arrays of params share, got {shown(axes)}.")
     rows = [part.reshape(*part.shape[:axes], prod(part.shape[axes:])) for part in parts]
     return Device.of(parts[0]).xp.concatenate(rows, axis=-1)
@@ -186,12 +203,13 @@ def unflatten(params_like: Params, flat: Array) -> Params:
     """The inverse of `flatten`, in the shapes of params_like; population statistics are those of params_like.
 
     flat: (model, parameter), with more axes between the two where `flatten` was told of them; any number of models
-    where there are no such statistics. ValueError on another number of parameters.
+    where there are no such statistics. The numbers are in the dtype of params_like. ValueError on another number of
+    parameters.
     """
+    require_tree("params_like", params_like)
     like = leaves(params_like)
-    if not like or not all(hasattr(leaf, "reshape") for leaf in like):
-        raise ValueError(f"params_like must be parameters as init(net, ...) makes them, got {shown(params_like)}.")
-    flat = flat if hasattr(flat, "reshape") else stored("flat", flat)
+    flat = flat if Device.of(flat).name == "gpu" else stored("flat", flat)
+    flat = flat.astype(like[0].dtype, copy=False)
     expected = sum(prod(leaf.shape[1:]) for leaf in like)
     if flat.ndim < 2 or flat.shape[-1] != expected:
         raise ValueError(f"flat must have shape (model, {expected}), got {flat.shape}.")

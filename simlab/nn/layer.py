@@ -239,6 +239,13 @@ def require_layer(name: str, layer: Any) -> None:
         raise ValueError(f"{name}: {type(layer).__name__} must have n_in and n_out, None where any number will do.")
 
 
+def require_tree(name: str, params: Any) -> None:
+    """ValueError for what is no tree of arrays."""
+    found = leaves(params) if isinstance(params, tuple) else []
+    if not found or not all(hasattr(leaf, "reshape") for leaf in found):
+        raise ValueError(f"{name} must be parameters as init(net, ...) makes them, got {shown(params)}.")
+
+
 def require_number(name: str, value: Any, words: str, **bounds: Any) -> float:
     """`checks.number` within these bounds, which are said in these words."""
     try:

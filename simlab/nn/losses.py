@@ -145,7 +145,7 @@ class Logistic:
     def _labels(self, outputs: Array, y: Array) -> Array:
         """The labels as numbers, (..., n, 1)."""
         if outputs.shape[-1] != 1:
-            raise ValueError(f"logistic needs a net with one output, got {outputs.shape[-1]}; use cross_entropy.")
+            raise ValueError(f"loss: logistic needs a net with one output, got {outputs.shape[-1]}; use cross_entropy.")
         return _labels(outputs, y, 2, "logistic", self.checks)[..., None].astype(outputs.dtype)
 
 

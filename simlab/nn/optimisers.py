@@ -35,8 +35,9 @@ class Optimiser(ABC):
 
     def __post_init__(self) -> None:
         for name, limits in self.ranges.items():
-            if getattr(self, name) is not None:
-                per_model(name, getattr(self, name), None, *limits)
+            value = getattr(self, name)
+            if value is not None or getattr(type(self), name, 0) is not None:  # None where that is the default
+                per_model(name, value, None, *limits)
         if not callable(self.lr):
             per_model("lr", self.lr, None)
         for name in ("nesterov", "decoupled"):

@@ -164,6 +164,10 @@ QUANTITIES = {
 """The quantities that go by a name."""
 
 
+MOST_RECORDS = 10**7
+"""Steps of `linear_steps` at most: a record of more is a mistake."""
+
+
 def log_steps(steps: int, per_decade: int = 10) -> tuple[int, ...]:
     """0, 1 and on to `steps`, evenly spaced in the logarithm; the points of a longer run hold those of a shorter.
 
@@ -180,8 +184,10 @@ def log_steps(steps: int, per_decade: int = 10) -> tuple[int, ...]:
 
 def linear_steps(steps: int, every: int) -> tuple[int, ...]:
     """0, every, 2 every, ... and `steps`. ValueError unless steps is a whole number from 0 and every one from 1."""
-    steps = whole("steps", steps)
-    return tuple(sorted({*range(0, steps, require_width(every, "every")), steps}))
+    steps, every = whole("steps", steps), require_width(every, "every")
+    if steps > MOST_RECORDS * every:
+        raise ValueError(f"every must be at least {steps // MOST_RECORDS + 1:,} of {steps:,} steps, got {every}.")
+    return tuple(sorted({*range(0, steps, every), steps}))
 
 
 @dataclass(frozen=True)

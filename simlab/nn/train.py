@@ -80,7 +80,7 @@ def train(
     """
     run = _run(net, params, data, optimiser, batch_size, seed, loss, models, noise)
     steps, checkpoint_every = _count("steps", steps, 0), _count("checkpoint_every", checkpoint_every, 1)
-    record = record if isinstance(record, Record) else Record(("loss",) if record is None else record)
+    record = record if isinstance(record, Record) else _named(record)
     _require_rule(stop, record)
     mover = _engine(run, engine)
     never = np.full(len(run.models), -1, np.int64)
@@ -228,6 +228,14 @@ def _count(name: str, value: Any, smallest: int) -> int:
     if not (is_whole(value) and value >= smallest):
         raise ValueError(f"{name} must be a whole number of at least {smallest}, got {shown(value)}.")
     return int(value)
+
+
+def _named(names: Any) -> Record:
+    """A record of names alone."""
+    try:
+        return Record(("loss",) if names is None else names)
+    except ValueError as error:
+        raise ValueError(f"record: {error}") from error
 
 
 def _require_rule(stop: Any, record: Record) -> None:
