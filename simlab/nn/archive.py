@@ -1,8 +1,9 @@
-"""Trees of arrays as .npz files that notice when they were changed: a hash of all entries is one of them."""
+"""Trees of arrays as .npz files that notice when a single bit was changed: they end in a hash of all that is before."""
 
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,40 +12,43 @@ import numpy as np
 
 from simlab.checks import shown
 from simlab.device import Device
+from simlab.errors import InputError
 from simlab.files import write_atomically
 from simlab.nn.layer import rebuilt
 
-HASH = "hash"
+DIGITS = 64
+"""Of the hash in hexadecimal; whoever reads the .npz file by other means does not notice them."""
 
 
 def write(path: Path, entries: Mapping[str, Any]) -> None:
-    """Write arrays by name, whole or not at all."""
-    arrays = {name: np.asarray(Device.of(a).to_host(a)) for name, a in entries.items()}
-    arrays[HASH] = np.array(_digest(arrays))
-
-    def write(name: str) -> None:
-        with Path(name).open("wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]  # its flags have names that no entry has
-
-    write_atomically(path, write)
+    """Write arrays by name, whole or not at all; InputError where there is no room for them."""
+    file = io.BytesIO()
+    arrays: Any = {name: np.asarray(Device.of(a).to_host(a)) for name, a in entries.items()}
+    np.savez(file, **arrays)
+    content = file.getvalue()
+    content += hashlib.sha256(content).hexdigest().encode()
+    try:
+        write_atomically(path, lambda name: Path(name).write_bytes(content))
+    except OSError as error:
+        raise InputError(f"cannot write {path} ({error.strerror}): it needs {len(content):,} bytes.") from error
 
 
 def read(path: Path, what: str) -> dict[str, np.ndarray]:
     """The arrays of a file that `write` wrote; ValueError where it is none, or not as it was written."""
     try:
-        with path.open("rb") as file:
-            found = dict(np.load(file, allow_pickle=False))
-        digest = str(found.pop(HASH))
-    except FileNotFoundError as error:
-        raise ValueError(f"{path}: there is no such file; give the path of {what}.") from error
-    except Exception as error:  # a broken zip, a pickle, a folder: NumPy raises half a dozen types
-        raise ValueError(f"{path} is not {what} of simlab; name another file or delete it.") from error
-    if digest != _digest(found):
+        content = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{path}: it cannot be read ({error.strerror}); give the path of {what}.") from error
+    content, digest = content[:-DIGITS], content[-DIGITS:]
+    if not content.startswith(b"PK"):
+        raise ValueError(f"{path} is not {what} of simlab; name another file or delete it.")
+    if hashlib.sha256(content).hexdigest().encode() != digest:
         raise ValueError(
-            f"{path} is not {what} of simlab as it was written: its entries do not have the hash that stands with "
-            "them; name another file or delete it."
+            f"{path} is not {what} of simlab as it was written: its content does not have the hash that it ends in; "
+            "name another file or delete it."
         )
-    return found
+    with np.load(io.BytesIO(content), allow_pickle=False) as found:
+        return dict(found)
 
 
 def filled(like: Any, arrays: Iterator[Any]) -> Any:
@@ -64,12 +68,3 @@ def path_of(name: str, path: Any) -> Path:
     if found.is_dir():
         raise ValueError(f"{name}: {found} is a folder; name a file in it.")
     return found
-
-
-def _digest(arrays: Mapping[str, np.ndarray]) -> str:
-    """A hash of names, kinds, shapes and bytes."""
-    digest = hashlib.sha256()
-    for name, array in sorted(arrays.items()):
-        digest.update(f"{name} {array.dtype.str} {array.shape};".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()

@@ -16,10 +16,12 @@ from simlab.nn.train import train
 if TYPE_CHECKING:
     import xarray as xr
 
+    from simlab.nn.data import Data
+
 
 def train_each(
     nets: Mapping[Any, Layer],
-    data: tuple[Any, Any],
+    data: Data | tuple[Any, Any],
     optimiser: Optimiser | Mapping[Any, Optimiser],
     *,
     models: int,

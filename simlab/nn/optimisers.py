@@ -220,6 +220,19 @@ def norm(params: Params) -> Array:
     return sum((leaf * leaf).reshape(len(leaf), -1).sum(axis=1) for leaf in leaves(params)) ** 0.5
 
 
+def measured_norm(params: Params) -> Array:
+    """`norm` for records, right also where squares leave the range of floats; NaN where parameters are not finite."""
+    xp = Device.of(leaves(params)[0]).xp
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        plain = norm(params)
+    fine = (plain > 1e3 * float(xp.finfo(plain.dtype).tiny) ** 0.5) & (plain < xp.inf)
+    if bool(fine.all()):
+        return plain
+    largest = xp.stack([abs(leaf).reshape(len(leaf), -1).max(axis=1) for leaf in leaves(params)]).max(axis=0)
+    unit = xp.where(largest > 0, largest, 1)
+    return xp.where(fine, plain, unit * norm(tree_map(lambda leaf: leaf / on(unit, leaf), params)))
+
+
 def on(number: Array, leaf: Array) -> Array:
     """A number of each model (model,) in the dtype of a leaf (model, ...), shaped to multiply it."""
     return number.astype(leaf.dtype).reshape(-1, *(1,) * (leaf.ndim - 1))

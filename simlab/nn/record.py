@@ -16,7 +16,7 @@ from simlab.nn.derivatives import predict, value_and_grad
 from simlab.nn.engine import Batches, Run, with_population
 from simlab.nn.layer import Array, Layer, Params, leaves, require_width
 from simlab.nn.losses import Loss
-from simlab.nn.optimisers import norm
+from simlab.nn.optimisers import measured_norm
 
 if TYPE_CHECKING:
     from simlab.nn.data import Data
@@ -78,7 +78,7 @@ class Frame:
     @cached_property
     def size(self) -> Array:
         """The norm of the parameters, (model,)."""
-        return norm(self.params)
+        return measured_norm(self.params)
 
 
 class Quantity(NamedTuple):
@@ -104,7 +104,7 @@ def error(outputs: Array, y: Array) -> Array:
 def angle(params: Params, before: Params) -> Array:
     """The angle between two parameter vectors of each model, in radians: (model,)."""
     xp = Device.of(leaves(params)[0]).xp
-    sizes = norm(params), norm(before)
+    sizes = measured_norm(params), measured_norm(before)
     # From |u - v| and |u + v| of the unit vectors: the cosine alone loses small angles to rounding.
     minus = plus = 0
     for a, b in zip(leaves(params), leaves(before), strict=True):
@@ -112,6 +112,13 @@ def angle(params: Params, before: Params) -> Array:
         minus = minus + ((u - v) ** 2).reshape(len(u), -1).sum(axis=1)
         plus = plus + ((u + v) ** 2).reshape(len(u), -1).sum(axis=1)
     return 2 * xp.arctan2(minus**0.5, plus**0.5)
+
+
+def effective_rate(lr: Array, size: Array) -> Array:
+    """Lr over the squared norm, (model,), also where the square is beyond the range of floats."""
+    square = size**2
+    xp = Device.of(size).xp
+    return xp.where((square > 0) & (square < xp.inf), lr / square, lr / size / size)
 
 
 def sharpness(frame: Frame, steps: int = 100) -> Array:
@@ -142,16 +149,16 @@ QUANTITIES = {
         Quantity("weight_norm", "norm of the parameters", "1", lambda f: f.size),
         Quantity(
             "gradient_norm", "norm of the gradient of the training loss", "1",
-            lambda f: norm(value_and_grad(f.net, f.loss, f.params, *f.train)[1]),
+            lambda f: measured_norm(value_and_grad(f.net, f.loss, f.params, *f.train)[1]),
         ),
         Quantity(
             "batch_gradient_norm", "norm of the gradient of the loss on the minibatch that follows", "1",
-            lambda f: norm(value_and_grad(f.net, f.loss, f.params, *f.batch)[1]),
+            lambda f: measured_norm(value_and_grad(f.net, f.loss, f.params, *f.batch)[1]),
         ),
         Quantity("learning_rate", "learning rate of the step that follows", "1", lambda f: f.lr),
         Quantity(
             "effective_lr", "effective learning rate, lr over the squared norm of the parameters", "1",
-            lambda f: f.lr / f.size**2,
+            lambda f: effective_rate(f.lr, f.size),
         ),
         Quantity("angle", "angle between the parameters and those of the record before", "rad",
                  lambda f: angle(f.params, f.before), needs_before=True),

@@ -53,16 +53,13 @@ def load(path: str | Path, device: str = "cpu") -> tuple[Layer, Params]:
         header = json.loads(str(found.pop("header")))
         form = header["format"]
         net = _made(header["net"]) if form == FORMAT else None
+        like = () if net is None else one_model(net)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise ValueError(f"{place} is not a net of simlab; name another file.") from error
     if net is None:
-        raise ValueError(
-            f"{place} has format {form}, and this simlab reads format {FORMAT}; use the one that wrote it."
-        )
-    like = one_model(net)
-    if set(found) != {str(i) for i in range(len(every_array(like)))}:
-        raise ValueError(f"{place} does not hold the parameters of its net; name another file.")
-    params = archive.filled(like, (home.asarray(found[str(i)]) for i in range(len(found))))
+        raise ValueError(f"{place} has format {form}, and this simlab reads {FORMAT}; use the one that wrote it.")
+    names = [str(i) for i in range(len(every_array(like)))]
+    params = archive.filled(like, (home.asarray(found[name]) for name in names)) if set(names) == set(found) else ()
     if outline(params) != outline(like):
         raise ValueError(f"{place} does not hold the parameters of its net; name another file.")
     return net, params
