@@ -60,11 +60,12 @@ def _npz(raw: bytes, label: str) -> Table:
             return Table(arrays[x[0]], arrays[y[0]], None)
     except Exception as error:  # a broken zip, a pickle: NumPy raises half a dozen types
         raise InputError(f"{label}: it is not a readable .npz file of plain arrays.") from error
-    wrong = " and ".join(f"no {letter}" if not found else f"two of {letter}" for letter, found in (("X", x), ("y", y))
-                         if len(found) != 1)  # fmt: skip
+    missing = " and ".join(name for name, found in (("X", x), ("y", y)) if not found)
+    doubled = " and ".join(name for name, found in (("X", x), ("y", y)) if len(found) > 1)
+    wrong = f"it has no {missing}" if missing else f"it has two of {doubled}"
     held = ", ".join(names) if names else "one array without a name"
     wanted = "it must hold the arrays x (or X) and y (or Y), just one of each"
-    raise InputError(f"{label}: it has {wrong}; {wanted}, and holds {held}.")
+    raise InputError(f"{label}: {wrong}; {wanted}, and holds {held}.")
 
 
 def _csv(raw: bytes, label: str) -> Table:

@@ -96,7 +96,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "another alphabet": (lambda f: written(f, b"a,y\n\xff\xfe,1\n"), "not text in UTF-8"),
     "no text": (lambda f: written(f, bytes(range(256))), "not text in UTF-8"),
     "csv by the name of npz": (lambda f: written(f, "a,y\n1,2\n", "a.npz"), "not a readable .npz file"),
-    "a lone array": (lambda f: _saved(f, X), "has no X and no y"),
+    "a lone array": (lambda f: _saved(f, X), "has no X and y"),
     "two of x": (lambda f: _saved(f, x=X, X=X, y=TARGETS), "two of X"),
     "two of y in npz": (lambda f: _saved(f, x=X, Y=TARGETS, y=TARGETS), "two of y"),
     "objects": (lambda f: _saved(f, x=np.array([{}], object), y=TARGETS), "not a readable .npz file"),
