@@ -83,10 +83,12 @@ def of_single_examples(net: Layer, params: Params, x: Any, name: str = "x") -> A
 
 def direction(params: Params, v: Params) -> Params:
     """A direction with the shapes of the parameters, in their dtype; ValueError where it has others."""
-    shapes, wanted = ([getattr(leaf, "shape", None) for leaf in leaves(tree)] for tree in (v, params))
-    if shapes != wanted or outline(v) != outline(params):
+    leaf, moved = leaves(params)[0], leaves(v) if isinstance(v, tuple) else []
+    models = {len(part) for part in moved if getattr(part, "ndim", 0)}
+    if models != {len(leaf)} or outline(v) != outline(params):
         raise ValueError("v must have the shapes of the parameters; make it with unflatten(params, flat).")
-    leaf = leaves(params)[0]
+    if all(part.dtype == leaf.dtype for part in moved):
+        return v
     home = Device.of(leaf)
     return tree_map(lambda part: beside(home, "v: directions", part).astype(leaf.dtype, copy=False), v)
 
@@ -102,8 +104,10 @@ def require_params(net: Any, params: Params) -> None:
 def require_stack(params: Params, name: str = "params") -> None:
     """ValueError unless this is a tree of arrays with the model axis first, all in one floating dtype."""
     require_tree(name, params)
-    found = leaves(params)
-    if len({(len(leaf), leaf.dtype) for leaf in found}) > 1 or found[0].dtype not in (np.float32, np.float64):
+    first, *others = leaves(params)
+    dtype, models = first.dtype, len(first)
+    same = all(leaf.dtype == dtype and len(leaf) == models for leaf in others)
+    if not (same and dtype.char in "fd" and dtype.isnative):
         raise ValueError(f"{name} must hold as many models in every array, all in float32 or all in float64.")
 
 
@@ -111,7 +115,7 @@ def outline(params: Params) -> Any:
     """What two parameters of one net have in common: kinds and shapes, without the models."""
     if isinstance(params, tuple):
         return (type(params), *map(outline, params))
-    return None if params is None else tuple(params.shape[1:])
+    return tuple(getattr(params, "shape", (0, None))[1:])
 
 
 def _outline_of(net: Layer) -> Any:

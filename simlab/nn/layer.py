@@ -167,8 +167,9 @@ def tree_map(function: Callable[..., Array], first: Params, *rest: Params) -> Pa
     if first is None or is_state(first):
         return first
     if isinstance(first, tuple):
-        if not all(isinstance(part, tuple) and len(part) == len(first) for part in rest):
-            raise ValueError(f"rest must be trees like first, a {type(first).__name__} of {len(first)}.")
+        for part in rest:
+            if not isinstance(part, tuple) or len(part) != len(first):
+                raise ValueError(f"rest must be trees like first, a {type(first).__name__} of {len(first)}.")
         return rebuilt(first, [tree_map(function, *parts) for parts in zip(first, *rest, strict=True)])
     return function(first, *rest)
 

@@ -68,7 +68,9 @@ NO_Y: tuple[Any, ...] = (
     Y.astype(str), Y + 0j, None, "y", 1, np.where(Y, np.nan, 0), Tensor(),
 )  # fmt: skip
 NO_LOSS = ("cross_entropy", None, nn.CrossEntropy, nn.logistic, len)
-NO_V: tuple[Any, ...] = (None, nn.flatten(PARAMS), nn.init(NET, models=1), nn.select(PARAMS, [0]), V[0], "v", {})
+NO_V: tuple[Any, ...] = (None, nn.flatten(PARAMS), nn.init(NET, models=1), nn.select(PARAMS, [0]), V[0], "v", {},
+    (V[0], V[1], nn.select(V[2], [0])), nn.tree_map(lambda leaf: leaf.tolist(), V),
+)  # fmt: skip
 NO_SEED = (-1, 0.5, "0", None, True)
 NO_FLAG = ("yes", 1, None, 0.0)
 NO_RATE: tuple[Any, ...] = (-1e-9, np.nan, np.inf, "0.1", None, True, [0.1, -0.1], [], [[0.1]], 0.1j, Tensor())
