@@ -205,7 +205,7 @@ def _places(params: Params, models: Any) -> Any:
         one_each or (found.dtype.kind in "iu" and found.ndim < 2 and bool(((found >= -stack) & (found < stack)).all()))
     ):
         raise ValueError(f"models must be places in a stack of {stack} models, got {shown(models)}.")
-    return found if found.ndim else int(found)
+    return Device.of(arrays[0]).asarray(found) if found.ndim else int(found)
 
 
 def spread(params: Params) -> Params:
@@ -266,8 +266,13 @@ def is_whole(value: Any) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
+def exact(value: Any) -> str:
+    """A value as a message shows it, floats with their point: 3.0 is no 3 to those who count."""
+    return repr(value) if isinstance(value, float) else shown(value)
+
+
 def require_width(width: Any, name: str = "width") -> int:
     """A feature count, or another, as given; ValueError unless it is a positive integer."""
     if not is_whole(width) or int(width) < 1:
-        raise ValueError(f"{name} must be a positive integer, got {shown(width)}.")
+        raise ValueError(f"{name} must be a positive integer, got {exact(width)}.")
     return int(width)

@@ -17,7 +17,7 @@ from simlab.device import Device
 from simlab.nn.derivatives import flatten, unflatten
 from simlab.nn.draws import FLIPS, LABELS, LANGEVIN, Draw
 from simlab.nn.layer import Array, Params, leaves, require_flag, tree_map
-from simlab.nn.schedules import PerModel, per_model
+from simlab.nn.schedules import PerModel, per_model, require_rate
 
 Numbers = Mapping[str, Array]
 """The numbers of an optimiser at a step, each (model,) in float64 beside the parameters."""
@@ -38,8 +38,7 @@ class Optimiser(ABC):
             value = getattr(self, name)
             if value is not None or getattr(type(self), name, 0) is not None:  # None where that is the default
                 per_model(name, value, None, *limits)
-        if not callable(self.lr):
-            per_model("lr", self.lr, None)
+        require_rate("lr", self.lr)
         for name in ("nesterov", "decoupled"):
             require_flag(name, getattr(self, name, False))
 

@@ -222,6 +222,13 @@ class Record:
                 f"quantities: there is no quantity {unknown[0]!r}; record some of {', '.join(QUANTITIES)}."
             )
         found = tuple(QUANTITIES[q] if isinstance(q, str) else q for q in names)
+        names = [q.name for q in found]
+        taken = [name for name in names if name in ("step", "model", "diverged", "stopped")]
+        if taken or len(set(names)) < len(set(found)):
+            twice = taken or [name for name in names if names.count(name) > 1]
+            raise ValueError(
+                f"quantities: the name {twice[0]!r} stands for something else in the record; take another."
+            )
         strange = [q.name for q in found if not callable(q.measure)]
         if strange:
             raise ValueError(f"quantities: measure of {strange[0]!r} must be a function of a frame.")

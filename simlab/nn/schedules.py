@@ -6,12 +6,13 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import numpy as np
 
 from simlab.checks import shown, stored
-from simlab.nn.layer import require_width
+from simlab.nn.layer import exact, require_width
 
 PerModel = Any
 """A number for all models, or an array (model,)."""
@@ -87,8 +88,7 @@ class WarmUp(Schedule):
 
     def __post_init__(self) -> None:
         require_width(self.steps, "steps")
-        if not callable(self.lr):
-            _require_rates(lr=self.lr)
+        require_rate("lr", self.lr)
 
     def __call__(self, step: int) -> Any:
         return np.asarray(rate(self.lr, step)) * min((step + 1) / self.steps, 1)
@@ -122,6 +122,19 @@ def rate(lr: Any, step: int) -> Any:
     return lr(step) if callable(lr) else lr
 
 
+def require_rate(name: str, value: Any) -> None:
+    """ValueError for what is neither a number, nor one for each model, nor a function of the step."""
+    if not callable(value) or isinstance(value, type):
+        per_model(name, value, None)
+        return
+    try:
+        signature(value).bind(0)
+    except TypeError as error:
+        raise ValueError(f"{name}: a function must take the step and nothing else, got {shown(value)}.") from error
+    except ValueError:  # of a function that is not written in Python
+        pass
+
+
 def per_model(
     name: str, value: PerModel, models: int | None, smallest: float = 0.0, below: float = math.inf
 ) -> np.ndarray:
@@ -142,7 +155,7 @@ def per_model(
         raise ValueError(f"{name} must be one number or have shape ({models},), got {numbers.shape}.")
     if not bool(((numbers >= smallest) & (numbers < below)).all()):
         limit = f"in [{smallest:g}, {below:g})" if below < math.inf else f"at least {smallest:g} and finite"
-        raise ValueError(f"{name} must be {limit}, got {shown(value) if np.ndim(value) else repr(value)}.")
+        raise ValueError(f"{name} must be {limit}, got {exact(value)}.")
     return np.broadcast_to(numbers, (models,)).copy()
 
 

@@ -15,12 +15,12 @@ from simlab.nn import archive, checkpoints
 from simlab.nn.arguments import checked, pair, require_params
 from simlab.nn.engine import Arrays, Run, State, with_population
 from simlab.nn.fast import fits
-from simlab.nn.layer import Array, Layer, Params, is_whole, leaves
+from simlab.nn.layer import Array, Layer, Params, exact, is_whole, leaves
 from simlab.nn.log import Log, Until
 from simlab.nn.losses import Loss, at_home, cross_entropy, logistic, mse, require_loss, trusting
 from simlab.nn.optimisers import Optimiser
 from simlab.nn.record import Record
-from simlab.nn.schedules import per_model, rate, table
+from simlab.nn.schedules import per_model, rate, require_rate, table
 from simlab.progress import Progress
 from simlab.random import key
 
@@ -136,6 +136,7 @@ def _run(
         raise ValueError(f"models must name the index of each of the {stack} models of the stack, got {shown(models)}.")
     optimiser.numbers(stack)
     table(getattr(optimiser, "lr", None), 0, 1, stack)
+    require_rate("noise", noise)
     per_model("noise", rate(noise, 0), stack)
     loss = _default(net, y) if loss is None else loss
     require_loss(loss)
@@ -226,7 +227,7 @@ def _engine(run: Run, name: str) -> Any:
 def _count(name: str, value: Any, smallest: int) -> int:
     """A whole number as given; ValueError if it is none or too small."""
     if not (is_whole(value) and value >= smallest):
-        raise ValueError(f"{name} must be a whole number of at least {smallest}, got {shown(value)}.")
+        raise ValueError(f"{name} must be a whole number of at least {smallest}, got {exact(value)}.")
     return int(value)
 
 

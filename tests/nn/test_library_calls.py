@@ -212,6 +212,15 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "an optimiser's class": (lambda: trained((X, Y), nn.Adam), "optimiser must be one such as"),
     "text for a rate": (lambda: nn.SGD("0.1"), "lr must be a number or one number for each model, got '0.1'"),
     "text for a momentum": (lambda: nn.SGD(0.1, momentum="0.9"), "momentum must be a number"),
+    "a schedule's class": (lambda: nn.SGD(nn.Cosine), "lr must be a number or one number for each model"),
+    "a function of nothing": (lambda: nn.SGD(lambda: 0.1), "lr: a function must take the step"),
+    "a function of too much": (lambda: nn.Adam(lambda step, loss: 0.1), "lr: a function must take the step"),
+    "noise of nothing": (lambda: trained((X, Y), noise=lambda: 1.0), "noise: a function must take the step"),
+    "a whole number with a point": (lambda: trained((X, Y), steps=3.0), "steps must be a whole number.*got 3.0"),
+    "a quantity's name": (
+        lambda: nn.Record([nn.Quantity("step", "", "1", lambda frame: frame.size)]), "the name 'step' stands for"),
+    "two quantities of one name": (
+        lambda: nn.Record(["loss", nn.Quantity("loss", "", "1", lambda frame: 0)]), "the name 'loss' stands for"),
     "a schedule of NaN": (lambda: trained((X, Y), nn.SGD(lambda step: np.nan)), "lr must be at least 0 and finite"),
     "a schedule of nothing": (lambda: trained((X, Y), nn.SGD(lambda step: None)), "lr must be a number"),
     "a schedule of three": (lambda: trained((X, Y), nn.SGD(lambda step: [1, 2, 3])), r"have shape \(2,\)"),
