@@ -17,7 +17,7 @@ from typing import Annotated, Any, NoReturn, get_args, get_origin
 
 from simlab.claims import Claim, exit_status
 from simlab.errors import DeviceError, InputError
-from simlab.settings import meant, read_toml, to_toml, validate
+from simlab.settings import check_data, meant, read_toml, to_toml, validate
 from simlab.study import BaseConfig, Study, output_folder, run, write
 
 STATUS = "exit status: 0 every claim holds, 1 one fails or is undecided, 2 bad input, 3 no such device, 130 interrupted"
@@ -58,6 +58,7 @@ def guarded(work: Callable[[], int]) -> int:
 def _main(study: Study, argv: list[str]) -> int:
     options, config = parse(study, argv)
     if options.dry_run:
+        check_data(study, config)
         sys.stdout.write(to_toml(config))
         return 0
     return _execute(study, config)

@@ -1,4 +1,4 @@
-"""Regression data of the user's own: an .npz file with X and y, checked before anything runs."""
+"""Regression data of the user's own: X and y of a file, checked before anything runs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from simlab import tables
 from simlab.errors import InputError
 
 
@@ -23,22 +24,10 @@ def read(path: Path, largest: int) -> Regression:
 
     InputError says what is wrong with the file and what is wanted.
     """
-    try:
-        with path.open("rb") as file:
-            arrays = np.load(file, allow_pickle=False)
-            missing = {"X", "y"} - set(getattr(arrays, "files", ()))
-            if missing:
-                raise InputError(
-                    f"data = {path}: it has no {' and '.join(sorted(missing))}; it must hold X (n, d) and y (n)."
-                )
-            X, y = arrays["X"], arrays["y"]
-    except FileNotFoundError as error:
-        raise InputError(f"data = {path}: there is no such file.") from error
-    except InputError:
-        raise
-    except Exception as error:  # a broken zip, a pickle, a folder: NumPy raises half a dozen types
-        raise InputError(f"data = {path}: it is not a readable .npz file of plain arrays.") from error
-    return Regression(*_check(path, X, y, largest), tuple(f"x{i}" for i in range(X.shape[1])))
+    X, y, names = tables.read(path, f"data = {path}")
+    X, y = _check(path, X, y, largest)
+    # A dollar sign would begin mathematics in a figure.
+    return Regression(X, y, tuple(n.replace("$", "") for n in names or [f"x{i}" for i in range(X.shape[1])]))
 
 
 def _check(path: Path, X: Any, y: Any, largest: int) -> tuple[np.ndarray, np.ndarray]:

@@ -45,6 +45,13 @@ def validate(study: Study, values: Mapping[str, Any]) -> BaseConfig:
     return config
 
 
+def check_data(study: Study, config: BaseConfig) -> None:
+    """Open the user's own file, where one is given, as the scenes of a run would; InputError where they could not."""
+    if getattr(config, "data", None) is not None:  # the scenes bring NumPy, for which a plain dry run does not wait
+        for name in study.chosen(config):
+            study.scene(name).check(config)
+
+
 def read_toml(path: Path) -> dict[str, Any]:
     """The fields of a TOML file."""
     try:

@@ -197,6 +197,9 @@ def test_a_flag_wins_over_the_file_and_the_file_over_the_preset(terminal: Termin
     ],
 )  # fmt: skip
 def test_a_flag_is_taken_at_its_word(terminal: Terminal, words: str, field: str, value: Any) -> None:
+    if field == "data":  # which is opened
+        x = np.random.default_rng(0).standard_normal((20, 2))
+        np.savez(terminal.folder / value, X=x, y=x[:, 0] + x[:, 1] ** 2)
     answer = terminal.study(*words.split(), "--dry-run")
     assert (answer.status, answer.err) == (0, "")
     told = tomllib.loads(answer.out)[field]

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
+from simlab.checks import number, shown
 from simlab.device import Device
 from simlab.nn.kernels import Expectations, Kernel, activated, arc_cosine, arc_sine, by_quadrature
-from simlab.nn.layer import Array, Layer, NoParams, moving
+from simlab.nn.layer import Array, Layer, NoParams, moving, require_number
 
 ROOT_PI = math.sqrt(math.pi)
 ROOT_2 = math.sqrt(2)
@@ -34,6 +35,13 @@ class Activation(Layer):
     leak: float = 0.0
     n_in: None = None
     n_out: None = None
+
+    def __post_init__(self) -> None:
+        for name in ("value", "slope", *(["bend"] if self.bend is not None else [])):
+            if not callable(getattr(self, name)):
+                raise ValueError(f"{name} must be a function of arrays, got {shown(getattr(self, name))}.")
+        number("gain", self.gain, above=0)
+        number("leak", self.leak, at_least=0, below=1)
 
     def forward(self, params: NoParams, x: Array) -> tuple[Array, tuple[Array, Array]]:
         y = self.value(x)
@@ -80,9 +88,7 @@ class Activation(Layer):
 
 def leaky_relu(leak: float = 0.01) -> Activation:
     """max(x, 0) + leak min(x, 0); the slope at 0 is `leak`. ValueError unless 0 <= leak < 1."""
-    if not 0 <= leak < 1:
-        raise ValueError(f"leak must be in [0, 1), got {leak}.")
-    return _leaky_relu(leak)
+    return _leaky_relu(require_number("leak", leak, "in [0, 1)", at_least=0, below=1))
 
 
 @cache  # so that two of one leak are equal

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
+from itertools import count
 from pathlib import Path
+from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
 
 from simlab.device import Device
-from simlab.files import write_atomically
+from simlab.nn import archive
 from simlab.nn.engine import State
-from simlab.nn.layer import every_array, rebuilt
+from simlab.nn.layer import every_array
 from simlab.nn.log import Log, Until
 
-FORMAT = 1
+FORMAT = 2
 
 
 def mark(log: Log, stop: Until | None, engine: str, params: Any) -> str:
@@ -36,28 +38,18 @@ def save(path: Path, mark: str, state: State, log: Log) -> None:
     arrays |= {f"before/{i}": a for i, a in enumerate(every_array(log.before))}
     arrays |= {f"row/{step}/{name}": v for step, row in log.rows.items() for name, v in row.items()}
     arrays |= {"diverged": state.diverged, "stopped": state.stopped, "step": np.array(state.step)}
-
-    def write(name: str) -> None:
-        with Path(name).open("wb") as file:
-            np.savez(file, mark=np.array(mark), **{k: Device.of(a).to_host(a) for k, a in arrays.items()})
-
-    write_atomically(path, write)
-
-
-def require_folder(path: Path) -> None:
-    """ValueError where a file could not be written, before hours of training end there."""
-    if not path.parent.is_dir():
-        raise ValueError(f"{path.parent} is no folder; make it, or name another file for the checkpoint.")
+    archive.write(path, arrays | {"mark": np.array(mark)})
 
 
 def load(path: Path, mark: str, start: State, log: Log, wanted: list[int], last: int) -> State:
-    """The state on disk, its rows put into the log; ValueError where it is of another run or beyond step `last`."""
-    try:
-        with path.open("rb") as file:
-            found = dict(np.load(file, allow_pickle=False))
-        step, marked = int(found["step"]), str(found["mark"])
-    except Exception as error:  # a broken zip, a pickle, a folder: NumPy raises half a dozen types
-        raise ValueError(f"{path} is not a checkpoint of simlab; name another file or delete it.") from error
+    """The state on disk, its rows put into the log; ValueError where it is of another run or beyond step `last`.
+
+    The hash of the file says that it is as `save` wrote it, and the mark that `save` wrote the state of this run.
+    """
+    found = archive.read(path, "a checkpoint")
+    if not {"mark", "step"} <= set(found):
+        raise ValueError(f"{path} is not a checkpoint of simlab; name another file or delete it.")
+    step, marked = int(found["step"]), str(found["mark"])
     if marked != mark:
         raise ValueError(
             f"{path} is the checkpoint of another run (net, data, optimiser, record, seed, engine or device differ); "
@@ -76,26 +68,20 @@ def load(path: Path, mark: str, start: State, log: Log, wanted: list[int], last:
     if extra and (log.stop is not None or any(q.needs_before for q in log.record.found)):
         # What comes then depends on that record: a model stopped at it, an angle counts from it.
         raise ValueError(f"{path} has a record of step {extra[0]} and this run would not; record that step as well.")
-    params, memory = _filled((start.params, start.memory), found, "state")
+    device = Device.of(log.run.x)
+    params, memory = archive.filled((start.params, start.memory), _group(found, "state", device))
     if "before/0" in found:
-        log.before = _filled(start.params, found, "before")
+        log.before = archive.filled(start.params, _group(found, "before", device))
     return State(step, params, memory, found["diverged"], found["stopped"])
 
 
-def _filled(like: Any, found: dict[str, np.ndarray], group: str) -> Any:
-    """The arrays of a group in the shape of a tree."""
-    numbers = iter(range(len(found)))
-
-    def fill(part: Any) -> Any:
-        if isinstance(part, tuple):
-            return rebuilt(part, [fill(p) for p in part])
-        return None if part is None else Device.of(part).asarray(found[f"{group}/{next(numbers)}"])
-
-    return fill(like)
+def _group(found: dict[str, np.ndarray], group: str, device: Device) -> Iterator[Any]:
+    """The arrays of a group in their order, on the device."""
+    return (device.asarray(found[f"{group}/{i}"]) for i in count())
 
 
 def _feed(digest: Any, value: Any) -> None:
-    """Hash a value by its parts; functions count by their name."""
+    """Hash a value by its parts; functions count by their name, their code and the numbers that they hold."""
     if is_dataclass(value):
         digest.update(type(value).__name__.encode())
         for field in fields(value):
@@ -109,6 +95,14 @@ def _feed(digest: Any, value: Any) -> None:
         digest.update(f"{host.dtype.str}{host.shape}".encode() + host.tobytes())
     elif hasattr(value, "__dict__") and not hasattr(value, "__qualname__"):  # such as a schedule of the user's own
         _feed(digest, (type(value).__qualname__, *sorted(vars(value).items())))
+    elif isinstance(value, FunctionType):
+        cells = [cell.cell_contents for cell in value.__closure__ or ()]
+        held = [held for held in (*cells, *(value.__defaults__ or ())) if not isinstance(held, FunctionType)]
+        _feed(digest, (value.__qualname__, value.__code__, held))
+    elif isinstance(value, CodeType):
+        _feed(digest, (value.co_code, value.co_names, value.co_consts))
+    elif isinstance(value, (set, frozenset)):  # whose order is another one in every process
+        _feed(digest, sorted(map(repr, value)))
     elif isinstance(value, Callable):  # type: ignore[arg-type]
         digest.update(getattr(value, "__qualname__", type(value).__name__).encode())
     else:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from simlab.checks import shown
 from simlab.nn.activations import ACTIVATIONS, Activation
-from simlab.nn.dense import Role, Scaling, dense, weight_norm
+from simlab.nn.dense import Role, dense, weight_norm
 from simlab.nn.kernels import Kernel
-from simlab.nn.layer import Array, Cache, Layer, Params, Trace, require_width
+from simlab.nn.layer import Array, Cache, Layer, Params, Trace, is_whole, require_layer, require_width
 from simlab.nn.norms import batch_norm, layer_norm
 from simlab.random import Key, key
 
@@ -161,13 +162,19 @@ class ResidualLayer(Layer):
 
 
 def serial(*layers: Layer) -> Serial:
-    """The layers one after the other. ValueError where there is none or the feature counts of two do not meet."""
+    """The layers one after the other.
+
+    ValueError where there is none, one is no layer, or the feature counts of two do not meet.
+    """
+    if len(layers) == 1 and isinstance(layers[0], (list, tuple)):
+        raise ValueError("layers must be given one by one, serial(*layers), got all of them in one list.")
     if not layers:
-        raise ValueError("serial needs at least one layer.")
+        raise ValueError("layers must be given: serial needs at least one layer.")
     first = width = None
     for i, layer in enumerate(layers):
+        require_layer(f"layers[{i}]", layer)
         if width is not None and layer.n_in not in (None, width):
-            raise ValueError(f"layer {i} takes {layer.n_in} features and gets {width}; make the widths meet.")
+            raise ValueError(f"layers: layer {i} takes {layer.n_in} features and gets {width}; make the widths meet.")
         # Element-wise layers pass the width on, so the first that asks for one speaks for the net.
         first = layer.n_in if first is None else first
         width = width if layer.n_out is None else layer.n_out
@@ -178,34 +185,39 @@ def residual(*layers: Layer) -> ResidualLayer:
     """The sum x + serial(*layers)(x) (He et al. 2016). ValueError where the branch changes the number of features."""
     branch = serial(*layers)
     if branch.n_in != branch.n_out:
-        raise ValueError(f"a residual branch must keep its {branch.n_in} features, it makes {branch.n_out}.")
+        raise ValueError(f"layers: a residual branch must keep its {branch.n_in} features, it makes {branch.n_out}.")
     return ResidualLayer(branch, branch.n_in, branch.n_out, branch.couples_examples)
 
 
 def mlp(
-    widths: Sequence[int],
-    activation: str | Activation = "relu",
-    norm: str | Callable[[int], Layer] | None = None,
-    scaling: Scaling = "standard",
+    widths: int | Sequence[int],
+    *more: Any,
+    activation: Any = "relu",
+    norm: Any = None,
+    scaling: Any = "standard",
 ) -> Serial:
     """Dense layers of widths (in, hidden, ..., out), with a normalisation and an activation after all but the last.
 
-    activation: "relu", "leaky_relu", "tanh", "erf", "gelu", "softplus" or a layer of `activations`; it also sets the
-    gain of the weights before it (He et al. 2015). norm: None, "batch", "layer", "weight", or a function of the width
-    that makes the layer, such as partial(batch_norm, affine=False, eps=0.0). A dense layer before "batch" or such a
-    function has no bias, which the mean of the normalisation would take away or its shift replace. scaling as in
-    `dense`.
+    widths: one list, or one by one, mlp([64, 16, 10]) or mlp(64, 16, 10). After a list, `more` may hold activation,
+    norm and scaling in this order. activation: "relu", "leaky_relu", "tanh", "erf", "gelu", "softplus" or a layer of
+    `activations`; it also sets the gain of the weights before it (He et al. 2015). norm: None, "batch", "layer",
+    "weight", or a function of the width that makes the layer, such as partial(batch_norm, affine=False, eps=0.0). A
+    dense layer before "batch" or such a function has no bias, which the mean of the normalisation would take away or
+    its shift replace. scaling as in `dense`.
     ValueError on an unknown name, fewer than two widths, a width below 1, or a scaled net with "weight", which sets the
     size of its weights by itself.
     """
-    sizes = [require_width(width, f"widths[{i}]") for i, width in enumerate(widths)]
-    if len(sizes) < 2:
-        raise ValueError(f"widths must name at least the inputs and the outputs, got {list(widths)}.")
-    if isinstance(activation, str) and activation not in ACTIVATIONS:
-        raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}.")
-    act = ACTIVATIONS[activation] if isinstance(activation, str) else activation
-    if isinstance(norm, str) and norm not in ("batch", "layer", "weight"):
-        raise ValueError(f'norm must be None, "batch", "layer", "weight" or a function of the width, got {norm!r}.')
+    named = (activation, norm, scaling)
+    if is_whole(widths):
+        sizes = _sizes((widths, *more))
+    elif len(more) <= len(named):
+        sizes, (activation, norm, scaling) = _sizes(widths), (*more, *named[len(more) :])
+    else:
+        raise ValueError(f"widths must be one list, mlp([64, 16, 10]), or numbers alone, got {shown(widths)} and more.")
+    act = _activation(activation)
+    if not (norm is None or callable(norm) or (isinstance(norm, str) and norm in ("batch", "layer", "weight"))):
+        known = 'None, "batch", "layer", "weight" or a function of the width'
+        raise ValueError(f"norm must be {known}, got {shown(norm)}.")
     if norm == "weight" and scaling != "standard":
         raise ValueError(f'norm="weight" fixes the size of the weights; use scaling="standard", not {scaling!r}.')
     layers: list[Layer] = []
@@ -223,6 +235,27 @@ def mlp(
         layers.append(act)
     last = weight_norm(*sizes[-2:]) if norm == "weight" else dense(*sizes[-2:], scaling=scaling, role="output")
     return serial(*layers, last)
+
+
+def _sizes(widths: Any) -> list[int]:
+    """The widths of a net, from the inputs to the outputs."""
+    if isinstance(widths, str) or not isinstance(widths, Iterable):
+        raise ValueError(f"widths must be whole numbers such as [64, 16, 10], got {shown(widths)}.")
+    sizes = [require_width(width, f"widths[{i}]") for i, width in enumerate(widths)]
+    if len(sizes) < 2:
+        raise ValueError(f"widths must name at least the inputs and the outputs, got {sizes}.")
+    return sizes
+
+
+def _activation(given: Any) -> Activation:
+    """An activation by its name, or as it is."""
+    if isinstance(given, str) and given in ACTIVATIONS:
+        return ACTIVATIONS[given]
+    if isinstance(given, Activation):
+        return given
+    name = getattr(given, "__name__", None)  # of np.tanh, say, whose slope we would not know
+    mend = f'; give its name, "{name}"' if name in ACTIVATIONS else ", or an Activation with its slope and bend"
+    raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {shown(given)}{mend}.")
 
 
 def _subkey(parent: Key, index: int) -> Key:

@@ -20,10 +20,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from simlab.checks import one_of, shown, stored
 from simlab.device import Device
-from simlab.nn.derivatives import checked, flatten, of_single_examples, unflatten, wide_forward
-from simlab.nn.layer import Array, Layer, Params, leaves, select
-from simlab.nn.losses import Loss, at_home
+from simlab.nn.arguments import checked, of_single_examples
+from simlab.nn.derivatives import flatten, unflatten, wide_forward
+from simlab.nn.layer import Array, Layer, Params, is_whole, leaves, select
+from simlab.nn.losses import Loss, at_home, require_loss
 from simlab.nn.views import columns
 from simlab.random import key, normals, uniforms
 
@@ -53,11 +55,12 @@ class Matrix:
         return 2 * (self._drawn(uniforms, probe, seed, index) > 0.5).astype(self.like.dtype) - 1
 
     def _drawn(self, draw: Callable[..., Array], vector: int, seed: int, index: Sequence[int] | None) -> Array:
-        numbers = list(range(self.models) if index is None else index)
-        if len(numbers) != self.models or min(numbers) < 0:
+        given: Any = range(self.models) if index is None else index
+        numbers = stored("index", given)
+        if numbers.shape != (self.models,) or numbers.dtype.kind not in "iu" or numbers.min() < 0:
             raise ValueError(f"index must hold a number from 0 for each of the {self.models} models, got {index!r}.")
         xp = Device.of(self.like).xp
-        walker, place = xp.asarray(numbers)[:, None, None], xp.arange(self.size)[None, None, :]
+        walker, place = xp.asarray(numbers.astype("int64"))[:, None, None], xp.arange(self.size)[None, None, :]
         return draw(key(seed), walker, place, vector, STREAM).astype(self.like.dtype)
 
 
@@ -65,9 +68,9 @@ def matrix(
     net: Layer, loss: Loss, params: Params, x: Array, y: Array, which: Which = "hessian", layer: str | None = None
 ) -> Matrix:
     """The matrix `which` of every model, ready for products; ValueError on an unknown name or layer."""
-    if which not in ("hessian", "gauss_newton", "gradient_noise"):
-        raise ValueError(f'which must be "hessian", "gauss_newton" or "gradient_noise", got {which!r}.')
+    one_of("which", which, ("hessian", "gauss_newton", "gradient_noise"))
     x = (of_single_examples if which == "gradient_noise" else checked)(net, params, x)
+    require_loss(loss, curved=which != "gradient_noise")
     y = at_home(x, y)
     leaf = leaves(params)[0]
     part = columns(params, layer)
@@ -131,11 +134,14 @@ def hessian_operator(
 
     ValueError where the stack has no such model.
     """
-    models = len(leaves(params)[0])
-    if not 0 <= model < models:
-        raise ValueError(f"model must be in 0 ... {models - 1}, got {model}.")
     x = checked(net, params, x)
+    require_loss(loss)
+    models = len(leaves(params)[0])
+    if not (is_whole(model) and 0 <= model < models):
+        raise ValueError(f"model must be in 0 ... {models - 1}, got {shown(model)}.")
     y = at_home(x, y)
+    if y.ndim == 2 + loss.target_axes(y) and len(y) != models:
+        raise ValueError(f"y: targets of {len(y)} models are given and there are {models}; give one for all, or each.")
     one = slice(model, model + 1)
     x, y = x[one] if x.ndim == 3 else x, y[one] if y.ndim == 2 + loss.target_axes(y) else y
     m = matrix(net, loss, select(params, one), x, y, which, layer)
@@ -162,13 +168,19 @@ def trace(
     Hutchinson 1990. Its variance is 2 sum_(i != j) M_ij^2 / probes: none for a diagonal matrix. The error is taken
     from the spread over the probes. ValueError for fewer than 2.
     """
-    if probes < 2:
-        raise ValueError(f"probes must be at least 2, or there is no standard error; got {probes}.")
+    require_probes(probes)
     m = matrix(net, loss, params, x, y, which, layer)
     # One vector at a time, so that the memory does not grow with the probes.
     signs = (m.signs(i, seed, index) for i in range(probes))
     found = Device.of(m.like).xp.concatenate([(v * m.product(v)).sum(axis=-1) for v in signs], axis=1)
     return found.mean(axis=1), found.std(axis=1, ddof=1) / probes**0.5
+
+
+def require_probes(probes: Any) -> int:
+    """A number of random vectors; ValueError below 2."""
+    if not (is_whole(probes) and probes >= 2):
+        raise ValueError(f"probes must be at least 2, or there is no standard error; got {shown(probes)}.")
+    return int(probes)
 
 
 def _wide(params: Params, v: Array, part: slice) -> Params:

@@ -6,9 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from simlab.checks import one_of
 from simlab.device import Device
 from simlab.nn.kernels import Kernel
-from simlab.nn.layer import Array, Layer, added, moving, require_width
+from simlab.nn.layer import Array, Layer, added, moving, require_flag, require_number, require_width
 from simlab.random import Key, normals
 
 Scaling = Literal["standard", "ntk", "mup"]
@@ -146,12 +147,11 @@ def dense(
     the rule above by a factor sqrt(width), which is the point of it.
     ValueError on an unknown scaling or role, a width below 1, or a gain that is not positive.
     """
-    require_width(n_in, "n_in")
-    require_width(n_out, "n_out")
-    if not (gain > 0 and math.isfinite(gain)):
-        raise ValueError(f"gain must be positive and finite, got {gain}.")
-    if role not in ("input", "hidden", "output"):
-        raise ValueError(f'role must be "input", "hidden" or "output", got {role!r}.')
+    n_in, n_out = require_width(n_in, "n_in"), require_width(n_out, "n_out")
+    gain = require_number("gain", gain, "positive and finite", above=0)
+    require_flag("bias", bias)
+    one_of("role", role, ("input", "hidden", "output"))
+    one_of("scaling", scaling, ("standard", "ntk", "mup"))
     std, scale, bias_scale = math.sqrt(gain / n_in), 1.0, 1.0
     if scaling == "ntk":
         std, scale = 1.0, std
@@ -161,8 +161,6 @@ def dense(
             std, scale = std / math.sqrt(n_out), math.sqrt(n_out)
         elif role == "output":
             scale = 1 / math.sqrt(n_in)
-    elif scaling != "standard":
-        raise ValueError(f'scaling must be "standard", "ntk" or "mup", got {scaling!r}.')
     return DenseLayer(n_in, n_out, std, scale, bias_scale, bias, scaling)
 
 
@@ -240,7 +238,7 @@ def weight_norm(n_in: int, n_out: int, *, gain: float = 1.0, bias: bool = True) 
     Salimans & Kingma 2016, equation 2. It starts as the standard dense layer. ValueError as in `dense`.
     """
     plain = dense(n_in, n_out, gain=gain, bias=bias)
-    return WeightNormLayer(plain.n_in, plain.n_out, gain, bias)
+    return WeightNormLayer(plain.n_in, plain.n_out, float(gain), bias)
 
 
 def _across(u: Array, d: Array) -> Array:

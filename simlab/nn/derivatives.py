@@ -12,15 +12,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from numbers import Integral
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from simlab.checks import one_of, shown, stored, whole
 from simlab.device import Device
+from simlab.nn.arguments import beside, checked, direction, of_single_examples
 from simlab.nn.kernels import Kernel
-from simlab.nn.layer import COUPLED, Array, Cache, Layer, Params, leaves, spread, tree_map
-from simlab.nn.losses import Loss
+from simlab.nn.layer import (
+    Array,
+    Cache,
+    Layer,
+    Params,
+    is_whole,
+    leaves,
+    require_flag,
+    require_layer,
+    require_tree,
+    spread,
+    tree_map,
+)
+from simlab.nn.losses import Loss, require_loss
 from simlab.random import key
 
 
@@ -33,22 +47,32 @@ def init(
     eighteenth of init(net, models=1000). ValueError unless there is a model, dtype is "float32" or "float64", and the
     net has parameters.
     """
-    given: Any = models
-    count = isinstance(given, Integral) and not isinstance(given, bool)
-    index = np.arange(given) if count else np.asarray(given)
-    if index.ndim != 1 or not index.size or index.dtype.kind not in "iu" or index.min() < 0 or index.max() >= 2**32:
-        raise ValueError(f"models must be a positive number or a list of indices from 0, got {models!r}.")
-    if dtype not in ("float32", "float64"):
-        raise ValueError(f'dtype must be "float32" or "float64", got {dtype!r}.')
-    params = net.init(key(seed), Device.open(device).asarray(index, np.int64), dtype)
+    require_layer("net", net)
+    index = _models(models)
+    one_of("dtype", dtype, ("float32", "float64"))
+    one_of("device", device, ("cpu", "gpu"))
+    params = net.init(key(seed), Device.open(device).asarray(index), dtype)
     if not leaves(params):
         raise ValueError("the net has no parameters; give it a dense layer.")
     return params
 
 
+def _models(models: Any) -> NDArray[np.int64]:
+    """Their indices."""
+    refusal = f"models must be a positive number or a list of indices from 0, got {shown(models)}."
+    try:
+        index = np.arange(whole("models", models, 1)) if np.ndim(models) == 0 else stored("models", models)
+    except ValueError as error:
+        raise ValueError(refusal) from error
+    if index.ndim != 1 or not index.size or index.dtype.kind not in "iu" or index.min() < 0 or index.max() >= 2**32:
+        raise ValueError(refusal)
+    return index.astype(np.int64)
+
+
 def predict(net: Layer, params: Params, x: Array) -> Array:
     """The outputs (model, n, out), with population statistics in batch normalisation."""
-    return net.predict(params, checked(net, params, x))
+    x = checked(net, params, x)
+    return net.predict(params, x)
 
 
 def population(net: Layer, params: Params, x: Array) -> Params:
@@ -56,12 +80,15 @@ def population(net: Layer, params: Params, x: Array) -> Params:
 
     On the batch x itself, `predict` then gives what training on it sees.
     """
-    return net.with_statistics(params, checked(net, params, x))
+    x = checked(net, params, x)
+    return net.with_statistics(params, x)
 
 
 def value_and_grad(net: Layer, loss: Loss, params: Params, x: Array, y: Array) -> tuple[Array, Params]:
     """The losses (model,) and their gradients, like params."""
-    outputs, cache = net.forward(params, checked(net, params, x))
+    x = checked(net, params, x)
+    require_loss(loss)
+    outputs, cache = net.forward(params, x)
     return loss.value(outputs, y), net.gradient(params, cache, loss.grad(outputs, y))
 
 
@@ -70,7 +97,8 @@ def hvp(net: Layer, loss: Loss, params: Params, x: Array, y: Array, v: Params) -
 
     Second derivatives of piecewise linear functions count as 0, their value almost everywhere.
     """
-    x = _with_direction(net, params, x, v)
+    x, v = checked(net, params, x), direction(params, v)
+    require_loss(loss, curved=True)
     outputs, cache = net.forward(params, x)
     rate, trace = net.push(params, cache, v, None)
     grad, grad_rate = loss.grad(outputs, y), loss.hvp(outputs, y, rate)
@@ -83,7 +111,8 @@ def gauss_newton_product(net: Layer, loss: Loss, params: Params, x: Array, y: Ar
     Schraudolph 2002, section 3. It is positive semi-definite, and the Hessian itself where the net is linear in the
     parameters.
     """
-    x = _with_direction(net, params, x, v)
+    x, v = checked(net, params, x), direction(params, v)
+    require_loss(loss, curved=True)
     outputs, cache = net.forward(params, x)
     rate = net.jvp(params, cache, v, None)
     return net.gradient(params, cache, loss.hvp(outputs, y, rate))
@@ -97,6 +126,7 @@ def per_example_grads(net: Layer, loss: Loss, params: Params, x: Array, y: Array
     loss of one example depends on all others.
     """
     x = of_single_examples(net, params, x)
+    require_loss(loss)
     outputs, cache = net.forward(params, x)
     return net.per_example(params, cache, loss.grad(outputs, y))[0]
 
@@ -108,7 +138,7 @@ def tangent_kernel(net: Layer, params: Params, x: Array, other: Array | None = N
     Holds the Jacobians, model * (n + n') * out * parameters entries: call it block by block on large data.
     """
     left = leaves(_jacobian(net, params, x))
-    right = left if other is None else leaves(_jacobian(net, params, other))
+    right = left if other is None else leaves(_jacobian(net, params, other, "other"))
     total = 0
     for a, b in zip(left, right, strict=True):
         (model, out, n), m = a.shape[:3], b.shape[2]
@@ -126,14 +156,13 @@ def infinite_width(net: Layer, x: Array, other: Array | None = None, *, ntk: boo
     layers of another scaling than "ntk".
     Lee et al. 2018; Jacot, Gabriel & Hongler 2018.
     """
+    require_layer("net", net)
+    require_flag("ntk", ntk)
     home = Device.of(x)
-    x = home.asarray(x, "float64")
-    right = x if other is None else home.asarray(other, "float64")
-    for rows in (x, right):
-        if rows.ndim != 2 or net.n_in not in (None, rows.shape[-1]) or 0 in rows.shape or rows.shape[1] != x.shape[1]:
-            raise ValueError(f"features must have shape (n, {net.n_in or x.shape[-1]}), got {rows.shape}.")
-        if not bool(home.xp.isfinite(rows).all()):
-            raise ValueError("features hold NaN or infinite values; remove or fill them first.")
+    x = _inputs(net, home, "x", x)
+    right = x if other is None else _inputs(net, home, "other", other)
+    if right.shape[1] != x.shape[1]:
+        raise ValueError(f"other: features must have shape (n, {x.shape[1]}), got {right.shape}.")
     width = x.shape[1]
     nngp = x @ right.T / width
     # The diagonal itself where there is one, so that an input and itself are at the angle 0 exactly.
@@ -143,13 +172,29 @@ def infinite_width(net: Layer, x: Array, other: Array | None = None, *, ntk: boo
     return net.kernel(Kernel(nngp, home.xp.zeros_like(nngp) if ntk else None, left, across, False))
 
 
+def _inputs(net: Layer, home: Device, name: str, rows: Any) -> Array:
+    """The features (n, in) of a net of any width, in float64."""
+    rows = beside(home, f"{name}: features", rows).astype("float64")
+    if rows.ndim != 2 or net.n_in not in (None, rows.shape[-1]) or 0 in rows.shape:
+        raise ValueError(f"{name}: features must have shape (n, {net.n_in or 'in'}), got {rows.shape}.")
+    if not bool(home.xp.isfinite(rows).all()):
+        raise ValueError(f"{name}: features hold NaN or infinite values; remove or fill them first.")
+    return rows
+
+
 def flatten(params: Params, axes: int = 1) -> Array:
     """All trained numbers of each model in a row: (model, parameter). Population statistics are not among them.
 
     axes: how many axes stand before those of the parameters; the gradients of examples have 2, and become
-    (model, n, parameter).
+    (model, n, parameter). ValueError for what is no tree of arrays with so many axes.
     """
+    require_tree("params", params)
     parts = leaves(params)
+    if (
+        not (is_whole(axes) and 1 <= axes <= min(part.ndim for part in parts))
+        or len({part.shape[:axes] for part in parts}) > 1
+    ):
+        raise ValueError(f"axes must count the axes that all arrays of params share, got {shown(axes)}.")
     rows = [part.reshape(*part.shape[:axes], prod(part.shape[axes:])) for part in parts]
     return Device.of(parts[0]).xp.concatenate(rows, axis=-1)
 
@@ -158,9 +203,14 @@ def unflatten(params_like: Params, flat: Array) -> Params:
     """The inverse of `flatten`, in the shapes of params_like; population statistics are those of params_like.
 
     flat: (model, parameter), with more axes between the two where `flatten` was told of them; any number of models
-    where there are no such statistics. ValueError on another number of parameters.
+    where there are no such statistics. The numbers are in the dtype of params_like. ValueError on another number of
+    parameters.
     """
-    expected = sum(prod(leaf.shape[1:]) for leaf in leaves(params_like))
+    require_tree("params_like", params_like)
+    like = leaves(params_like)
+    flat = flat if Device.of(flat).name == "gpu" else stored("flat", flat)
+    flat = flat.astype(like[0].dtype, copy=False)
+    expected = sum(prod(leaf.shape[1:]) for leaf in like)
     if flat.ndim < 2 or flat.shape[-1] != expected:
         raise ValueError(f"flat must have shape (model, {expected}), got {flat.shape}.")
     start = 0
@@ -175,45 +225,9 @@ def unflatten(params_like: Params, flat: Array) -> Params:
     return tree_map(cut, params_like)
 
 
-def checked(net: Layer, params: Params, x: Array) -> Array:
-    """The features x as an array beside the parameters and in their dtype; ValueError where it does not fit the net."""
-    leaf = leaves(params)[0]
-    home = Device.of(leaf)
-    if hasattr(x, "dtype") and Device.of(x).name != home.name:
-        raise ValueError(f"features are on {Device.of(x).name} and the net on {home.name}; move one of them.")
-    try:
-        x = home.asarray(x, leaf.dtype)
-    except (TypeError, ValueError) as error:  # text, gaps that are None, rows of different lengths
-        raise ValueError("features must be an array of real numbers; turn what is none into numbers first.") from error
-    if x.ndim not in (2, 3) or (x.ndim == 3 and len(x) != len(leaf)):
-        raise ValueError(f"features must have shape (n, in) or ({len(leaf)}, n, in), got {x.shape}.")
-    if net.n_in not in (None, x.shape[-1]):
-        raise ValueError(f"the net takes {net.n_in} features, got {x.shape[-1]}; give it columns for all its inputs.")
-    if x.shape[-2] == 0:
-        raise ValueError("features hold no examples; give at least one.")
-    if not bool(home.xp.isfinite(x).all()):
-        raise ValueError("features hold NaN or infinite values; remove or fill them first.")
-    return x
-
-
-def _with_direction(net: Layer, params: Params, x: Array, v: Params) -> Array:
-    """`checked` x, for a direction v that has the shapes of the parameters."""
-    shapes, wanted = ([leaf.shape for leaf in leaves(tree)] for tree in (v, params))
-    if shapes != wanted:
-        raise ValueError("v must have the shapes of the parameters; make it with unflatten(params, flat).")
-    return checked(net, params, x)
-
-
-def of_single_examples(net: Layer, params: Params, x: Array) -> Array:
-    """`checked` x, for a net whose examples do not see each other."""
-    if net.couples_examples:
-        raise ValueError(COUPLED)
-    return checked(net, params, x)
-
-
-def _jacobian(net: Layer, params: Params, x: Array) -> Params:
+def _jacobian(net: Layer, params: Params, x: Array, name: str = "x") -> Params:
     """The derivative of every output of every example, like params with two more axes: (model, out, n, ...)."""
-    x = of_single_examples(net, params, x)
+    x = of_single_examples(net, params, x, name)
     xp = Device.of(x).xp
     wide, outputs, cache = wide_forward(net, params, x)
     model, _, n, out = outputs.shape

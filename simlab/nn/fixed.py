@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from simlab.device import Device
-from simlab.nn.layer import Array, Cache, Fixed, Layer, Trace, rebuilt
+from simlab.nn.layer import Array, Cache, Fixed, Layer, Trace, rebuilt, require_layer
 from simlab.random import Key
 
 
@@ -52,6 +52,7 @@ class FixedLayer(Layer):
 
 def fixed(layer: Layer) -> FixedLayer:
     """The layer with parameters that no gradient, norm or optimiser sees; they are drawn by `init` as ever."""
+    require_layer("layer", layer)
     return FixedLayer(layer, layer.n_in, layer.n_out, layer.couples_examples)
 
 

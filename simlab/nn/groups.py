@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from simlab.checks import shown
+from simlab.nn.archive import path_of
 from simlab.nn.derivatives import init
 from simlab.nn.layer import Layer, Params
 from simlab.nn.optimisers import Optimiser
@@ -14,10 +16,12 @@ from simlab.nn.train import train
 if TYPE_CHECKING:
     import xarray as xr
 
+    from simlab.nn.data import Data
+
 
 def train_each(
     nets: Mapping[Any, Layer],
-    data: tuple[Any, Any],
+    data: Data | tuple[Any, Any],
     optimiser: Optimiser | Mapping[Any, Optimiser],
     *,
     models: int,
@@ -38,18 +42,25 @@ def train_each(
     """
     import xarray as xr
 
-    if not nets:
-        raise ValueError("nets must hold at least one net.")
+    _require_names(nets, dim)
     if isinstance(optimiser, Mapping) and set(optimiser) != set(nets):
         raise ValueError(f"optimiser must name the same values as nets, {list(nets)}, got {list(optimiser)}.")
     ends, records = {}, []
     for value, net in nets.items():
         own = optimiser[value] if isinstance(optimiser, Mapping) else optimiser
         params = init(net, models=models, seed=seed, dtype=dtype, device=device)
-        path = None if checkpoint is None else Path(checkpoint)
+        path = None if checkpoint is None else path_of("checkpoint", checkpoint)
         file = path and path.with_name(f"{path.stem}-{dim}-{value}{path.suffix}")
         ends[value], record = train(net, params, data, own, seed=seed, checkpoint=file, **options)
         count = record.attrs.pop("parameters")
         attributes = {"long_name": "trained numbers of a model", "units": "1"}
         records.append(record.expand_dims({dim: [value]}).assign_coords(parameters=(dim, [count], attributes)))
     return ends, xr.concat(records, dim=dim, combine_attrs="drop_conflicts")
+
+
+def _require_names(nets: Any, dim: Any) -> None:
+    """ValueError unless nets have values along a dimension that a record does not have yet."""
+    if not isinstance(nets, Mapping) or not nets:
+        raise ValueError(f"nets must hold at least one net by its value along dim, {{8: net}}, got {shown(nets)}.")
+    if not isinstance(dim, str) or dim in ("", "step", "model"):
+        raise ValueError(f"dim must be a name, other than step and model, got {shown(dim)}.")

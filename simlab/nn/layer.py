@@ -16,6 +16,9 @@ from collections.abc import Callable
 from numbers import Integral
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from simlab.checks import number, shown, stored
 from simlab.device import Device
 from simlab.nn.kernels import Kernel
 from simlab.random import Key
@@ -61,7 +64,8 @@ class Layer(ABC):
 
     `couples_examples` says that an output depends on the other examples of its batch, so that there is no gradient of
     one example. A layer without parameters inherits `init`; `predict` and `with_statistics` differ from the defaults
-    only where prediction differs from training.
+    only where prediction differs from training. A layer of a user's own trains with `init`, `forward` and `vjp`; the
+    others are asked for by single-example gradients and by curvature, and are refused in a sentence where missing.
     """
 
     n_in: int | None
@@ -80,18 +84,17 @@ class Layer(ABC):
     def vjp(self, params: Params, cache: Cache, dy: Array) -> tuple[Params, Array]:
         """Pull dy (..., n, out) back: (gradient like params, dx (..., n, in))."""
 
-    @abstractmethod
     def per_example(self, params: Params, cache: Cache, dy: Array) -> tuple[Params, Array]:
         """`vjp` with the gradient of every example apart: (like params with an axis n after the model axis, dx)."""
+        raise self._lacks("per_example", "gradients of single examples")
 
-    @abstractmethod
     def push(self, params: Params, cache: Cache, dparams: Params, dx: Array | None) -> tuple[Array, Trace]:
         """Push a tangent (dparams, dx) forward: dy (..., n, out), and what `vjp_tangent` needs of it.
 
         dx is None where the input stands still, as it does in the first layer.
         """
+        raise self._lacks("push", "curvature")
 
-    @abstractmethod
     def vjp_tangent(
         self, params: Params, cache: Cache, dparams: Params, trace: Trace, dy: Array, dy_dot: Array
     ) -> tuple[Params, Array, Array]:
@@ -99,6 +102,11 @@ class Layer(ABC):
 
         Returns (rate of the gradient like params, dx, rate of dx); dx is that of `vjp`, for the layer below.
         """
+        raise self._lacks("vjp_tangent", "the Hessian")
+
+    def _lacks(self, method: str, purpose: str) -> ValueError:
+        """That a layer of a user's own does not say how."""
+        return ValueError(f"{type(self).__name__} has no method {method}, which {purpose} needs; write it as in Layer.")
 
     def kernel(self, kernel: Kernel) -> Kernel:
         """The kernels after this layer from those before it, as all widths go to infinity.
@@ -159,15 +167,45 @@ def tree_map(function: Callable[..., Array], first: Params, *rest: Params) -> Pa
     if first is None or is_state(first):
         return first
     if isinstance(first, tuple):
+        for part in rest:
+            if not isinstance(part, tuple) or len(part) != len(first):
+                raise ValueError(f"rest must be trees like first, a {type(first).__name__} of {len(first)}.")
         return rebuilt(first, [tree_map(function, *parts) for parts in zip(first, *rest, strict=True)])
     return function(first, *rest)
 
 
 def select(params: Params, models: slice | Array) -> Params:
-    """The models at these places of the stack, a slice or an array of indices, with their population statistics."""
+    """The models at these places of the stack, a slice or an array of indices, with their population statistics.
+
+    models may also be truth values (model,), or one index, which takes the model axis away. ValueError for places that
+    are none or that the stack does not have.
+    """
+    if not isinstance(models, slice):
+        models = _places(params, models)
+    return _selected(params, models)
+
+
+def _selected(params: Params, models: slice | Array) -> Params:
     if isinstance(params, tuple):
-        return rebuilt(params, [select(part, models) for part in params])
+        return rebuilt(params, [_selected(part, models) for part in params])
     return None if params is None else params[models]
+
+
+def _places(params: Params, models: Any) -> Any:
+    """Indices of models that the stack has."""
+    arrays = every_array(params)
+    if not arrays or not getattr(arrays[0], "ndim", 0):
+        raise ValueError(f"params must be parameters as init(net, ...) makes them, got {shown(params)}.")
+    stack = len(arrays[0])
+    found = models if Device.of(models).name == "gpu" else stored("models", models)
+    if found.dtype.kind == "f" and found.size == 0:
+        found = found.astype(np.int64)
+    one_each = found.dtype.kind == "b" and found.shape == (stack,)
+    if not (
+        one_each or (found.dtype.kind in "iu" and found.ndim < 2 and bool(((found >= -stack) & (found < stack)).all()))
+    ):
+        raise ValueError(f"models must be places in a stack of {stack} models, got {shown(models)}.")
+    return Device.of(arrays[0]).asarray(found) if found.ndim else int(found)
 
 
 def spread(params: Params) -> Params:
@@ -194,8 +232,47 @@ def added(one: Array | None, row: Array | None) -> Array:
     return one if row is None else one + row[..., None, :]
 
 
+def require_layer(name: str, layer: Any) -> None:
+    """ValueError unless this is a layer."""
+    if not isinstance(layer, Layer):
+        raise ValueError(f"{name} must be a layer, such as dense(2, 3) or mlp([2, 16, 3]), got {shown(layer)}.")
+    if not (hasattr(layer, "n_in") and hasattr(layer, "n_out")):
+        raise ValueError(f"{name}: {type(layer).__name__} must have n_in and n_out, None where any number will do.")
+
+
+def require_tree(name: str, params: Any) -> None:
+    """ValueError for what is no tree of arrays."""
+    found = leaves(params) if isinstance(params, tuple) else []
+    if not found or not all(hasattr(leaf, "reshape") for leaf in found):
+        raise ValueError(f"{name} must be parameters as init(net, ...) makes them, got {shown(params)}.")
+
+
+def require_number(name: str, value: Any, words: str, **bounds: Any) -> float:
+    """`checks.number` within these bounds, which are said in these words."""
+    try:
+        return number(name, value, **bounds)
+    except ValueError as error:
+        raise ValueError(f"{name} must be {words}, got {shown(value)}.") from error
+
+
+def require_flag(name: str, flag: Any) -> None:
+    """ValueError unless this is True or False."""
+    if not isinstance(flag, (bool, np.bool_)):
+        raise ValueError(f"{name} must be True or False, got {shown(flag)}.")
+
+
+def is_whole(value: Any) -> bool:
+    """Whether this is a whole number of Python or NumPy; truth values are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def exact(value: Any) -> str:
+    """A value as a message shows it, floats with their point: 3.0 is no 3 to those who count."""
+    return repr(value) if isinstance(value, float) else shown(value)
+
+
 def require_width(width: Any, name: str = "width") -> int:
     """A feature count, or another, as given; ValueError unless it is a positive integer."""
-    if isinstance(width, bool) or not isinstance(width, Integral) or int(width) < 1:
-        raise ValueError(f"{name} must be a positive integer, got {width!r}.")
+    if not is_whole(width) or int(width) < 1:
+        raise ValueError(f"{name} must be a positive integer, got {exact(width)}.")
     return int(width)

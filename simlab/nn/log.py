@@ -36,8 +36,8 @@ class Log:
         self.before: Params = ()
 
     def rehearse(self, state: State) -> None:
-        """Measure the first model on the test data, so that what does not fit is refused before any training."""
-        self._measured(state, slice(0, 1), [q for q in self.record.found if q.needs_test])
+        """Measure the first model by what may not fit, test data and curvature: refused before any training."""
+        self._measured(state, slice(0, 1), [q for q in self.record.found if q.needs_test or q.needs_curvature])
 
     def write(self, state: State) -> State:
         """Measure all models, and freeze those that meet the rule for stopping."""

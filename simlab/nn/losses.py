@@ -7,28 +7,40 @@ at their shapes only, for loops over targets that were checked before.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
+import numpy as np
+
+from simlab.checks import shown
 from simlab.device import Device
 from simlab.nn.activations import sigmoid
-from simlab.nn.layer import Array
+from simlab.nn.arguments import beside
+from simlab.nn.layer import Array, require_number
 
 
 class Loss(Protocol):
-    """A mean over examples."""
+    """A mean over examples.
 
+    A loss of a user's own has these methods; `hvp` is asked for by curvature alone.
+    """
+
+    @abstractmethod
     def target_axes(self, y: Array) -> int:
         """The number of axes that one example's target has in y: 0 for labels, 1 for a row of numbers."""
 
+    @abstractmethod
     def value(self, outputs: Array, y: Array) -> Array:
         """(..., n, out) -> (...)."""
 
+    @abstractmethod
     def grad(self, outputs: Array, y: Array) -> Array:
         """The gradient of the value: (..., n, out)."""
 
     def hvp(self, outputs: Array, y: Array, v: Array) -> Array:
         """The Hessian of the value times v: (..., n, out). It is positive semi-definite for the losses here."""
+        raise _without_hvp(self)
 
 
 @dataclass(frozen=True)
@@ -55,9 +67,9 @@ class MeanSquaredError:
     def _error(self, outputs: Array, y: Array) -> Array:
         y = at_home(outputs, y, outputs.dtype)
         if y.ndim < 2 or y.shape[-2:] != outputs.shape[-2:] or not _broadcasts(outputs, y, 2):
-            raise ValueError(f"mse needs targets of shape {_shapes(outputs, 2)}, got {y.shape}.")
+            raise ValueError(f"y: mse needs targets of shape {_shapes(outputs, 2)}, got {y.shape}.")
         if self.checks and not bool(Device.of(y).xp.isfinite(y).all()):
-            raise ValueError("targets hold NaN or infinite values; remove or fill them first.")
+            raise ValueError("y: targets hold NaN or infinite values; remove or fill them first.")
         return outputs - y
 
 
@@ -75,8 +87,7 @@ class CrossEntropy:
     checks: bool = field(default=True, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if not 0 <= self.label_smoothing < 1:
-            raise ValueError(f"label_smoothing must be in [0, 1), got {self.label_smoothing}.")
+        require_number("label_smoothing", self.label_smoothing, "in [0, 1)", at_least=0, below=1)
 
     def target_axes(self, y: Array) -> int:
         return 1 if _soft(y) else 0
@@ -134,7 +145,7 @@ class Logistic:
     def _labels(self, outputs: Array, y: Array) -> Array:
         """The labels as numbers, (..., n, 1)."""
         if outputs.shape[-1] != 1:
-            raise ValueError(f"logistic needs a net with one output, got {outputs.shape[-1]}; use cross_entropy.")
+            raise ValueError(f"loss: logistic needs a net with one output, got {outputs.shape[-1]}; use cross_entropy.")
         return _labels(outputs, y, 2, "logistic", self.checks)[..., None].astype(outputs.dtype)
 
 
@@ -147,6 +158,26 @@ def softmax(logits: Array) -> Array:
 def trusting(loss: Loss) -> Loss:
     """The same loss without a look at the values of its targets, where it can do without."""
     return replace(loss, checks=False) if isinstance(loss, (MeanSquaredError, CrossEntropy, Logistic)) else loss
+
+
+def require_loss(loss: Any, curved: bool = False) -> None:
+    """ValueError unless this is a loss, with a Hessian product where curvature is asked for."""
+    if isinstance(loss, type) or not all(
+        callable(getattr(loss, name, None)) for name in ("target_axes", "value", "grad")
+    ):
+        raise ValueError(
+            "loss must be mse, cross_entropy, logistic or another Loss, with methods target_axes, value and grad, got "
+            f"{shown(loss)}."
+        )
+    if curved and not callable(getattr(loss, "hvp", None)):
+        raise _without_hvp(loss)
+
+
+def _without_hvp(loss: Any) -> ValueError:
+    return ValueError(
+        f"loss: {type(loss).__name__} has no method hvp(outputs, y, v), the Hessian product that curvature and "
+        "sharpness need; write it, or leave them out."
+    )
 
 
 mse = MeanSquaredError()
@@ -162,12 +193,12 @@ def _soft(y: Array) -> bool:
 def _probabilities(outputs: Array, y: Array, checks: bool) -> Array:
     """Rows that are at least 0 and sum to 1, (..., n, out), in the dtype of the outputs; ValueError otherwise."""
     if y.shape[-2:] != outputs.shape[-2:] or not _broadcasts(outputs, y, 2):
-        raise ValueError(f"cross_entropy needs probabilities of shape {_shapes(outputs, 2)}, got {y.shape}.")
+        raise ValueError(f"y: cross_entropy needs probabilities of shape {_shapes(outputs, 2)}, got {y.shape}.")
     # Rounding of a softmax over the classes, in the coarser of the two dtypes; NaN fails both comparisons.
     xp = Device.of(y).xp
     slack = 8 * outputs.shape[-1] * max(float(xp.finfo(d).eps) for d in (y.dtype, outputs.dtype))
     if checks and not bool((y >= 0).all() & (abs(y.sum(axis=-1) - 1) <= slack).all()):
-        raise ValueError("probabilities must be at least 0 and sum to 1 in every row; divide each row by its sum.")
+        raise ValueError("y: probabilities must be at least 0 and sum to 1 in every row; divide each row by its sum.")
     return y.astype(outputs.dtype, copy=False)
 
 
@@ -175,20 +206,26 @@ def _labels(outputs: Array, y: Array, classes: int, name: str, checks: bool) -> 
     """Integer labels below the number of classes, one for each example; ValueError otherwise."""
     y = at_home(outputs, y)
     if y.dtype.kind not in "iu":
-        raise ValueError(f"{name} needs integer labels, got {y.dtype}; use labels 0 ... {classes - 1}.")
+        raise ValueError(f"y: {name} needs integer labels, got {y.dtype}; use labels 0 ... {classes - 1}.")
     if y.ndim < 1 or y.shape[-1] != outputs.shape[-2] or not _broadcasts(outputs, y, 1):
-        raise ValueError(f"{name} needs labels of shape {_shapes(outputs, 1)}, got {y.shape}.")
+        one_hot = "; of one-hot rows give y.argmax(-1)" if y.shape[-2:] == outputs.shape[-2:] else ""
+        raise ValueError(f"y: {name} needs labels of shape {_shapes(outputs, 1)}, got {y.shape}{one_hot}.")
     if checks and not bool(((y >= 0) & (y < classes)).all()):
-        raise ValueError(f"labels must be in 0 ... {classes - 1}, got {y.min()} ... {y.max()}; count classes from 0.")
+        raise ValueError(
+            f"y: labels must be in 0 ... {classes - 1}, got {y.min()} ... {y.max()}; count classes from 0."
+        )
     return y
 
 
-def at_home(outputs: Array, y: Array, dtype: object = None) -> Array:
-    """The targets as an array, on the device of the outputs or refused."""
+def at_home(outputs: Array, y: Array, dtype: Any = None) -> Array:
+    """The targets as an array, on the device of the outputs or refused; truth values are labels 0 and 1."""
     home = Device.of(outputs)
-    if hasattr(y, "dtype") and Device.of(y).name != home.name:
-        raise ValueError(f"targets are on {Device.of(y).name} and the net on {home.name}; move one of them.")
-    return home.asarray(y, dtype)
+    found = beside(home, "y: targets", y)
+    wanted = np.dtype(dtype) if dtype else np.dtype(np.int8) if found.dtype.kind == "b" else found.dtype
+    if found.dtype == wanted:
+        return found
+    with np.errstate(over="ignore"):  # what single precision cannot hold becomes infinite, and is refused as such
+        return found.astype(wanted)
 
 
 def _broadcasts(outputs: Array, y: Array, core: int) -> bool:

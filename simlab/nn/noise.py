@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from simlab.checks import shown, stored
 from simlab.device import Device
-from simlab.nn.layer import Array, Layer, NoiseState, Params, moving, rebuilt
+from simlab.nn.layer import Array, Layer, NoiseState, Params, is_whole, moving, rebuilt, require_number
 from simlab.random import Key, normals
 
 
@@ -74,9 +74,7 @@ def activation_noise(std: float) -> ActivationNoiseLayer:
 
     `at_step` says at which step training is, and anneals the noise. ValueError for a std below 0 or not finite.
     """
-    if not (std >= 0 and math.isfinite(std)):
-        raise ValueError(f"std must be at least 0 and finite, got {std}.")
-    return ActivationNoiseLayer(std)
+    return ActivationNoiseLayer(require_number("std", std, "at least 0 and finite", at_least=0))
 
 
 def at_step(params: Params, step: int, scale: float | Array = 1.0) -> Params:
@@ -85,17 +83,24 @@ def at_step(params: Params, step: int, scale: float | Array = 1.0) -> Params:
     Without noise in the net it returns the parameters as they are. ValueError for a step below 0 or from 2^32 on, and
     a scale below 0.
     """
-    if not 0 <= step < 2**32:
-        raise ValueError(f"step must be in 0 ... 2^32 - 1, got {step}.")
+    if not (is_whole(step) and 0 <= step < 2**32):
+        raise ValueError(f"step must be in 0 ... 2^32 - 1, got {shown(step)}.")
+    amount: Any = stored("scale", scale) if Device.of(scale).name == "cpu" else scale
+    if amount.ndim > 1 or not bool((amount >= 0).all()):
+        raise ValueError("scale must be a number, or one for each model, and at least 0.")
+    return _at_step(params, int(step), amount)
+
+
+def _at_step(params: Params, step: int, scale: Array) -> Params:
     if isinstance(params, NoiseState):
         xp = Device.of(params.scale).xp
         amount = xp.asarray(scale, params.scale.dtype)
-        if amount.shape not in ((), params.scale.shape) or not bool((amount >= 0).all()):
+        if amount.shape not in ((), params.scale.shape):
             raise ValueError(f"scale must be a number, or one for each of {len(params.scale)} models, and at least 0.")
         return params._replace(step=xp.full_like(params.step, step), scale=xp.broadcast_to(amount, params.scale.shape))
     if not isinstance(params, tuple):
         return params
-    parts = [at_step(part, step, scale) for part in params]
+    parts = [_at_step(part, step, scale) for part in params]
     return params if all(a is b for a, b in zip(parts, params, strict=True)) else rebuilt(params, parts)
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from simlab.device import Device
 from simlab.nn.kernels import Kernel
-from simlab.nn.layer import COUPLED, Array, Layer, Statistics, moving, require_width
+from simlab.nn.layer import COUPLED, Array, Layer, Statistics, moving, require_flag, require_number, require_width
 from simlab.random import Key
 
 
@@ -168,7 +167,7 @@ def batch_norm(width: int, *, affine: bool = True, eps: float = 1e-5) -> BatchNo
     the population statistics that `population` puts in, mean 0 and variance 1 before. ValueError on a width below 1, a
     negative eps, or a batch of one.
     """
-    return BatchNormLayer(require_width(width), width, affine, _require_eps(eps))
+    return BatchNormLayer(*_checked(width, affine, eps))
 
 
 def layer_norm(width: int, *, affine: bool = True, eps: float = 1e-5) -> LayerNormLayer:
@@ -176,10 +175,11 @@ def layer_norm(width: int, *, affine: bool = True, eps: float = 1e-5) -> LayerNo
 
     ValueError on a width below 1 or a negative eps.
     """
-    return LayerNormLayer(require_width(width), width, affine, _require_eps(eps))
+    return LayerNormLayer(*_checked(width, affine, eps))
 
 
-def _require_eps(eps: float) -> float:
-    if not (eps >= 0 and math.isfinite(eps)):
-        raise ValueError(f"eps must be at least 0 and finite, got {eps}.")
-    return eps
+def _checked(width: int, affine: bool, eps: float) -> tuple[int, int, bool, float]:
+    """n_in, n_out and the rest of a normalisation's fields."""
+    width = require_width(width)
+    require_flag("affine", affine)
+    return width, width, affine, require_number("eps", eps, "at least 0 and finite", at_least=0)

@@ -16,18 +16,31 @@ import numpy as np
 from simlab.device import Device
 from simlab.nn.derivatives import flatten, unflatten
 from simlab.nn.draws import FLIPS, LABELS, LANGEVIN, Draw
-from simlab.nn.layer import Array, Params, leaves, tree_map
-from simlab.nn.schedules import PerModel, per_model
+from simlab.nn.layer import Array, Params, leaves, require_flag, tree_map
+from simlab.nn.schedules import PerModel, per_model, require_rate
 
 Numbers = Mapping[str, Array]
 """The numbers of an optimiser at a step, each (model,) in float64 beside the parameters."""
 
 
 class Optimiser(ABC):
-    """What training asks of an optimiser; `ranges` names its numbers, each with the interval [low, high) it is from."""
+    """What training asks of an optimiser; `ranges` names its numbers, each with the interval [low, high) it is from.
+
+    lr: a number, one for each model, or a schedule. An optimiser of a user's own is a frozen dataclass with `lr`, its
+    numbers, and `update`; ValueError where a number is none or outside of its range, when it is made.
+    """
 
     lr: Any
-    ranges: ClassVar[Mapping[str, tuple[float, float]]]
+    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {}
+
+    def __post_init__(self) -> None:
+        for name, limits in self.ranges.items():
+            value = getattr(self, name)
+            if value is not None or getattr(type(self), name, 0) is not None:  # None where that is the default
+                per_model(name, value, None, *limits)
+        require_rate("lr", self.lr)
+        for name in ("nesterov", "decoupled"):
+            require_flag(name, getattr(self, name, False))
 
     def numbers(self, models: int) -> dict[str, Any]:
         """Every number but the rate for each model, (model,) in float64 on the host; ValueError outside its range."""
@@ -204,6 +217,19 @@ class Adam(Optimiser):
 def norm(params: Params) -> Array:
     """The Euclidean norm of all trained parameters of each model, (model,)."""
     return sum((leaf * leaf).reshape(len(leaf), -1).sum(axis=1) for leaf in leaves(params)) ** 0.5
+
+
+def measured_norm(params: Params) -> Array:
+    """`norm` for records, right also where squares leave the range of floats; NaN where parameters are not finite."""
+    xp = Device.of(leaves(params)[0]).xp
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        plain = norm(params)
+    fine = (plain > 1e3 * float(xp.finfo(plain.dtype).tiny) ** 0.5) & (plain < xp.inf)
+    if bool(fine.all()):
+        return plain
+    largest = xp.stack([abs(leaf).reshape(len(leaf), -1).max(axis=1) for leaf in leaves(params)]).max(axis=0)
+    unit = xp.where(largest > 0, largest, 1)
+    return xp.where(fine, plain, unit * norm(tree_map(lambda leaf: leaf / on(unit, leaf), params)))
 
 
 def on(number: Array, leaf: Array) -> Array:

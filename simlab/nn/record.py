@@ -6,15 +6,20 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from numbers import Integral
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from simlab.checks import shown, whole
 from simlab.device import Device, stored
+from simlab.nn.arguments import pair
 from simlab.nn.calibration import calibrated_nll, labels_of, temperature
 from simlab.nn.derivatives import predict, value_and_grad
 from simlab.nn.engine import Batches, Run, with_population
 from simlab.nn.layer import Array, Layer, Params, leaves, require_width
 from simlab.nn.losses import Loss
-from simlab.nn.optimisers import norm
+from simlab.nn.optimisers import measured_norm
+
+if TYPE_CHECKING:
+    from simlab.nn.data import Data
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ class Frame:
     @cached_property
     def size(self) -> Array:
         """The norm of the parameters, (model,)."""
-        return norm(self.params)
+        return measured_norm(self.params)
 
 
 class Quantity(NamedTuple):
@@ -85,6 +90,7 @@ class Quantity(NamedTuple):
     measure: Callable[[Frame], Array]
     needs_test: bool = False
     needs_before: bool = False
+    needs_curvature: bool = False
 
 
 def error(outputs: Array, y: Array) -> Array:
@@ -120,7 +126,7 @@ def _error(frame: Frame, outputs: Array, y: Array) -> Array:
 def angle(params: Params, before: Params) -> Array:
     """The angle between two parameter vectors of each model, in radians: (model,)."""
     xp = Device.of(leaves(params)[0]).xp
-    sizes = norm(params), norm(before)
+    sizes = measured_norm(params), measured_norm(before)
     # From |u - v| and |u + v| of the unit vectors: the cosine alone loses small angles to rounding.
     minus = plus = 0
     for a, b in zip(leaves(params), leaves(before), strict=True):
@@ -128,6 +134,13 @@ def angle(params: Params, before: Params) -> Array:
         minus = minus + ((u - v) ** 2).reshape(len(u), -1).sum(axis=1)
         plus = plus + ((u + v) ** 2).reshape(len(u), -1).sum(axis=1)
     return 2 * xp.arctan2(minus**0.5, plus**0.5)
+
+
+def effective_rate(lr: Array, size: Array) -> Array:
+    """Lr over the squared norm, (model,), also where the square is beyond the range of floats."""
+    square = size**2
+    xp = Device.of(size).xp
+    return xp.where((square > 0) & (square < xp.inf), lr / square, lr / size / size)
 
 
 def sharpness(frame: Frame, steps: int = 100) -> Array:
@@ -158,31 +171,38 @@ QUANTITIES = {
         Quantity("weight_norm", "norm of the parameters", "1", lambda f: f.size),
         Quantity(
             "gradient_norm", "norm of the gradient of the training loss", "1",
-            lambda f: norm(value_and_grad(f.net, f.loss, f.params, *f.train)[1]),
+            lambda f: measured_norm(value_and_grad(f.net, f.loss, f.params, *f.train)[1]),
         ),
         Quantity(
             "batch_gradient_norm", "norm of the gradient of the loss on the minibatch that follows", "1",
-            lambda f: norm(value_and_grad(f.net, f.loss, f.params, *f.batch)[1]),
+            lambda f: measured_norm(value_and_grad(f.net, f.loss, f.params, *f.batch)[1]),
         ),
         Quantity("learning_rate", "learning rate of the step that follows", "1", lambda f: f.lr),
         Quantity(
             "effective_lr", "effective learning rate, lr over the squared norm of the parameters", "1",
-            lambda f: f.lr / f.size**2,
+            lambda f: effective_rate(f.lr, f.size),
         ),
         Quantity("angle", "angle between the parameters and those of the record before", "rad",
                  lambda f: angle(f.params, f.before), needs_before=True),
         Quantity(
             "sharpness", "largest eigenvalue of the Hessian of the training loss", "1",
-            sharpness,
+            sharpness, needs_curvature=True,
         ),
     )
 }  # fmt: skip
 """The quantities that go by a name."""
 
 
+MOST_RECORDS = 10**7
+"""Steps of `linear_steps` at most: a record of more is a mistake."""
+
+
 def log_steps(steps: int, per_decade: int = 10) -> tuple[int, ...]:
-    """0, 1 and on to `steps`, evenly spaced in the logarithm; the points of a longer run hold those of a shorter."""
-    require_width(per_decade, "per_decade")
+    """0, 1 and on to `steps`, evenly spaced in the logarithm; the points of a longer run hold those of a shorter.
+
+    ValueError unless steps is a whole number from 0 and per_decade one from 1.
+    """
+    steps, per_decade = whole("steps", steps), require_width(per_decade, "per_decade")
     found = {0, steps}
     place = 0
     while (at := round(10 ** (place / per_decade))) < steps:
@@ -192,8 +212,11 @@ def log_steps(steps: int, per_decade: int = 10) -> tuple[int, ...]:
 
 
 def linear_steps(steps: int, every: int) -> tuple[int, ...]:
-    """0, every, 2 every, ... and `steps`."""
-    return tuple(sorted({*range(0, steps, require_width(every, "every")), steps}))
+    """0, every, 2 every, ... and `steps`. ValueError unless steps is a whole number from 0 and every one from 1."""
+    steps, every = whole("steps", steps), require_width(every, "every")
+    if steps > MOST_RECORDS * every:
+        raise ValueError(f"every must be at least {steps // MOST_RECORDS + 1:,} of {steps:,} steps, got {every}.")
+    return tuple(sorted({*range(0, steps, every), steps}))
 
 
 @dataclass(frozen=True)
@@ -201,32 +224,47 @@ class Record:
     """Quantities, by name or made by `Quantity`, and the steps after which they are measured.
 
     at: step 0 is the start, step s what s updates made; the start and the end where it is None. `log_steps` and
-    `linear_steps` make schedules. test: (x, y) for the quantities on test data.
+    `linear_steps` make schedules. test: (x, y) or a `data.Data` for the quantities on test data.
     ValueError on an unknown name, on a step that is none, or on a test quantity without test data.
     """
 
     quantities: Sequence[str | Quantity] = ("loss",)
     at: Iterable[int] | None = None
-    test: tuple[Any, Any] | None = None
+    test: Data | tuple[Any, Any] | None = None
     found: tuple[Quantity, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         names: Any = [self.quantities] if isinstance(self.quantities, str) else self.quantities
+        names = [names] if isinstance(names, Quantity) else names
         if not isinstance(names, Sequence) or not all(isinstance(q, str | Quantity) for q in names):
-            raise ValueError(f"quantities must be names or Quantity tuples in a sequence, got {names!r}.")
+            raise ValueError(f"quantities must be names or Quantity tuples in a sequence, got {shown(names)}.")
         unknown = [name for name in names if isinstance(name, str) and name not in QUANTITIES]
         if unknown:
-            raise ValueError(f"there is no quantity {unknown[0]!r}; record some of {', '.join(QUANTITIES)}.")
+            raise ValueError(
+                f"quantities: there is no quantity {unknown[0]!r}; record some of {', '.join(QUANTITIES)}."
+            )
         found = tuple(QUANTITIES[q] if isinstance(q, str) else q for q in names)
+        names = [q.name for q in found]
+        taken = [name for name in names if name in ("step", "model", "diverged", "stopped")]
+        if taken or len(set(names)) < len(set(found)):
+            twice = taken or [name for name in names if names.count(name) > 1]
+            raise ValueError(
+                f"quantities: the name {twice[0]!r} stands for something else in the record; take another."
+            )
+        strange = [q.name for q in found if not callable(q.measure)]
+        if strange:
+            raise ValueError(f"quantities: measure of {strange[0]!r} must be a function of a frame.")
+        if self.test is not None:
+            pair("test", self.test)
         if self.test is None and any(q.needs_test for q in found):
             first = next(q.name for q in found if q.needs_test)
-            raise ValueError(f"{first} is measured on test data; give them, Record(..., test=(x, y)).")
+            raise ValueError(f"test: {first} is measured on test data; give them, Record(..., test=(x, y)).")
         if self.at is not None:
             at: Any = self.at
             steps = list(at) if isinstance(at, Iterable) else [at]
-            wrong = [step for step in steps if not isinstance(step, Integral) or step < 0]
+            wrong = [s for s in steps if isinstance(s, bool) or not isinstance(s, Integral) or s < 0]
             if wrong:
-                raise ValueError(f"steps to record at must be whole numbers from 0, got {wrong[0]!r}.")
+                raise ValueError(f"at: steps to record at must be whole numbers from 0, got {shown(wrong[0])}.")
             object.__setattr__(self, "at", tuple(sorted({int(step) for step in steps})))
         object.__setattr__(self, "found", found)
 

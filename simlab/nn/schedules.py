@@ -6,18 +6,24 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import numpy as np
 
-from simlab.nn.layer import require_width
+from simlab.checks import shown, stored
+from simlab.nn.layer import exact, require_width
 
 PerModel = Any
 """A number for all models, or an array (model,)."""
 
 
 class Schedule(ABC):
-    """lr at a step, counted from 0: a number, or an array (model,). A record asks for it at the end of the run, too."""
+    """lr at a step, counted from 0: a number, or an array (model,). A record asks for it at the end of the run, too.
+
+    A plain function of the step serves as well; a schedule of one's own is a frozen dataclass with `__call__`, so that
+    two of the same numbers are equal and a record shows them.
+    """
 
     @abstractmethod
     def __call__(self, step: int) -> Any:
@@ -82,6 +88,7 @@ class WarmUp(Schedule):
 
     def __post_init__(self) -> None:
         require_width(self.steps, "steps")
+        require_rate("lr", self.lr)
 
     def __call__(self, step: int) -> Any:
         return np.asarray(rate(self.lr, step)) * min((step + 1) / self.steps, 1)
@@ -95,11 +102,13 @@ class Piecewise(Schedule):
     rates: Sequence[PerModel]
 
     def __post_init__(self) -> None:
-        starts = list(self.starts)
-        if len(starts) != len(self.rates) or not starts or starts[0] != 0 or any(np.diff(starts) <= 0):
+        starts = stored("starts", self.starts)
+        count = len(self.rates) if hasattr(self.rates, "__len__") else 0
+        fine = starts.ndim == 1 and starts.size == count > 0 and starts[0] == 0 and (np.diff(starts) > 0).all()
+        if not (fine and starts.dtype.kind in "iu"):
             raise ValueError(
-                f"a table of rates needs increasing starts from 0, one for each rate; got {len(self.rates)} rates "
-                f"from steps {starts}."
+                f"rates, a table of them, need whole, increasing starts from 0, one for each rate; got {count} rates "
+                f"from steps {shown(self.starts)}."
             )
         for place, value in enumerate(self.rates):
             _require_rates(**{f"rates[{place}]": value})
@@ -109,32 +118,55 @@ class Piecewise(Schedule):
 
 
 def rate(lr: Any, step: int) -> Any:
-    """A rate that may be a schedule, at this step."""
-    return lr(step) if isinstance(lr, Schedule) else lr
+    """A rate that may be a schedule, or another function of the step, at this step."""
+    return lr(step) if callable(lr) else lr
 
 
-def per_model(name: str, value: PerModel, models: int, smallest: float = 0.0, below: float = math.inf) -> np.ndarray:
-    """A hyper-parameter of each model, (model,) in float64 on the host; ValueError outside of [smallest, below)."""
+def require_rate(name: str, value: Any) -> None:
+    """ValueError for what is neither a number, nor one for each model, nor a function of the step."""
+    if not callable(value) or isinstance(value, type):
+        per_model(name, value, None)
+        return
     try:
-        numbers = np.asarray(value, np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must be a number or one number for each model, got {value!r}.") from error
+        signature(value).bind(0)
+    except TypeError as error:
+        raise ValueError(f"{name}: a function must take the step and nothing else, got {shown(value)}.") from error
+    except ValueError:  # of a function that is not written in Python
+        pass
+
+
+def per_model(
+    name: str, value: PerModel, models: int | None, smallest: float = 0.0, below: float = math.inf
+) -> np.ndarray:
+    """A hyper-parameter of each model, (model,) in float64 on the host; ValueError outside of [smallest, below).
+
+    models: None where their number is not known yet, and any will do.
+    """
+    refusal = f"{name} must be a number or one number for each model, got {shown(value)}."
+    try:
+        numbers = stored(name, value)
+    except ValueError as error:
+        raise ValueError(refusal) from error
+    if numbers.dtype.kind == "b" or numbers.ndim > 1 or not numbers.size:
+        raise ValueError(refusal)
+    models = numbers.size if models is None else models
+    numbers = numbers.astype(np.float64)
     if numbers.shape not in ((), (models,)):
         raise ValueError(f"{name} must be one number or have shape ({models},), got {numbers.shape}.")
     if not bool(((numbers >= smallest) & (numbers < below)).all()):
         limit = f"in [{smallest:g}, {below:g})" if below < math.inf else f"at least {smallest:g} and finite"
-        raise ValueError(f"{name} must be {limit}, got {value!r}.")
+        raise ValueError(f"{name} must be {limit}, got {exact(value)}.")
     return np.broadcast_to(numbers, (models,)).copy()
 
 
 def _require_rates(**numbers: PerModel) -> None:
     """ValueError, by name, for a number that no step may have: found now, not in the middle of a run."""
     for name, value in numbers.items():
-        per_model(name, value, np.size(value))
+        per_model(name, value, None)
 
 
 def table(lr: Any, first: int, last: int, models: int) -> np.ndarray:
     """The rates of steps first ... last - 1: (step, model) in float64 on the host."""
-    if not isinstance(lr, Schedule):
+    if not callable(lr):
         return np.broadcast_to(per_model("lr", lr, models), (last - first, models))
     return np.stack([per_model("lr", lr(step), models) for step in range(first, last)])

@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from simlab.checks import shown, stored, whole
 from simlab.device import Device
-from simlab.nn.curvature import Matrix, Which, matrix
-from simlab.nn.layer import Array, Layer, Params
+from simlab.nn.curvature import Matrix, Which, matrix, require_probes
+from simlab.nn.layer import Array, Layer, Params, is_whole, require_number
 from simlab.nn.losses import Loss
 
 CHECKS = 4
@@ -38,6 +39,7 @@ class Density(NamedTuple):
 
     def moment(self, power: int) -> tuple[Array, Array]:
         """The estimate of trace(M^power) / parameters and its standard error over the probes, (model,) each."""
+        power = whole("power", power)
         return _over_probes((self.weights * self.nodes**power).sum(axis=-1))
 
     def smooth(self, at: Array, width: float) -> tuple[Array, Array]:
@@ -45,9 +47,8 @@ class Density(NamedTuple):
 
         at: (points). The integral is 1. The standard error is of the probes; the width is a bias of its own.
         """
-        if not width > 0:
-            raise ValueError(f"width must be positive, got {width}.")
-        xp = Device.of(self.nodes).xp
+        width = require_number("width", width, "positive and finite", above=0)
+        xp, at = Device.of(self.nodes).xp, at if hasattr(at, "dtype") else stored("at", at)
         total = 0
         # A node at a time: the whole of it would be points * probes * nodes numbers.
         for k in range(self.nodes.shape[-1]):
@@ -80,8 +81,8 @@ def top_eigenvalues(
     Golub & Underwood 1977.
     """
     m = matrix(net, loss, params, x, y, which, layer)
-    if not 1 <= k <= m.size:
-        raise ValueError(f"k must be in 1 ... {m.size}, the number of parameters, got {k}.")
+    if not (is_whole(k) and 1 <= k <= m.size):
+        raise ValueError(f"k must be in 1 ... {m.size}, the number of parameters, got {shown(k)}.")
     _require_steps(steps)
     xp = Device.of(m.like).xp
     tolerance = float(xp.finfo(m.like.dtype).eps) ** 0.5
@@ -131,8 +132,7 @@ def spectral_density(
     and the squares of the first entries of whose eigenvectors are the weights (Golub & Welsch 1969). Memory:
     model * steps vectors. ValueError for fewer than 2 probes, which give no standard error, or fewer than 1 step.
     """
-    if probes < 2:
-        raise ValueError(f"probes must be at least 2, or there is no standard error; got {probes}.")
+    require_probes(probes)
     _require_steps(steps)
     m = matrix(net, loss, params, x, y, which, layer)
     xp = Device.of(m.like).xp
@@ -196,5 +196,5 @@ def _over_probes(samples: Array) -> tuple[Any, Any]:
 
 
 def _require_steps(steps: int) -> None:
-    if steps < 1:
-        raise ValueError(f"steps must be at least 1, got {steps}.")
+    if not (is_whole(steps) and steps >= 1):
+        raise ValueError(f"steps must be at least 1 and whole, got {shown(steps)}.")

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from math import prod
 
 from simlab.nn.derivatives import flatten
-from simlab.nn.layer import Array, Params, is_state
+from simlab.nn.layer import Array, Params, is_state, require_tree
+from simlab.nn.optimisers import measured_norm
 
 
 def by_layer(params: Params) -> dict[str, slice]:
     """The columns of `flatten` that each trained array takes, by its place in the net: "0.W", "2.b", "3.branch.0.W"."""
+    require_tree("params", params)
     found, start = {}, 0
     for name, leaf in _named(params, ""):
         stop = start + prod(leaf.shape[1:])
@@ -34,8 +36,9 @@ def columns(params: Params, layer: str | None = None) -> slice:
 
 def norms_by_layer(tree: Params) -> dict[str, Array]:
     """The Euclidean norm of each trained array, (model,) by name: of parameters, or of a gradient like them."""
+    require_tree("tree", tree)
     flat = flatten(tree)
-    return {name: (flat[:, part] ** 2).sum(axis=1) ** 0.5 for name, part in by_layer(tree).items()}
+    return {name: measured_norm((flat[:, part],)) for name, part in by_layer(tree).items()}
 
 
 def _named(params: Params, name: str) -> Iterator[tuple[str, Array]]:

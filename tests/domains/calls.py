@@ -20,7 +20,8 @@ class Call:
     arguments: by name; the function answers them. outside: by name, values that are refused one at a time, in one
     sentence with the name of the argument and `shown` of the value. Each entry of `anything` says why an argument has
     no outside that can be named ("a function", "any seed"). arrays: the arguments whose numbers may come in any kind
-    of array without changing the result; whole numbers below 100 that every kind can hold.
+    of array without changing the result; whole numbers below 100 that every kind can hold. first: positional
+    arguments of a function that takes any number of them.
     """
 
     function: Callable[..., Any]
@@ -29,6 +30,7 @@ class Call:
     anything: Mapping[str, str] = field(default_factory=dict)
     arrays: Sequence[str] = ()
     name: str = ""
+    first: Sequence[Any] = ()
 
     @property
     def label(self) -> str:
@@ -37,7 +39,7 @@ class Call:
 
     def __call__(self, **changes: Any) -> Any:
         """The answer, with some arguments changed."""
-        return self.function(**{**self.arguments, **changes})
+        return self.function(*self.first, **{**self.arguments, **changes})
 
     def unnamed(self) -> list[str]:
         """Arguments of the function that the table says nothing about."""

@@ -64,6 +64,11 @@ def test_schedules_by_hand() -> None:
     assert [step(s) for s in (0, 9, 10, 25)] == [1, 1, 0.5, 0.25]
     cosine = nn.Cosine(1.0, 100, end=0.2)
     assert [cosine(s) for s in (0, 50, 100, 900)] == pytest.approx([1, 0.6, 0.2, 0.2])
+    # It stays at its end: without the clamp it would be at its start again at 200.
+    assert [float(cosine(s)) for s in (101, 150, 200, 250, 10**9)] == [0.2] * 5
+    start = np.array([0.1, 1.0])
+    np.testing.assert_array_equal(nn.Cosine(start, 7)(11), [0.0, 0.0])
+    np.testing.assert_array_equal(nn.WarmUp(nn.Cosine(start, 4), 2)(6), [0.0, 0.0])
     cyclic = nn.Cyclic(1.0, 100)
     assert [cyclic(s) for s in (0, 50, 100, 150)] == pytest.approx([1, 0.5, 1, 0.5])
     warm = nn.WarmUp(nn.StepDecay(1.0, 4), 4)

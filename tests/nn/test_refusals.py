@@ -57,7 +57,7 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: nn.mlp([4, 3, 2], "swish"), "activation must be one of"),
     (lambda: nn.mlp([4, 3, 2], norm="group"), "norm must be"),
     (lambda: nn.mlp([4, 3, 2], norm="weight", scaling="ntk"), "fixes the size of the weights"),
-    (lambda: nn.mlp([4, 3, 2], scaling="lecun"), "scaling must be"),  # type: ignore[arg-type]
+    (lambda: nn.mlp([4, 3, 2], scaling="lecun"), "scaling must be"),
     (lambda: nn.dense(0, 3), "n_in must be a positive integer"),
     (lambda: nn.dense(3, 2.5), "n_out must be a positive integer"),  # type: ignore[arg-type]
     (lambda: nn.dense(3, 2, role="middle"), "role must be"),  # type: ignore[arg-type]

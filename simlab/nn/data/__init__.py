@@ -11,7 +11,7 @@ standardised on the training part, one scale for all features, 4 constant there.
 """
 
 from simlab.nn.data.dataset import Data, from_arrays
-from simlab.nn.data.files import cifar10, cifar100, idx, npz
+from simlab.nn.data.files import cifar10, cifar100, idx, npz, read
 from simlab.nn.data.prepare import balance, noisy_labels, split, standardise
 from simlab.nn.data.sources import digits, openml
 from simlab.nn.data.teachers import teacher
@@ -27,6 +27,7 @@ __all__ = [
     "noisy_labels",
     "npz",
     "openml",
+    "read",
     "split",
     "standardise",
     "teacher",

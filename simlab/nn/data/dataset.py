@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 import numpy as np
 
+from simlab.checks import shown
 from simlab.errors import InputError
 
 
@@ -64,9 +65,10 @@ def from_arrays(x: Any, y: Any, *, classes: Sequence[str] | None = None, source:
     `classes` does not name.
     """
     try:
-        x, y = np.asarray(x), np.asarray(y)
-    except ValueError as error:
-        raise InputError(f"{source}: x and y must be arrays; give every example as many numbers.") from error
+        x, y = _plain(x), _plain(y)
+    except (ValueError, TypeError, RuntimeError) as error:  # RuntimeError: of tensors that record a gradient
+        wanted = "give every example as many numbers, none masked, and tensors as detach().cpu().numpy()"
+        raise InputError(f"{source}: x and y must be arrays; {wanted}.") from error
     if x.dtype.kind not in "biuf":
         raise InputError(f"{source}: x must be real numbers, got {x.dtype}.")
     if x.ndim < 2 or prod(x.shape[1:]) == 0:
@@ -85,21 +87,39 @@ def from_arrays(x: Any, y: Any, *, classes: Sequence[str] | None = None, source:
     if y.dtype.kind not in "biuU":
         raise InputError(f"{source}: y must be integers, strings or floats, got {y.dtype}.")
     if y.ndim != 1:
-        raise InputError(f"{source}: labels must have shape (n), got {y.shape}; give the number of each class.")
+        raise InputError(f"{source}: y: labels must have shape (n), got {y.shape}; give the number of each class.")
     return Data(x, *_labels(y, classes, source), source)
+
+
+def require_data(name: str, data: Any) -> None:
+    """ValueError for what is no `Data`."""
+    if not isinstance(data, Data):
+        raise ValueError(f"{name} must be data as from_arrays(x, y) makes them, got {shown(data)}.")
 
 
 def require_classes(data: Data, purpose: str) -> tuple[str, ...]:
     """The classes of data, for a purpose that needs them. ValueError for data with targets."""
+    require_data("data", data)
     if data.classes is None:
         raise ValueError(f"{purpose} needs class labels, and {data.source} has targets; use data with classes.")
     return data.classes
 
 
+def _plain(values: Any) -> np.ndarray:
+    """The values as an array, of numbers or text where a table holds objects; ValueError where some are masked."""
+    if np.ma.is_masked(values):
+        raise ValueError("some are masked")
+    found = np.asarray(values)
+    kinds = {type(value) for value in found.flat} if found.dtype.kind == "O" else set()
+    plain = kinds == {str} or (kinds and all(issubclass(kind, (int, float, np.number, np.bool_)) for kind in kinds))
+    return np.asarray(found.tolist()) if plain else found
+
+
 def _floats(values: np.ndarray, what: str) -> np.ndarray:
     """A copy in float32 where it is exact, else float64. InputError on NaN and infinity."""
     exact = values.dtype.itemsize <= (4 if values.dtype.kind == "f" else 2)
-    floats = values.astype(np.float32 if exact else np.float64)
+    with np.errstate(over="ignore"):  # of long doubles, which become infinite
+        floats = values.astype(np.float32 if exact else np.float64)
     bad = floats.size - int(np.isfinite(floats).sum())
     if bad:
         raise InputError(f"{what} holds {bad:,} NaN or infinite values; fill them or drop their examples first.")
@@ -112,14 +132,16 @@ def _labels(y: np.ndarray, classes: Sequence[str] | None, source: str) -> tuple[
     found = tuple(str(value) for value in values)
     if classes is None:
         if len(found) < 2:
-            raise InputError(f"{source}: all examples are of class {found[0]}; there is nothing to tell apart.")
+            raise InputError(f"{source}: y: all examples are of class {found[0]}; there is nothing to tell apart.")
         return labels, found
-    names = tuple(classes)
+    names = () if isinstance(classes, str) or not isinstance(classes, Iterable) else tuple(map(str, classes))
+    if not names:
+        raise InputError(f"{source}: classes must be a list of names, got {shown(classes)}.")
     if len(names) < 2 or len(set(names)) < len(names):
         raise InputError(f"{source}: classes must name at least 2 classes, each once, got {', '.join(names)}.")
     strange = [name for name in found if name not in names]
     if strange:
-        raise InputError(f"{source}: class {strange[0]} is not among {', '.join(names)}; name every class.")
+        raise InputError(f"{source}: class {strange[0]} is not among {', '.join(names)}; name every class in classes.")
     return np.array([names.index(name) for name in found])[labels], names
 
 

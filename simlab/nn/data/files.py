@@ -1,4 +1,4 @@
-"""Data sets from files: .npz, IDX (MNIST and its kin), and the binary batches of CIFAR."""
+"""Data sets from files: .npz, .csv, IDX (MNIST and its kin), and the binary batches of CIFAR."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import zlib
 from collections.abc import Sequence
 from math import prod
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from simlab import tables
+from simlab.checks import shown
 from simlab.errors import InputError
 from simlab.nn.data.dataset import Data, from_arrays
+from simlab.nn.layer import require_flag
 
 IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 PIXELS = 3 * 32 * 32
@@ -29,27 +32,30 @@ CIFAR10, CIFAR100 = Cifar("CIFAR-10", (10,)), Cifar("CIFAR-100", (20, 100))
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
-def npz(path: str | Path, *, classes: Sequence[str] | None = None) -> Data:
-    """Arrays x (or X) and y of an .npz file, as `from_arrays` takes them.
+def read(path: str | Path, *, classes: Sequence[str] | None = None) -> Data:
+    """X and y of an .npz or .csv file, as `from_arrays` takes them.
 
-    InputError as there, and on a file that is missing, not an .npz file, or holds Python objects, which can run code
-    when they are read.
+    An .npz file has arrays x (or X) and y (or Y), a .csv file a first line of names, y (or Y) among them, and one
+    example a line; whole numbers or text in y are labels. InputError as in `from_arrays`, and on a file that is
+    missing, of another kind, or holds Python objects, which can run code when they are read.
     """
-    path = Path(path)
-    try:
-        with path.open("rb") as file:
-            arrays = np.load(file, allow_pickle=False)
-            names = [name for name in ("x", "X") if name in getattr(arrays, "files", ())]
-            if len(names) != 1 or "y" not in arrays.files:
-                raise InputError(f"{path}: it must hold the arrays x (or X) and y, just one of each.")
-            x, y = arrays[names[0]], arrays["y"]
-    except FileNotFoundError as error:
-        raise _missing(path) from error
-    except InputError:
-        raise
-    except Exception as error:  # a broken zip, a pickle, a folder: NumPy raises half a dozen types
-        raise InputError(f"{path}: it is not a readable .npz file of plain arrays.") from error
+    path = path_of(path)
+    x, y, _ = tables.read(path)
     return from_arrays(x, y, classes=classes, source=path.name)
+
+
+def npz(path: str | Path, *, classes: Sequence[str] | None = None) -> Data:
+    """`read` for a file whose name does not say that it is one of .npz."""
+    path = path_of(path)
+    x, y, _ = tables.read_npz(path)
+    return from_arrays(x, y, classes=classes, source=path.name)
+
+
+def path_of(path: Any, name: str = "path") -> Path:
+    """The path of a file; InputError for anything else."""
+    if not isinstance(path, (str, Path)) or not str(path):
+        raise InputError(f"{name} must be the path of a file, got {shown(path)}.")
+    return Path(path)
 
 
 def idx(images: str | Path, labels: str | Path, *, classes: Sequence[str] | None = None) -> Data:
@@ -59,8 +65,9 @@ def idx(images: str | Path, labels: str | Path, *, classes: Sequence[str] | None
     byte first (LeCun, Cortes & Burges, the MNIST database). MNIST's labels are bytes; floats would be targets.
     InputError as there, and on a file that is missing, of another kind, or shorter or longer than its header says.
     """
-    x, y = _idx_array(Path(images)), _idx_array(Path(labels))
-    return from_arrays(x, y, classes=classes, source=Path(images).name)
+    first, second = path_of(images, "images"), path_of(labels, "labels")
+    x, y = _idx_array(first), _idx_array(second)
+    return from_arrays(x, y, classes=classes, source=first.name)
 
 
 def cifar10(*paths: str | Path) -> Data:
@@ -78,6 +85,7 @@ def cifar100(*paths: str | Path, coarse: bool = False) -> Data:
     Records of 3,074 bytes: coarse label, fine label, pixels as in `cifar10`. The files number the classes only, and so
     do we. InputError as in `cifar10`.
     """
+    require_flag("coarse", coarse)
     kind = 0 if coarse else 1
     return _cifar(CIFAR100, kind, tuple(str(label) for label in range(CIFAR100.kinds[kind])), paths)
 
@@ -85,7 +93,7 @@ def cifar100(*paths: str | Path, coarse: bool = False) -> Data:
 def _cifar(form: Cifar, kind: int, classes: tuple[str, ...], paths: Sequence[str | Path]) -> Data:
     if not paths:
         raise InputError(f"{form.name}: no file is given; give the paths of its binary files.")
-    records = np.concatenate([_records(Path(path), form) for path in paths])
+    records = np.concatenate([_records(path_of(path, "paths"), form) for path in paths])
     names = np.array(classes)[records[:, kind]]
     more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
     source = f"{form.name}, {Path(paths[0]).name}{more}"

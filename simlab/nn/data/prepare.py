@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from simlab.nn.data.dataset import Data, require_classes
-from simlab.nn.layer import require_width
+from simlab.checks import one_of
+from simlab.nn.data.dataset import Data, require_classes, require_data
+from simlab.nn.layer import require_flag, require_number, require_width
 from simlab.random import key, uniforms
 
 CELL = 0xDA7A
@@ -29,21 +30,25 @@ def split(data: Data, *sizes: int, seed: int, stratified: bool = False) -> tuple
     1/2 + K n_c / (2 n) examples, which is 1 where the K classes are equal.
     ValueError unless sizes are positive and together at most the number of examples, or on stratified targets.
     """
+    require_data("data", data)
+    require_flag("stratified", stratified)
     counts = [require_width(size, f"sizes[{i}]") for i, size in enumerate(sizes)]
     n = len(data)
     if not counts:
-        raise ValueError("split needs the size of at least one part.")
+        raise ValueError("sizes: split needs the size of at least one part.")
     if sum(counts) > n:
-        raise ValueError(f"parts of {' + '.join(map(str, counts))} examples do not fit into {n:,}; make them smaller.")
+        raise ValueError(
+            f"sizes: parts of {' + '.join(map(str, counts))} examples do not fit into {n:,}; make them smaller."
+        )
     order = _shuffle(n, seed, SHUFFLE)
     if stratified:
         require_classes(data, "a stratified split")
         share = (_ranks(data, order) + 0.5) / data.counts[data.y]
         order = order[np.argsort(share[order], kind="stable")]  # equal shares stay shuffled
     ends = np.cumsum([n - sum(counts[1:]), *counts[1:]])
-    parts = [order[: counts[0]]] + [order[end - size : end] for size, end in zip(counts[1:], ends[1:], strict=True)]
+    places = [order[: counts[0]]] + [order[end - size : end] for size, end in zip(counts[1:], ends[1:], strict=True)]
     how = "stratified split" if stratified else "split"
-    return tuple(_rows(data, part, f"{len(part):,} of {n:,} by a {how} of seed {seed}") for part in parts)
+    return tuple(_rows(data, part, f"{len(part):,} of {n:,} by a {how} of seed {seed}") for part in places)
 
 
 def balance(data: Data, *, seed: int) -> Data:
@@ -66,8 +71,7 @@ def noisy_labels(data: Data, share: float, *, seed: int) -> Data:
     ValueError for targets, or unless 0 <= share <= 1.
     """
     classes = require_classes(data, "noisy_labels")
-    if not 0 <= share <= 1:
-        raise ValueError(f"share must be in [0, 1], got {share}.")
+    share = require_number("share", share, "in [0, 1]", at_least=0, at_most=1)
     at = np.arange(len(data))
     flip, other = (uniforms(key(seed, CELL), at, 0 * at, stream=stream) for stream in (FLIP, OTHER))
     shift = 1 + (other * (len(classes) - 1)).astype(np.int64)
@@ -84,15 +88,18 @@ def standardise(train: Data, *others: Data, scale: Literal["feature", "global"] 
     A feature that is constant in the training part is centred and, with "feature", not divided. Targets stay.
     ValueError where parts differ in their features, no feature varies, or one is beyond the range of floats.
     """
-    if scale not in ("feature", "global"):
-        raise ValueError(f'scale must be "feature" or "global", got {scale!r}.')
+    one_of("scale", scale, ("feature", "global"))
+    require_data("train", train)
     for other in others:
+        require_data("others", other)
         if other.x.shape[1] != train.x.shape[1]:
-            raise ValueError(f"parts have {train.x.shape[1]} and {other.x.shape[1]} features; give parts of one set.")
+            raise ValueError(
+                f"others: parts have {train.x.shape[1]} and {other.x.shape[1]} features; give parts of one set."
+            )
     lowest, highest = train.x.min(axis=0), train.x.max(axis=0)
     varies = highest > lowest
     if not varies.any():
-        raise ValueError("every feature of the training part is constant; there is nothing to scale.")
+        raise ValueError("train: every feature of the training part is constant; there is nothing to scale.")
     with np.errstate(over="ignore", invalid="ignore"):
         # The mean of a constant feature may be off by rounding, which would be all that is left of it.
         mean = np.where(varies, train.x.mean(axis=0, dtype=np.float64), lowest).astype(train.x.dtype)
@@ -102,7 +109,9 @@ def standardise(train: Data, *others: Data, scale: Literal["feature", "global"] 
     elif not varies.all():
         variance = np.where(varies, variance, 1.0)
     if not (np.isfinite(variance) & (variance > 0)).all():
-        raise ValueError("the variance of a feature is beyond the range of floats; divide the features by their size.")
+        raise ValueError(
+            "train: the variance of a feature is beyond the range of floats; divide the features by their size."
+        )
     deviation = np.sqrt(variance).astype(train.x.dtype)
     still = int((~varies).sum())
     told = "standardised on the training part" + (", one scale for all features" if scale == "global" else "")

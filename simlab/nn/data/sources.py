@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from simlab.checks import shown
 from simlab.errors import InputError
 from simlab.nn.data.dataset import Data, from_arrays
+from simlab.nn.data.files import path_of
+from simlab.nn.layer import require_width
 
 
 def digits() -> Data:
@@ -30,6 +33,11 @@ def openml(name: str, *, version: int = 1, folder: str | Path | None = None) -> 
     Reading takes about two seconds for a million numbers, so a large set is better kept as an .npz file.
     InputError where the set is unknown or sparse, openml.org is out of reach, a value is missing or a column is text.
     """
+    given: Any = name
+    if not isinstance(given, str) or not given:
+        raise InputError(f"name must be that of a data set, got {shown(given)}.")
+    require_width(version, "version")
+    folder = None if folder is None else path_of(folder, "folder")
     from sklearn.datasets import fetch_openml
 
     source = f"openml {name}, version {version}"

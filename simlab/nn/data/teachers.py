@@ -7,8 +7,9 @@ from typing import Literal
 
 import numpy as np
 
+from simlab.checks import one_of
 from simlab.nn.data.dataset import Data
-from simlab.nn.layer import require_width
+from simlab.nn.layer import require_number, require_width
 from simlab.nn.losses import softmax
 from simlab.random import key, normals, uniforms
 
@@ -43,12 +44,12 @@ def teacher(
     """
     for size, name in ((n, "n"), (n_in, "n_in"), (n_out, "n_out"), (hidden, "hidden")):
         require_width(size, name)
-    if kind not in ("sampled", "argmax", "values"):
-        raise ValueError(f'kind must be "sampled", "argmax" or "values", got {kind!r}.')
+    one_of("kind", kind, ("sampled", "argmax", "values"))
     if n < 2 or (kind != "values" and n_out < 2):
         raise ValueError(f"a teacher needs at least 2 examples and 2 classes, got n = {n} and n_out = {n_out}.")
-    if not (0 < gain < math.inf and 0 <= bias < math.inf and 0 <= noise < math.inf):
-        raise ValueError(f"gain must be positive, bias and noise at least 0, got {gain}, {bias} and {noise}.")
+    words = "finite: gain must be positive, bias and noise at least 0"
+    gain = require_number("gain", gain, words, above=0)
+    bias, noise = (require_number(name, value, words, at_least=0) for name, value in (("bias", bias), ("noise", noise)))
     if noise and kind != "values":
         raise ValueError(f'noise is added to targets; use kind="values", or noisy_labels in place of noise = {noise}.')
     W1 = _normals(seed, n_in, hidden, FIRST) * math.sqrt(2 / n_in)

@@ -49,6 +49,6 @@ class Config(BaseConfig):
     narrower half of the widths."""
 
     data: Path | None = None
-    """digits: an .npz file with x (n, in) and class labels y (n); without it the digits that come with scikit-learn."""
+    """digits: an .npz or .csv file with x (n, in) and class labels y (n); without it the digits of scikit-learn."""
     splits: int = Field(16, ge=8, le=1000)
     """digits: shuffles into a sixth to train on, a third to validate and the rest to test."""

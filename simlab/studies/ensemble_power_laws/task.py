@@ -56,7 +56,7 @@ def load(path: Path | None) -> data.Data:
     """The user's data; InputError where they are no classes or too few."""
     if path is None:
         return _bundled()
-    found = data.npz(path)
+    found = data.read(path)
     if found.classes is None:
         raise InputError(f"data = {path}: y holds targets, and this study needs class labels; save y as integers.")
     if len(found) < FEWEST:

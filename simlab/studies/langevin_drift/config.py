@@ -63,7 +63,7 @@ class Config(BaseConfig):
     """valley: standard deviations t of the noise along the valley, in rad a step; theory is t -> 0 (at least two)."""
 
     data: Path | None = None
-    """posterior: an .npz file with X (n, d) and y (n), d to 16; without it the diabetes data (442 x 10)."""
+    """posterior: an .npz or .csv file with X (n, d) and y (n), d to 16; without it the diabetes data (442 x 10)."""
     prior: float = Field(1.0, ge=1e-3, le=1e3)
     """posterior: standard deviation of the normal prior of each weight, in standard deviations of y."""
     step: float = Field(0.5, ge=1e-3, lt=2)

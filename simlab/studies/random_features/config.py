@@ -54,6 +54,6 @@ class Config(BaseConfig):
     """memory_split: standard deviation of the noise; at less of it large budgets go back to one network."""
 
     data: Path | None = None
-    """real_data: an .npz file with X (n, d) and y (n), d to 1024; without it the digits, even against odd."""
+    """real_data: an .npz or .csv file with X (n, d) and y (n), d to 1024; without it the digits, even against odd."""
     training: int = Field(200, ge=30, le=5000)
     """real_data: examples to train on, drawn anew for each replicate."""

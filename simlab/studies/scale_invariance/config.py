@@ -39,7 +39,7 @@ class Config(BaseConfig):
     noise: float = Field(0.2, ge=0, le=0.8)
     """equilibrium, regimes: the share of wrong training labels, which keeps the loss above zero."""
     data: Path | None = None
-    """An .npz file with x (n, features) and integer labels y (n); without it the digits."""
+    """An .npz or .csv file with x (n, features) and integer labels y (n); without it the digits."""
 
     lrs: tuple[Rate, ...] = Field((0.1, 0.05, 0.3), min_length=2, max_length=8)
     """equilibrium: learning rates; each has the weight decay that gives the product below."""

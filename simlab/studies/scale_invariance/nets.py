@@ -91,7 +91,7 @@ def _of_models(value: Any, params: Params, device: Device) -> Array:
 
 @cache
 def _source(path: Path | None) -> data.Data:
-    return data.digits() if path is None else data.npz(path)
+    return data.digits() if path is None else data.read(path)
 
 
 def check(config: Config, examples: str = "examples") -> None:

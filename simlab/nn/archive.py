@@ -1,0 +1,70 @@
+"""Trees of arrays as .npz files that notice when a single bit was changed: they end in a hash of all that is before."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from simlab.checks import shown
+from simlab.device import Device
+from simlab.errors import InputError
+from simlab.files import write_atomically
+from simlab.nn.layer import rebuilt
+
+DIGITS = 64
+"""Of the hash in hexadecimal; whoever reads the .npz file by other means does not notice them."""
+
+
+def write(path: Path, entries: Mapping[str, Any]) -> None:
+    """Write arrays by name, whole or not at all; InputError where there is no room for them."""
+    file = io.BytesIO()
+    arrays: Any = {name: np.asarray(Device.of(a).to_host(a)) for name, a in entries.items()}
+    np.savez(file, **arrays)
+    content = file.getvalue()
+    content += hashlib.sha256(content).hexdigest().encode()
+    try:
+        write_atomically(path, lambda name: Path(name).write_bytes(content))
+    except OSError as error:
+        raise InputError(f"cannot write {path} ({error.strerror}): it needs {len(content):,} bytes.") from error
+
+
+def read(path: Path, what: str) -> dict[str, np.ndarray]:
+    """The arrays of a file that `write` wrote; ValueError where it is none, or not as it was written."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{path}: it cannot be read ({error.strerror}); give the path of {what}.") from error
+    content, digest = content[:-DIGITS], content[-DIGITS:]
+    if not content.startswith(b"PK"):
+        raise ValueError(f"{path} is not {what} of simlab; name another file or delete it.")
+    if hashlib.sha256(content).hexdigest().encode() != digest:
+        raise ValueError(
+            f"{path} is not {what} of simlab as it was written: its content does not have the hash that it ends in; "
+            "name another file or delete it."
+        )
+    with np.load(io.BytesIO(content), allow_pickle=False) as found:
+        return dict(found)
+
+
+def filled(like: Any, arrays: Iterator[Any]) -> Any:
+    """The arrays in the shape of a tree."""
+    if isinstance(like, tuple):
+        return rebuilt(like, [filled(part, arrays) for part in like])
+    return None if like is None else next(arrays)
+
+
+def path_of(name: str, path: Any) -> Path:
+    """A place where a file can be written; ValueError otherwise, by the name of the argument."""
+    if not isinstance(path, (str, Path)) or not str(path):
+        raise ValueError(f"{name} must be the path of a file, got {shown(path)}.")
+    found = Path(path)
+    if not found.parent.is_dir():
+        raise ValueError(f"{name}: {found.parent} is no folder; make it, or name another file.")
+    if found.is_dir():
+        raise ValueError(f"{name}: {found} is a folder; name a file in it.")
+    return found
