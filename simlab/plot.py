@@ -87,7 +87,8 @@ def _place_legend(axes: Any) -> None:
     low, high = axes.get_ylim()
     room = 0.095 * len(handles)
     logarithmic = axes.get_yscale() == "log"
-    axes.set_ylim(low, high * (high / low) ** room if logarithmic else high + room * (high - low))
+    if low > 0 or not logarithmic:  # a logarithmic panel without a number has the limits of a line
+        axes.set_ylim(low, high * (high / low) ** room if logarithmic else high + room * (high - low))
     axes.legend([handles[i] for i in order], [labels[i] for i in order], loc="upper left", borderaxespad=0.1)
 
 

@@ -14,11 +14,12 @@ import xarray as xr
 
 from simlab import plot as look
 from simlab.claims import Claim
+from simlab.cost import Cost, affordable
 from simlab.device import Device
 from simlab.progress import Progress
 from simlab.quantities import given, measured, predicted
 from simlab.statistics import jackknife, mean
-from simlab.studies.ensemble_power_laws import curves, fixed_temperature, memory_split, pool, task
+from simlab.studies.ensemble_power_laws import curves, fixed_temperature, memory_split, needs, pool, task
 from simlab.studies.ensemble_power_laws.config import Config
 
 PANELS = 1
@@ -27,8 +28,13 @@ SOURCE = "talk, Power law wrt width of DNN and Memory split effect"
 
 def check(config: Config) -> None:
     """Refuse data that cannot be used."""
-    fixed_temperature.check(config)
-    task.load(config.data)
+    pool.check(config)
+    affordable(config, cost(config))
+
+
+def cost(config: Config) -> list[Cost]:
+    """The pools of the shuffles."""
+    return needs.digits(config)
 
 
 def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:

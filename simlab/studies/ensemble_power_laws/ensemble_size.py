@@ -29,7 +29,7 @@ TAIL = 4
 BEYOND = 0.25
 """What the orders that the laws leave out may make of a gain at few members."""
 SOURCE = "talk, Increasing the width and ensemble size; Lobacheva et al. 2020"
-check = fixed_temperature.check
+check, cost = fixed_temperature.check, fixed_temperature.cost
 
 
 def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:

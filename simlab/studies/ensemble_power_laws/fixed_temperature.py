@@ -12,12 +12,12 @@ import xarray as xr
 
 from simlab import plot as look
 from simlab.claims import Claim
+from simlab.cost import Cost, affordable
 from simlab.device import Device
-from simlab.errors import InputError
 from simlab.progress import Progress
 from simlab.quantities import given, measured, predicted
 from simlab.statistics import jackknife, mean
-from simlab.studies.ensemble_power_laws import curves, pool
+from simlab.studies.ensemble_power_laws import curves, needs, pool
 from simlab.studies.ensemble_power_laws.config import Config
 from simlab.studies.ensemble_power_laws.curves import Floats
 from simlab.theory.ensembles import Law
@@ -28,10 +28,13 @@ SOURCE = "talk, Increasing the width and ensemble size; Lobacheva et al. 2020"
 
 def check(config: Config) -> None:
     """Refuse what no scene of these networks can work with."""
-    if config.members & (config.members - 1):
-        raise InputError(f"members = {config.members}: it must be a power of two, such as 64.")
-    if list(config.widths) != sorted(set(config.widths)):
-        raise InputError("widths: they must rise, each of them once.")
+    pool.check(config)
+    affordable(config, cost(config))
+
+
+def cost(config: Config) -> list[Cost]:
+    """The pools of the teachers, which are trained once for all scenes."""
+    return needs.teachers(config)
 
 
 def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:

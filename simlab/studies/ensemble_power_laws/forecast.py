@@ -31,6 +31,7 @@ LEVEL, LOST = 0.95, 0.1
 SHORT = 0.5
 """Length, over what members gain, from which on an interval says nothing."""
 SOURCE = "talk, Optimal split prediction"
+cost = memory_split.cost
 
 
 def check(config: Config) -> None:

@@ -23,6 +23,7 @@ PANELS = 2
 ENVELOPE = 0.05
 """What counts as a deviation of the envelope from a power law, over its range: it is made of pieces of a few widths."""
 SOURCE = "talk, Memory split effect"
+cost = fixed_temperature.cost
 
 
 def check(config: Config) -> None:

@@ -63,6 +63,14 @@ class Pool(NamedTuple):
 _KEPT: dict[Any, Pool] = {}
 
 
+def check(config: Config) -> None:
+    """Refuse what no pool can be made of."""
+    if config.members & (config.members - 1):
+        raise InputError(f"members = {config.members}: it must be a power of two, such as 64.")
+    if list(config.widths) != sorted(set(config.widths)):
+        raise InputError("widths: they must rise, each of them once.")
+
+
 def sizes(config: Config) -> NDArray[np.int64]:
     """Members of an ensemble: 1, 2, 3, and the powers of two."""
     return np.array([1, 2, 3, *(2**k for k in range(2, config.members.bit_length()))])
@@ -81,6 +89,11 @@ def sixteenth(config: Config) -> int:
 def parameters(widths: tuple[int, ...], n_in: int = 16, classes: int = 10) -> NDArray[np.int64]:
     """Trained numbers of one network of each width."""
     return np.array([(n_in + 1) * h + (h + 1) * classes for h in widths])
+
+
+def steps_of(config: Config, training: int) -> int:
+    """Steps of training on so many examples."""
+    return config.epochs * -(-training // BATCH)
 
 
 def few(config: Config) -> tuple[int, ...]:
@@ -138,7 +151,7 @@ def _train(config: Config, own: task.Task, width: int, device: Device) -> Answer
         nn.dense(x.shape[1], width, role="input", gain=relu.gain), relu,
         nn.dense(width, own.classes, role="output", gain=LAST),
     )  # fmt: skip
-    steps = config.epochs * -(-len(x) // BATCH)
+    steps = steps_of(config, len(x))
     lr = config.lr * min(1.0, INPUTS / x.shape[1])
     sgd = nn.SGD(nn.Cosine(lr, steps), momentum=MOMENTUM, weight_decay=config.weight_decay)
     start = nn.init(net, models=config.members, seed=own.seed, device=device.name)

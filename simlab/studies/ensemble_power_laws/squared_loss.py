@@ -34,7 +34,7 @@ LEAST, MOST = 1.0, 32.0
 ENDS = [0, -1]
 """Sizes of which the law is tested: more of them share their members, and cost power."""
 SOURCE = "talk, Memory split effect; Mei & Montanari 2022; Jacot et al. 2020"
-check = memory_split.check
+check, cost = memory_split.check, memory_split.cost
 
 
 def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:

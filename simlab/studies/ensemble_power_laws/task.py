@@ -48,8 +48,12 @@ def digits(config: Config, replicate: int, device: Device) -> Task:
     """The digits or the user's data, shuffled: a sixth to train on, a third to validate, a half to test."""
     every = load(config.data)
     own = seed_of(config, DIGITS, replicate)
-    sizes = len(every) // 6, len(every) // 3, len(every) // 2
-    return _task(data.standardise(*data.split(every, *sizes, seed=own), scale="global"), own, device)
+    return _task(data.standardise(*data.split(every, *parts_of(len(every)), seed=own), scale="global"), own, device)
+
+
+def parts_of(examples: int) -> tuple[int, int, int]:
+    """Examples to train on, to validate and to test."""
+    return examples // 6, examples // 3, examples // 2
 
 
 def load(path: Path | None) -> data.Data:

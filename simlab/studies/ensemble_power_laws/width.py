@@ -21,7 +21,7 @@ PANELS = 2
 FITTED = (1, 2)
 """Members of the ensembles whose calibrated loss is said to follow a power law in width."""
 SOURCE = "talk, Power law wrt width of DNN"
-check = fixed_temperature.check
+check, cost = fixed_temperature.check, fixed_temperature.cost
 
 
 def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:

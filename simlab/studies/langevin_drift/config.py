@@ -7,19 +7,12 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from simlab.checks import distinct
 from simlab.study import BaseConfig
 
-
-def _distinct(values: tuple[float, ...]) -> tuple[float, ...]:
-    """A limit taken from one step, named twice, would be none."""
-    if len(set(values)) < len(values):
-        raise ValueError("must be different from each other")
-    return values
-
-
 Step = Annotated[float, Field(ge=1e-6, le=10)]
-Steps = Annotated[tuple[Step, ...], AfterValidator(_distinct)]
-Kicks = Annotated[tuple[Annotated[float, Field(ge=1e-3, le=0.2)], ...], AfterValidator(_distinct)]
+Steps = Annotated[tuple[Step, ...], AfterValidator(distinct)]
+Kicks = Annotated[tuple[Annotated[float, Field(ge=1e-3, le=0.2)], ...], AfterValidator(distinct)]
 Stable = Annotated[float, Field(ge=1e-3, le=1.99)]
 
 

@@ -16,6 +16,7 @@ import xarray as xr
 
 from simlab import plot as look
 from simlab.claims import Claim
+from simlab.cost import WALKER_STEP, Cost
 from simlab.device import Device
 from simlab.errors import InputError, within_reach
 from simlab.progress import Progress
@@ -62,6 +63,16 @@ def check(sde: SDE, config: Config) -> None:
         except ValueError as error:
             raise InputError(f"escape_dts = {dt:g} will not do for this potential: {error}") from error
         within_reach("barrier", config.barrier, math.log(config.escape_walkers) * steps)  # when the last one leaves
+
+
+def cost(sde: SDE, config: Config) -> list[Cost]:
+    """A run for each dt, until the last walker has left."""
+    scale, n = barrier(sde, config), config.escape_walkers
+    if scale is None:
+        return []
+    steps = [math.log(n) * _first_passage(sde, scale, dt) for dt in config.escape_dts]
+    fields = ("escape_walkers", "barrier", "escape_dts")
+    return [Cost(fields, s, 96.0 * n, s * n * WALKER_STEP) for s in steps]
 
 
 def simulate(sde: SDE, config: Config, device: Device, progress: Progress) -> xr.Dataset:

@@ -13,6 +13,7 @@ import xarray as xr
 
 from simlab import plot as look
 from simlab.claims import Claim
+from simlab.cost import ENTRY, WALKER_STEP, Cost
 from simlab.device import Device
 from simlab.progress import Progress
 from simlab.quantities import given, measured, measured_jointly, predicted
@@ -30,6 +31,15 @@ MEASURED_LAG = 4
 """About one relaxation time, where -lag/ln C is measured best."""
 HEAVIEST = 50.0
 """Largest <phi^4> of a slow mode that walkers can be said to sample; the double well has 1.3, a harmonic well 3."""
+
+
+def cost(sde: SDE, config: Config) -> list[Cost]:
+    """One run; the largest memory is that of the bins of every frame."""
+    chain = law(sde, config.temperature, config.dt)
+    steps = burn_in(chain) + FRAMES * max(1, round(chain.relaxation_steps / 4))
+    size = config.walkers * 8.0 * (4 * FRAMES + 3 * BINS)
+    fields = ("walkers", "dt", "temperature")
+    return [Cost(fields, steps, size, config.walkers * (steps * WALKER_STEP + 40 * FRAMES * ENTRY))]
 
 
 def simulate(sde: SDE, config: Config, device: Device, progress: Progress) -> xr.Dataset:

@@ -8,7 +8,7 @@ known in closed form at every stable dt.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import sympy as sp
@@ -16,6 +16,7 @@ import xarray as xr
 
 from simlab import plot as look
 from simlab.claims import Claim
+from simlab.cost import WALKER_STEP, Cost
 from simlab.device import Device
 from simlab.progress import Progress
 from simlab.quantities import given, measured, predicted
@@ -29,6 +30,14 @@ from simlab.theory import fokker_planck
 K = sp.Symbol("k", positive=True)
 HARMONIC = langevin(K * X**2 / 2, X, T)
 POWERS = (0.0, 1.0, 2.0)
+
+
+def cost(sde: SDE, config: Config) -> list[Cost]:
+    """A run for each dt, in both wells."""
+    runs = [("walkers", "duration", "dts")] * len(config.dts) + [("walkers", "harmonic_dts")] * len(config.harmonic_dts)
+    steps = [_schedule(sde, config, dt).steps for dt in config.dts] + [_harmonic_steps(k) for k in config.harmonic_dts]
+    n = config.walkers
+    return [Cost(f, s, 64.0 * n, s * n * WALKER_STEP) for f, s in zip(runs, steps, strict=True)]
 
 
 def simulate(sde: SDE, config: Config, device: Device, progress: Progress) -> xr.Dataset:
@@ -122,20 +131,41 @@ def _second_moment(
     sde: SDE, config: Config, dt: float, stream: int, device: Device, progress: Progress
 ) -> tuple[Estimate, int]:
     """<x^2> over walkers and frames a quarter of a relaxation time apart."""
-    chain = law(sde, config.temperature, dt)
-    every = max(1, round(chain.relaxation_steps / 4))
-    frames = max(2, round(config.duration / (every * dt)))
+    burn, every, frames = plan = _schedule(sde, config, dt)
     crowd = Walkers(
         sde, config.walkers, dt=dt, x0=start(sde, config.temperature), seed=config.seed, stream=stream,
         device=device, parameters={T: config.temperature},
     )  # fmt: skip
     total = device.xp.zeros(config.walkers)
-    with progress.task(f"well: <x^2> at dt = {dt:g}", total=burn_in(chain) + frames * every) as task:
-        crowd.run(burn_in(chain), task.advance)
+    with progress.task(f"well: <x^2> at dt = {dt:g}", total=plan.steps) as task:
+        crowd.run(burn, task.advance)
         for _ in range(frames):
             crowd.run(every, task.advance)
             total += crowd.state[0] ** 2
     return mean(device.to_host(total) / frames), crowd.diverged()
+
+
+class _Schedule(NamedTuple):
+    """Steps before anything counts, steps between frames, and frames."""
+
+    burn: int
+    every: int
+    frames: int
+
+    @property
+    def steps(self) -> int:
+        """All of them."""
+        return self.burn + self.frames * self.every
+
+
+def _schedule(sde: SDE, config: Config, dt: float) -> _Schedule:
+    chain = law(sde, config.temperature, dt)
+    every = max(1, round(chain.relaxation_steps / 4))
+    return _Schedule(burn_in(chain), every, max(2, round(config.duration / (every * dt))))
+
+
+def _harmonic_steps(dt: float) -> int:
+    return 2 + int(np.ceil(-21 / np.log(max(abs(1 - dt), 1e-9))))
 
 
 def _harmonic(config: Config, device: Device, progress: Progress) -> tuple[Estimate, int]:
@@ -143,9 +173,8 @@ def _harmonic(config: Config, device: Device, progress: Progress) -> tuple[Estim
     estimates, lost = [], 0
     with progress.task("well: harmonic", total=len(config.harmonic_dts)) as task:
         for i, dt in enumerate(config.harmonic_dts):
-            steps = 2 + int(np.ceil(-21 / np.log(max(abs(1 - dt), 1e-9))))
             end = walk(
-                HARMONIC, walkers=config.walkers, steps=steps, dt=dt, seed=config.seed, device=device,
+                HARMONIC, walkers=config.walkers, steps=_harmonic_steps(dt), dt=dt, seed=config.seed, device=device,
                 stream=streams.HARMONIC + i, parameters={K: 1.0, T: 0.5},
             )  # fmt: skip
             estimates.append(mean(end.values[0] ** 2))

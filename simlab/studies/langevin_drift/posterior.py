@@ -16,8 +16,8 @@ import xarray as xr
 
 from simlab import plot as look
 from simlab.claims import Claim
+from simlab.cost import ENTRY, FLOP, WALKER_STEP, Cost, affordable
 from simlab.device import Device
-from simlab.errors import within_reach
 from simlab.progress import Progress
 from simlab.quantities import given, measured, predicted
 from simlab.regression import Regression
@@ -60,8 +60,16 @@ def model(d: int) -> SDE:
 
 def check(config: Config) -> None:
     """Read the data before anything runs, and see that the slowest direction is within reach."""
+    affordable(config, cost(config))
+
+
+def cost(config: Config) -> list[Cost]:
+    """One run of d components, and the table of all moments of every walker."""
     target = posterior(load(config.data), config.prior)
-    within_reach("prior", config.prior, schedule(config, target)[1])
+    steps, d, n = schedule(config, target)[1], len(target.mean), config.walkers
+    entries = d * (d + 3) / 2
+    seconds = n * (steps * d * (1 + d / 10) * WALKER_STEP + 8 * entries * ENTRY + entries**2 * FLOP)
+    return [Cost(("walkers", "prior", "step"), steps, n * 8 * (4 * d + 4 * entries), seconds)]
 
 
 def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:

@@ -15,8 +15,9 @@ import xarray as xr
 
 from simlab import plot as look
 from simlab.claims import Claim
+from simlab.cost import WALKER_STEP, Cost, affordable
 from simlab.device import Device
-from simlab.errors import InputError, within_reach
+from simlab.errors import InputError
 from simlab.progress import Progress
 from simlab.quantities import given, measured, measured_jointly, predicted
 from simlab.sde import Walkers
@@ -37,7 +38,10 @@ NOISES = {"constant": (S, S), "label": (SIGMA, SIGMA * sp.sqrt(H))}
 """noise model -> (its symbol, the standard deviation of the gradient noise across the valley)."""
 WEAK = 1e-3
 """Noise at which the drift is measured: x moves by 1e-5 meanwhile, so the formula at fixed x is exact to O(WEAK^2)."""
-PLACES, BINS, FRAMES = 16, 24, 24
+SEEN = 20.0
+"""Walkers in the steep half at any time, at least: without any there is no error bar."""
+PLACES, BINS, FRAMES, BURN_IN, DRIFT_STEPS = 16, 24, 24, 24, 800
+"""Places and steps of the drift; bins of the circle, and frames that are kept, and that go by before."""
 
 
 def check(config: Config) -> None:
@@ -47,8 +51,23 @@ def check(config: Config) -> None:
             f"lr = {config.lr:g} is unstable in this valley: lr times the largest curvature "
             f"{1 + config.steepness:g} must stay below 2."
         )
-    within_reach("lr", config.lr, _memory(config))
-    within_reach("kicks", min(config.kicks), (24 + FRAMES) / min(config.kicks) ** 2)
+    affordable(config, cost(config))
+    steep = 1 - _flat(config)
+    if steep * _walkers(config) < SEEN:
+        raise InputError(
+            f"exponent = {config.exponent:g} with lr = {config.lr:g} and steepness = {config.steepness:g}: theory "
+            f"leaves a share {steep:.1e} of the time to the steep half, too little for walkers = {config.walkers}; "
+            "take a smaller exponent or more walkers."
+        )
+
+
+def cost(config: Config) -> list[Cost]:
+    """Two drifts, and a density for each kick, whose frames are kept; steps have two components."""
+    wide, n = PLACES * _each(config), _walkers(config)
+    drifts, steps = _memory(config) + DRIFT_STEPS, [(BURN_IN + FRAMES) * _every(k) for k in config.kicks]
+    across = [Cost(("lr", "steepness", "walkers"), drifts, 80.0 * wide, drifts * wide * 2 * WALKER_STEP)] * len(NOISES)
+    along = [Cost(("kicks", "walkers"), s, n * 8.0 * (5 * FRAMES + 4 * BINS), s * n * 2 * WALKER_STEP) for s in steps]
+    return across + along
 
 
 def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
@@ -94,9 +113,8 @@ def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
     law = fokker_planck.density(_reduced(config), {})
     angle = simulation["angle"].values
     edges = edges_of(angle)
-    flat = float(law.cdf(np.array([1.5 * np.pi]))[0] - law.cdf(np.array([0.5 * np.pi]))[0])
     found |= predicted("share", "angle", np.diff(law.cdf(edges)), "share of time in the bin")
-    found |= predicted("flat_limit", (), flat, "share of time in the flat half, t -> 0")
+    found |= predicted("flat_limit", (), _flat(config), "share of time in the flat half, t -> 0")
     return xr.Dataset(found)
 
 
@@ -161,13 +179,13 @@ def _drift(
 ) -> tuple[Estimate, int]:
     """Mean displacement a step from each place, once y has forgotten its start."""
     strengths = {str(S): 0.0, str(SIGMA): 0.0, str(NOISES[name][0]): WEAK}
-    each = max(256, -(-config.walkers // PLACES))
+    each = _each(config)
     x0 = np.stack([np.repeat(places, each), np.zeros(PLACES * each)], axis=1)
     crowd = Walkers(
         CHAIN, PLACES * each, x0=x0, seed=config.seed, stream=stream, device=device,
         parameters={**strengths, "c": config.steepness, "lr": config.lr, "tau": 0.0},
     )  # fmt: skip
-    memory, steps = _memory(config), 800
+    memory, steps = _memory(config), DRIFT_STEPS
     with progress.task(f"valley: drift, {name} noise", total=memory + steps) as task:
         crowd.run(memory, task.advance)
         start = crowd.positions()[:, 0]
@@ -178,7 +196,7 @@ def _drift(
 
 def _density(config: Config, kick: float, stream: int, device: Device, progress: Progress) -> tuple[np.ndarray, int]:
     """Frames (frame, walker) of the angle, half a diffusion time apart, with label noise and kicks along the valley."""
-    every = max(1, round(1 / kick**2))  # the slowest wave on the circle decays in 2/kick^2 steps, sooner with a drift
+    every = _every(kick)
     walkers = _walkers(config)
     x0 = np.stack([2 * np.pi * (np.arange(walkers) + 0.5) / walkers, np.zeros(walkers)], axis=1)
     sigma = kick * np.sqrt(config.exponent / config.lr)
@@ -187,8 +205,8 @@ def _density(config: Config, kick: float, stream: int, device: Device, progress:
         parameters={"c": config.steepness, "lr": config.lr, "s": 0.0, "sigma": sigma, "tau": kick / config.lr},
     )  # fmt: skip
     frames = []
-    with progress.task(f"valley: density at t = {kick:g}", total=(24 + FRAMES) * every) as task:
-        crowd.run(24 * every, task.advance)
+    with progress.task(f"valley: density at t = {kick:g}", total=(BURN_IN + FRAMES) * every) as task:
+        crowd.run(BURN_IN * every, task.advance)
         for _ in range(FRAMES):
             crowd.run(every, task.advance)
             frames.append(np.mod(crowd.positions()[:, 0], 2 * np.pi))
@@ -204,9 +222,25 @@ def _still(config: Config, device: Device) -> float:
     return float(np.abs(crowd.positions() - x0).max())
 
 
+def _flat(config: Config) -> float:
+    """The share of time in the flat half, t -> 0."""
+    law = fokker_planck.density(_reduced(config), {})
+    return float(law.cdf(np.array([1.5 * np.pi]))[0] - law.cdf(np.array([0.5 * np.pi]))[0])
+
+
 def _walkers(config: Config) -> int:
     """Walkers of the density, each of which takes many steps."""
     return max(1024, config.walkers // 4)
+
+
+def _each(config: Config) -> int:
+    """Walkers of the drift at each place."""
+    return max(256, -(-config.walkers // PLACES))
+
+
+def _every(kick: float) -> int:
+    """Steps between frames: the slowest wave on the circle decays in 2/kick^2 steps, sooner with a drift."""
+    return max(1, round(1 / kick**2))
 
 
 def _memory(config: Config) -> int:

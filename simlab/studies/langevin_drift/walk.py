@@ -16,6 +16,7 @@ from scipy.optimize import brentq
 
 from simlab import plot as look
 from simlab.claims import Claim
+from simlab.cost import ENTRY, WALKER_STEP, Cost, affordable
 from simlab.device import Device
 from simlab.errors import InputError
 from simlab.progress import Progress
@@ -30,7 +31,8 @@ PANELS = 1
 X, A = sp.Symbol("x", real=True), sp.Symbol("a", positive=True)
 NOISE = 1 + A * sp.sin(X)
 CIRCLE = (0, 2 * sp.pi)
-BINS, FRAMES = 32, 16
+BINS, FRAMES, BURN_IN = 32, 16, 60
+"""Bins of the circle; frames that are kept, and that go by before, a quarter of a relaxation time apart."""
 READINGS: dict[str, tuple[Scheme, float]] = {"ito": (EULER, 2.0), "stratonovich": (HEUN, 1.0)}
 """calculus -> (scheme that means it, exponent of 1/s in the stationary density)."""
 
@@ -48,6 +50,14 @@ def check(config: Config) -> None:
         except ValueError as error:
             settings = f"walk_dt = {config.walk_dt:g} with modulation = {config.modulation:g}"
             raise InputError(f"{settings}: {error}") from error
+    affordable(config, cost(config))
+
+
+def cost(config: Config) -> list[Cost]:
+    """A run for each reading; Heun's method takes twice the work; frames are kept for the bins and the noise."""
+    fields, n, steps = ("walkers", "walk_dt", "modulation"), config.walkers, (BURN_IN + FRAMES) * _every(config)
+    size = n * 8.0 * (6 * FRAMES + 4 * BINS)
+    return [Cost(fields, steps, size, n * (steps * each * WALKER_STEP + 40 * FRAMES * ENTRY)) for each in (1, 2)]
 
 
 def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
@@ -60,10 +70,10 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
             model(calculus), config.walkers, dt=config.walk_dt, x0=0.0, seed=config.seed, scheme=scheme,
             stream=streams.WALK + i, device=device, parameters={A: config.modulation},
         )  # fmt: skip
-        every = max(1, round(_relaxation(config) / 4 / config.walk_dt))
+        every = _every(config)
         frames = []
-        with progress.task(f"walk: {scheme.name} ({calculus})", total=(60 + FRAMES) * every) as task:
-            crowd.run(60 * every, task.advance)
+        with progress.task(f"walk: {scheme.name} ({calculus})", total=(BURN_IN + FRAMES) * every) as task:
+            crowd.run(BURN_IN * every, task.advance)
             for _ in range(FRAMES):
                 crowd.run(every, task.advance)
                 frames.append(crowd.positions()[:, 0])
@@ -163,6 +173,11 @@ def _relaxation(config: Config) -> float:
     """Time in which the slowest wave on the circle decays: in the coordinate int dx/s the walk is plain diffusion."""
     length = 2 * np.pi / np.sqrt(1 - config.modulation**2)  # int_0^2pi dx/(1 + a sin x)
     return 2 * (length / (2 * np.pi)) ** 2
+
+
+def _every(config: Config) -> int:
+    """Steps between frames."""
+    return max(1, round(_relaxation(config) / 4 / config.walk_dt))
 
 
 def _noise(config: Config, x: np.ndarray) -> np.ndarray:

@@ -8,24 +8,39 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import sympy as sp
 import xarray as xr
 
 from simlab.claims import Claim
+from simlab.cost import Cost, affordable
 from simlab.device import Device
+from simlab.errors import InputError
 from simlab.progress import Progress
+from simlab.sde import SDE
 from simlab.studies.langevin_drift import escape, histogram, moments, potential
 from simlab.studies.langevin_drift.config import Config
-from simlab.studies.langevin_drift.potential import model
+from simlab.studies.langevin_drift.potential import T, X, model
+from simlab.theory import fokker_planck, transfer
 
 PARTS = (histogram, moments, escape)
 PANELS = len(PARTS)
+NODE, PATIENCE = 2e-9, 10.0
+"""Core-seconds of a law over the cube of its nodes, and how many of them all laws together may take in `check`."""
 
 
 def check(config: Config) -> None:
     """Refuse a potential that does not confine, steps that are unstable and barriers that nobody crosses."""
     sde = model(config)
+    _solvable(sde, config)
     potential.check(sde, config)
     escape.check(sde, config)
+    affordable(config, cost(config))
+
+
+def cost(config: Config) -> list[Cost]:
+    """What the three parts need."""
+    return [own for part in PARTS for own in part.cost(model(config), config)]
 
 
 def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
@@ -50,3 +65,29 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
     """A panel each."""
     for part, panel in zip(PARTS, axes, strict=True):
         part.plot(config, data, panel)
+
+
+def _solvable(sde: SDE, config: Config) -> None:
+    """Refuse steps whose laws, which all that follows needs, would take long by themselves."""
+    taken = 0.0
+    for field, dt in dict.fromkeys([("dt", config.dt), *(("dts", dt) for dt in config.dts)]):
+        nodes, long = _nodes(sde, config.temperature, dt)
+        taken += NODE * nodes**3
+        if not taken <= PATIENCE:
+            raise InputError(
+                f"{field} = {dt:g} at temperature = {config.temperature:g}: theory resolves such a step by {nodes:.1e} "
+                f"nodes, and all steps so far by more than {PATIENCE:g} s of work before anything runs; take "
+                f"{'shorter' if long else 'longer'} steps, or fewer."
+            )
+
+
+def _nodes(sde: SDE, temperature: float, dt: float) -> tuple[float, bool]:
+    """About how many nodes the law at this step has, and whether it is its length that makes them many.
+
+    Nodes are a share of the noise apart, less where the mean step has a slope; see `simlab.theory.transfer`.
+    """
+    grid = np.linspace(*fokker_planck.density(sde, {T: temperature}).support, 2001)
+    drift = np.broadcast_to(sp.lambdify(X, sde.drift[0], ["scipy", "numpy"])(grid), grid.shape)
+    slope = float(np.abs(1 + dt * np.gradient(drift, grid)).max())
+    apart = transfer.RESOLUTION * float(np.sqrt(2 * temperature * dt))
+    return float(np.ptp(grid)) * max(1.0, slope) / apart, slope > 1

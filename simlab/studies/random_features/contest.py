@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from simlab.cost import Cost
 from simlab.device import Device
 from simlab.studies.random_features import networks, problem
 from simlab.studies.random_features.config import Config
 from simlab.studies.random_features.problem import Floats
+
+CONTESTS = 4
+"""Problems of the contest for each of the scene."""
 
 
 def budgets(config: Config) -> list[float]:
@@ -31,6 +35,17 @@ def once(config: Config, dimension: int, replicate: int, device: Device) -> Floa
             risks.append(float(networks.products(rest, device).mean()))
         rows.append(risks)
     return np.array(rows)
+
+
+def cost(config: Config) -> list[Cost]:
+    """Three regressions for each budget, at the larger size."""
+
+    def need(d: int) -> problem.Need:
+        n, most = round(config.samples * d), [round(b * d) for b in budgets(config)]
+        return networks.need(n, d, config.tests, most, 2)._replace(kept=2 * len(most))
+
+    fields = ("dimension", "samples", "budgets", "tests")
+    return problem.cost(config, fields, need, (1,), CONTESTS * config.replicates)
 
 
 def best_ridge(config: Config, psi1: float, members: int) -> tuple[float, float]:

@@ -14,6 +14,7 @@ import xarray as xr
 
 from simlab import plot as look
 from simlab.claims import Claim
+from simlab.cost import Cost, affordable
 from simlab.device import Device
 from simlab.errors import InputError
 from simlab.progress import Progress
@@ -44,6 +45,19 @@ def check(config: Config) -> None:
             f"activation = {config.activation}: between N = n/3 and N = n theory has no peak that averaging removes; "
             "change one of them."
         )
+    affordable(config, cost(config))
+
+
+def cost(config: Config) -> list[Cost]:
+    """A regression for every member and width of every problem."""
+    fields = ("dimension", "samples", "members", "tests")
+
+    def need(dimension: int) -> problem.Need:
+        own = networks.need(round(config.samples * dimension), dimension, config.tests, widths(config, dimension),
+                            config.members)  # fmt: skip
+        return own._replace(kept=len(SHARES) * config.members**2)
+
+    return problem.cost(config, fields, need)
 
 
 def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:

@@ -15,6 +15,7 @@ import xarray as xr
 from simlab import plot as look
 from simlab import random as noise
 from simlab.claims import Claim
+from simlab.cost import ENTRY, FLOP, Cost, affordable
 from simlab.device import Device
 from simlab.errors import InputError
 from simlab.linear import decompose
@@ -43,6 +44,23 @@ def check(config: Config) -> None:
             f"fast = {config.fast:g} with noise = {config.noise:g}: theory has no second descent there; take faster "
             "features."
         )
+    if _phases(config) is None:
+        raise InputError(
+            f"fast = {config.fast:g} with noise = {config.noise:g}: with matched step sizes theory's risk has its "
+            "minimum too near an end of the run to fall before it and rise after it; take other speeds or noise."
+        )
+    affordable(config, cost(config))
+
+
+def cost(config: Config) -> list[Cost]:
+    """The decomposition of every problem: one with one speed at both sizes, two with two speeds at the larger."""
+
+    def need(rows: int, columns: int, times: int = 1) -> problem.Need:
+        small, entries = min(rows, columns), float(rows) * columns
+        return problem.Need(4 * entries, times * entries * (20 * small * FLOP + 15 * ENTRY), 3 * EPOCHS)
+
+    one = problem.cost(config, ("dimension", "aspect"), lambda d: need(_examples(config, d), d))
+    return one + problem.cost(config, ("dimension",), lambda d: need(CROWD * d, d, 2), (1,))
 
 
 def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
@@ -228,12 +246,22 @@ def _stages(config: Config) -> tuple[int, int, int] | None:
     return int(turns[0]), int(turns[1]), int(turns[2])
 
 
-def _contrasts(config: Config, curves: Floats) -> Floats:
-    """Falls between neighbouring ranges before the common minimum and rises after it (replicate, contrast)."""
+def _phases(config: Config) -> tuple[int, int, int] | None:
+    """Recorded steps of theory's minimum with matched steps, and where 50 and 99 % of the rise after it are made.
+
+    None where there are too few records before, between or behind them.
+    """
     theirs = _superposition(config, True)
     best = int(theirs.argmin())
-    share = (theirs - theirs[best]) / (theirs[-1] - theirs[best])
-    half, last = (best + int(np.flatnonzero(share[best:] > s)[0]) for s in (0.5, 0.99))
+    half, last = (best + int((theirs[best:] - theirs[best] > s * np.ptp(theirs[best:])).argmax()) for s in (0.5, 0.99))
+    return (best, half, last) if best >= 2 and best < half < last else None
+
+
+def _contrasts(config: Config, curves: Floats) -> Floats:
+    """Falls between neighbouring ranges before the common minimum and rises after it (replicate, contrast)."""
+    phases = _phases(config)
+    assert phases is not None, "check() has refused this"
+    best, half, last = phases
     before = problem.ranges(curves[:, : best + 1], 3)
     # The plateau at the end is the third: a second descent would put it below what comes before.
     parts = (curves[:, best:half], curves[:, half:last], curves[:, -5:])

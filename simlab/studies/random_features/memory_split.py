@@ -14,6 +14,7 @@ import xarray as xr
 
 from simlab import plot as look
 from simlab.claims import Claim
+from simlab.cost import Cost, affordable
 from simlab.device import Device
 from simlab.errors import InputError
 from simlab.progress import Progress
@@ -39,13 +40,24 @@ def check(config: Config) -> None:
     if len(set(config.budgets)) < len(config.budgets) or list(config.budgets) != sorted(config.budgets):
         raise InputError("budgets: they must rise, each of them once.")
     for budget, width in zip(config.budgets, _split(config).psi1, strict=True):
-        low, high = GRID[1], min(GRID[-2], budget / 1.2)
+        low, high = GRID[1], min(GRID[-2], budget / (1 + REACH))
         if not low < width < high:
             raise InputError(
                 f"budgets: at {budget:g} with ensemble_ridge = {config.ensemble_ridge:g} and split_noise = "
                 f"{config.split_noise:g} theory's best width is {width:.3g} d, and this scene needs it between "
                 f"{low:.2g} d and {high:.2g} d; take a smaller ridge, more noise or another budget."
             )
+    affordable(config, cost(config))
+
+
+def cost(config: Config) -> list[Cost]:
+    """A regression for every member and width of every problem, and the contest at the best ridge."""
+
+    def need(dimension: int) -> problem.Need:
+        n = round(config.samples * dimension)
+        return networks.need(n, dimension, config.tests, widths(dimension), MEMBERS)._replace(kept=2 * len(GRID))
+
+    return problem.cost(config, ("dimension", "samples", "tests"), need) + contest.cost(config)
 
 
 def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
@@ -83,7 +95,7 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
         "memory split: best ridge",
         lambda d, r: contest.once(config, d, r, device),
         (1,),
-        4 * config.replicates,
+        contest.CONTESTS * config.replicates,
     )
     found |= given("contest", "contest", contest.budgets(config), "budget of the contest, over d")
     gain = joint_mean(pairs[:, :, 1] - pairs[:, :, 0])
@@ -164,7 +176,7 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
         Claim.chi_square(
             "memory_split/gain-of-one", "By as much as the closed form says, budget by budget.", SOURCE,
             *chi_square(data["gain"].values - data["gain_theory"].values, data["gain_covariance"].values,
-                        4 * config.replicates),
+                        contest.CONTESTS * config.replicates),
         ),
     ]  # fmt: skip
     return claims

@@ -13,6 +13,7 @@ import xarray as xr
 
 from simlab import plot as look
 from simlab.claims import Claim
+from simlab.cost import Cost, affordable
 from simlab.device import Device
 from simlab.errors import InputError
 from simlab.linear import random_features, width_curve
@@ -54,6 +55,27 @@ def check(config: Config) -> None:
             f"noise = {config.noise:g} with activation = {config.activation}: even at the best ridge, {best:.2g}, "
             "theory learns nothing from more width; take less noise or an activation with a linear part."
         )
+    affordable(config, cost(config))
+
+
+def cost(config: Config) -> list[Cost]:
+    """Every curve at both sizes, and the single widest nets of the small dimensions."""
+    fields = ("dimension", "samples", "widest", "tests", "ridges")
+    small = []
+    for dimension, count in SMALL:
+        n, width = round(config.samples * dimension), round(config.widest * dimension)
+        own = problem.drawn(n, dimension, config.tests, width)
+        seconds = own.seconds + problem.features(n + config.tests, width, dimension) + problem.solution(n, width)
+        small.append(Cost(("widest", "tests"), count, 8 * own.held, count * (seconds + problem.OVERHEAD)))
+    return problem.cost(config, fields, lambda d: _need(config, d)) + small
+
+
+def _need(config: Config, dimension: int) -> problem.Need:
+    """One problem: its features, and a curve for each ridge."""
+    n, most, count = round(config.samples * dimension), round(config.widest * dimension), len(config.ridges) + 1
+    own, one = problem.drawn(n, dimension, config.tests, most), problem.curve(n, most, config.tests)
+    seconds = own.seconds + problem.features(n + config.tests, most, dimension) + count * one.seconds
+    return problem.Need(own.held + one.held, seconds, count * one.kept)
 
 
 def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:

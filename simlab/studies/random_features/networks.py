@@ -14,7 +14,16 @@ import numpy as np
 
 from simlab.device import Device
 from simlab.linear import random_features, ridge
+from simlab.studies.random_features import problem
 from simlab.studies.random_features.problem import Array, Floats, Problem
+
+
+def need(examples: int, dimension: int, tests: int, widths: Iterable[int], members: int) -> problem.Need:
+    """What a regression for each of so many members at each of these widths needs."""
+    own = problem.drawn(examples, dimension, tests, members * max(widths))
+    one, rows = float(examples + tests) * max(widths), examples + tests
+    each = sum(problem.features(rows, w, dimension) + problem.solution(examples, w) for w in widths)
+    return problem.Need(own.held + 2 * one + min(examples, max(widths)) ** 2, own.seconds + members * each, 0)
 
 
 def residuals(own: Problem, theta: Array, activation: str, penalty: float, device: Device) -> Array:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from simlab import random as noise
+from simlab.cost import ENTRY, FLOP, Cost
 from simlab.device import Device
 from simlab.linear import sphere
 from simlab.progress import Progress
@@ -28,8 +29,18 @@ MODEL_WISE, SAMPLE_WISE, EPOCH_WISE, ENSEMBLES, MEMORY_SPLIT, REAL_DATA = range(
 """The scene in the key of a problem: no two scenes, sizes or replicates share a random number."""
 POINTS, TESTS, LABELS, WEIGHTS = range(4)
 """Streams of a problem; the weights of member k have stream WEIGHTS + k."""
+OVERHEAD, BLOCK_OVERHEAD = 5e-4, 1e-4
+"""Core-seconds that a problem, and a block of a curve, take however small they are."""
 SHARES = (2, 1)
 """The sizes d/2 and d, and how many replicates of each, in units of those at d."""
+
+
+class Need(NamedTuple):
+    """What one problem needs: numbers that are held at its peak, core-seconds, and numbers of it that are kept."""
+
+    held: float
+    seconds: float
+    kept: float
 
 
 class Problem(NamedTuple):
@@ -114,6 +125,47 @@ def at_all_sizes(
                 task.advance(1 / share**2)
             found.append(np.array(rows))
     return found
+
+
+def cost(
+    config: Config,
+    fields: tuple[str, ...],
+    once: Callable[[int], Need],
+    shares: tuple[int, ...] = SHARES,
+    replicates: int | None = None,
+) -> list[Cost]:
+    """What `at_all_sizes` needs, where `once` says what one problem of a dimension does."""
+    found = []
+    for share in shares:
+        count, need = (replicates or config.replicates) * share, once(config.dimension // share)
+        size = 8 * (need.held + 3 * count * need.kept)
+        found.append(Cost((*fields, "replicates"), count, size, count * (need.seconds + OVERHEAD)))
+    return found
+
+
+def drawn(examples: int, dimension: int, tests: int, weights: int) -> Need:
+    """Points, test points, and weights of all members together."""
+    numbers = float(examples + tests + weights) * dimension
+    return Need(2.5 * numbers, 15 * numbers * ENTRY, 0)
+
+
+def features(rows: int, width: int, dimension: int) -> float:
+    """Core-seconds that the features of these rows take."""
+    return float(rows) * width * (2 * dimension * FLOP + 3 * ENTRY)
+
+
+def curve(rows: int, columns: int, tests: int) -> Need:
+    """One curve of `simlab.linear`: errors at all columns, with the features given."""
+    n, m, first = float(rows), float(tests), float(min(rows, columns))
+    beyond = columns - first
+    flops = 2 * n * first**2 + first**3 + 2 * first**2 * m + 4 * beyond * n * (n + m) + 200 * columns * m
+    return Need((n + 2 * m) * columns + 3 * first**2, FLOP * flops + BLOCK_OVERHEAD * (2 + columns / 96), columns)
+
+
+def solution(rows: int, width: int) -> float:
+    """Core-seconds of one ridge regression."""
+    small, large = float(min(rows, width)), float(max(rows, width))
+    return FLOP * (2 * large * small**2 + small**3) + BLOCK_OVERHEAD
 
 
 def ranges(values: Floats, count: int) -> Floats:

@@ -19,6 +19,7 @@ import xarray as xr
 from simlab import plot as look
 from simlab import random as noise
 from simlab.claims import Claim
+from simlab.cost import ENTRY, FLOP, Cost, affordable
 from simlab.device import Device
 from simlab.errors import InputError
 from simlab.linear import decompose, random_features, width_curve
@@ -34,6 +35,8 @@ from simlab.theory import least_squares
 PANELS = 1
 RIDGES = np.geomspace(1e-3, 10, 12)
 """Ridges of the raw columns, on |y - X b|^2/n + ridge |b|^2."""
+TESTS = 600
+"""Examples at most that random features are tested on."""
 RIDGE, REACH, RANGES = 1e-5, 0.1, 4
 """Ridge lambda of the random features at N = n; the reach of the peak's parabola; ranges of ridges."""
 ORDER, TWIN = 4, 10**6
@@ -62,6 +65,20 @@ def check(config: Config) -> None:
             f"training = {config.training} of {len(data.y)} examples leaves too few to test on: take at most "
             f"{len(data.y) // 2}."
         )
+    affordable(config, cost(config))
+
+
+def cost(config: Config) -> list[Cost]:
+    """A curve over all widths, and two ridge curves, of every replicate."""
+    own, n = _population(config.data), config.training
+    rows, d = own.X.shape
+    m = min(TESTS, rows - n)
+    one, draw = problem.curve(n, 3 * n, m), problem.drawn(0, d, 0, 3 * n)
+    ridges = float(n) * d * (20 * min(n, d) * FLOP + 15 * ENTRY) + n * d * d * 2 * FLOP
+    seconds = draw.seconds + problem.features(n + m, 3 * n, d) + one.seconds + 2 * ridges + rows * 30 * ENTRY
+    size = 8 * (draw.held + one.held + 6 * n * d + 3 * config.replicates * (one.kept + 2 * len(RIDGES)))
+    each = seconds + 4 * problem.OVERHEAD
+    return [Cost(("training", "replicates"), config.replicates, size, config.replicates * each)]
 
 
 def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
@@ -181,7 +198,7 @@ def _curve(config: Config, replicate: int, device: Device) -> Floats:
     at = problem.key(config, problem.REAL_DATA, n, replicate)
     index = np.arange(len(own.y))
     order = np.argsort(noise.uniforms(at, index, 0 * index, stream=ORDER))
-    train, test = order[:n], order[n : n + 600]
+    train, test = order[:n], order[n : n + TESTS]
     theta = problem.weights(at, 3 * n, own.X.shape[1], device)
     z, t = (random_features(device.asarray(own.X[rows]), theta, config.activation) for rows in (train, test))
     y, t_y = device.asarray(own.y[train]), device.asarray(own.y[test])

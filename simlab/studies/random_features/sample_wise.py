@@ -10,6 +10,7 @@ import xarray as xr
 
 from simlab import plot as look
 from simlab.claims import Claim
+from simlab.cost import FLOP, Cost, affordable
 from simlab.device import Device
 from simlab.errors import InputError
 from simlab.linear import random_features, sample_curve
@@ -52,6 +53,22 @@ def check(config: Config) -> None:
             f"noise = {config.noise:g} with width = {config.width:g}: theory has no lowest point before "
             "the peak from which more data hurts; take other noise or an activation with a linear part."
         )
+    affordable(config, cost(config))
+
+
+def cost(config: Config) -> list[Cost]:
+    """A curve over all sample sizes for each problem."""
+    return problem.cost(config, ("dimension", "most", "width", "tests"), lambda d: _need(config, d))
+
+
+def _need(config: Config, dimension: int) -> problem.Need:
+    most, width = round(config.most * dimension), round(config.width * dimension)
+    own = problem.drawn(most, dimension, config.tests, width)
+    seconds = problem.features(most + config.tests, width, dimension)
+    # Z Z^T and its factor, and what test points make of it, for all examples at once.
+    n, m = float(most), float(config.tests)
+    flops = 2 * n**2 * width + n**3 / 3 + 2 * n * m * width + 2 * n**2 * m + 200 * n * m
+    return problem.Need(own.held + 3 * n**2 + 2 * n * (m + width), own.seconds + seconds + FLOP * flops, n)
 
 
 def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:

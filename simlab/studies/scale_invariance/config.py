@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from simlab.checks import distinct
 from simlab.study import BaseConfig
 
 Rate = Annotated[float, Field(gt=1e-6, lt=10)]
+Rates = Annotated[tuple[Rate, ...], AfterValidator(distinct)]
 
 
 class Config(BaseConfig):
@@ -17,11 +19,13 @@ class Config(BaseConfig):
 
     walkers: int = Field(4096, ge=256, le=1 << 22, multiple_of=2)
     """sphere: independent walkers on the linear loss in each setting."""
-    dimensions: tuple[Annotated[int, Field(ge=2, le=1000)], ...] = Field((2, 10, 100), min_length=1, max_length=6)
+    dimensions: Annotated[tuple[Annotated[int, Field(ge=2, le=1000)], ...], AfterValidator(distinct)] = Field(
+        (2, 10, 100), min_length=1, max_length=6
+    )
     """sphere: dimensions of the weights."""
     kappa: float = Field(3.0, gt=0, le=100)
     """sphere: slope of the loss -kappa mu.w/|w|."""
-    sigma: float = Field(1.0, gt=0, le=100)
+    sigma: float = Field(1.0, ge=1e-6, le=100)
     """sphere: standard deviation of the gradient noise at |w| = 1, in every tangential direction."""
     products: tuple[Annotated[float, Field(gt=1e-5, lt=0.05)], ...] = Field(
         (0.004, 0.002, 0.001), min_length=3, max_length=6
@@ -41,25 +45,27 @@ class Config(BaseConfig):
     data: Path | None = None
     """An .npz or .csv file with x (n, features) and integer labels y (n); without it the digits."""
 
-    lrs: tuple[Rate, ...] = Field((0.1, 0.05, 0.3), min_length=2, max_length=8)
+    lrs: Rates = Field((0.1, 0.05, 0.3), min_length=2, max_length=8)
     """equilibrium: learning rates; each has the weight decay that gives the product below."""
-    product: float = Field(1e-3, gt=1e-5, lt=0.05)
-    """equilibrium: lr times weight decay."""
+    product: float = Field(1e-3, gt=1e-5, le=0.005)
+    """equilibrium: lr times weight decay; a quarter of the time 1/(4 lr wd) must hold a few records of the norm."""
     lifetimes: float = Field(6.0, ge=4, le=100)
     """equilibrium: length of a run in units of 1/(lr wd)."""
 
     phase_width: int = Field(64, ge=8, le=4096)
     """phases: width of the hidden layers."""
-    phase_examples: int = Field(500, ge=50, le=1000000)
-    """phases: training examples, a tenth of them with wrong labels."""
-    phase_steps: tuple[int, ...] = Field((10, 100, 300, 1000, 3000), min_length=3, max_length=12)
+    phase_examples: int = Field(500, ge=100, le=1000000)
+    """phases: training examples, a tenth of them with wrong labels; a minibatch has 100."""
+    phase_steps: tuple[Annotated[int, Field(ge=1, le=10**8)], ...] = Field(
+        (10, 100, 300, 1000, 3000), min_length=3, max_length=12
+    )
     """phases: checkpoints, fixed before anything is run; the second one is the peak, the last one the end."""
     phase_replicates: int = Field(48, ge=4, le=4096)
     """phases: nets of each variant."""
 
-    period_lrs: tuple[Rate, ...] = Field((0.5, 0.25), min_length=2, max_length=6)
+    period_lrs: Rates = Field((0.5, 0.25), min_length=2, max_length=6)
     """periods: learning rates."""
-    period_decays: tuple[Rate, ...] = Field((0.01, 0.0025), min_length=1, max_length=6)
+    period_decays: Rates = Field((0.01, 0.0025), min_length=1, max_length=6)
     """periods: weight decays; every pair with every learning rate is run."""
     period_lifetimes: float = Field(20.0, ge=8, le=1000)
     """periods: length of a run in units of 1/(lr wd)."""

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from simlab import nn
 from simlab import plot as look
 from simlab.claims import Claim
+from simlab.cost import Cost, affordable
 from simlab.device import Device
 from simlab.progress import Progress
 from simlab.quantities import given, measured, measured_jointly, predicted
 from simlab.statistics import chi_square, joint_mean, mean, ratio
-from simlab.studies.scale_invariance import nets
+from simlab.studies.scale_invariance import needs, nets
 from simlab.studies.scale_invariance.config import Config
 
 Floats = NDArray[np.float64]
@@ -46,6 +47,18 @@ SOURCE = "talk, Scale invariance of DNNs; van Laarhoven 2017; Wan et al. 2021; L
 def check(config: Config) -> None:
     """Refuse data that cannot be used."""
     nets.check(config)
+    affordable(config, cost(config))
+
+
+def cost(config: Config) -> list[Cost]:
+    """One stack of all settings; gradients are measured often, losses rarely."""
+    own = needs.Stack(config, (len(config.lrs) + 2) * config.replicates, config.width, 2, config.examples)
+    steps, records = _steps(config), _steps(config) / EVERY
+    seconds = own.training(BATCH, steps) + records * (needs.RECORD + 3 * own.forward(BATCH))
+    seconds += steps / RARELY * own.forward(config.examples + config.tests)
+    memory = own.memory(config.replicates, 16) + records * (needs.RECORDED + 100.0 * own.models)
+    fields = ("lifetimes", "product", "lrs", "replicates", "width", "examples")
+    return [Cost(fields, steps, memory, seconds)]
 
 
 def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
@@ -72,7 +85,7 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     found |= given("moved", "setting", abs(moved / lost).mean(axis=1), "share of the growth that moves the norm")
     for name, text in COMPARED.items():
         values = record[name].values.astype(float)[late & (steps % RARELY == 0)].mean(axis=0)[: len(config.lrs)].T
-        joint = joint_mean(np.log(values[:, 1:] / values[:, :1]))
+        joint = joint_mean(nets.log_ratio(values[:, 1:], values[:, :1]))
         found |= measured_jointly(f"same_{name}", "contrast", joint, f"{text}: logarithm of the ratio at one lr wd")
     curve = _recursion(config, steps, rho2[:, -1], unit[:, -1])
     places = [int(np.abs(steps - step).argmin()) for step in _stages(config)]

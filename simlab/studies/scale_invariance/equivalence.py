@@ -15,13 +15,14 @@ import xarray as xr
 from simlab import nn
 from simlab import plot as look
 from simlab.claims import Claim
+from simlab.cost import Cost, affordable
 from simlab.device import Device
 from simlab.nn.optimisers import norm
 from simlab.nn.schedules import Schedule
 from simlab.progress import Progress
 from simlab.quantities import given, measured, predicted
 from simlab.statistics import mean
-from simlab.studies.scale_invariance import nets
+from simlab.studies.scale_invariance import needs, nets
 from simlab.studies.scale_invariance.config import Config
 from simlab.theory import scale_invariant as theory_of
 
@@ -54,13 +55,24 @@ class Growing(Schedule):
 def check(config: Config) -> None:
     """Refuse data that cannot be used."""
     nets.check(config)
+    affordable(config, cost(config))
+
+
+def cost(config: Config) -> list[Cost]:
+    """Three runs in double precision, by the arrays' engine, and the products with the Hessian."""
+    count, examples = _sizes(config)
+    own = needs.Stack(config, count, config.width, 2, examples, bytes=8)
+    records = len(range(0, STEPS + 1, EVERY))
+    seconds = 3 * (STEPS * (needs.STEP + 3 * own.forward(BATCH)) + records * own.forward(config.tests))
+    memory = own.memory(count, count) + 3 * records * count * min(config.tests, nets.available(config)) * 80.0
+    return [Cost(("width", "examples"), 3 * STEPS, memory, seconds + 20 * own.forward(examples))]
 
 
 def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     """Three runs of 300 steps, and the invariances at the end of the first."""
-    count = min(config.replicates, 8)
+    count, examples = _sizes(config)
     net = nets.scale_invariant((nets.features(config), config.width, config.width, nets.classes(config)), eps=0.0)
-    data = nets.problem(config, nets.EQUIVALENCE, count, min(config.examples, 500), config.noise, device)
+    data = nets.problem(config, nets.EQUIVALENCE, count, examples, config.noise, device)
     data = data._replace(x=data.x.astype(np.float64), test_x=data.test_x.astype(np.float64))
     start = nets.initial(config, nets.EQUIVALENCE, net, list(range(count)), logits=1.0, device=device, dtype="float64")
     flat = nn.flatten(start)
@@ -137,6 +149,11 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
     look.points(panel, later.step, later.apart, later.apart_se, "decay and growing rate")
     look.points(panel, later.step, later.control, later.control_se, "last bit of the first weights", color=1)
     panel.set(yscale="log", title="Weight decay is a growing rate", xlabel="step", ylabel="difference of outputs")
+
+
+def _sizes(config: Config) -> tuple[int, int]:
+    """Nets and training examples."""
+    return min(config.replicates, 8), min(config.examples, 500)
 
 
 def _invariances(net: Any, params: Any, data: nets.Problem, device: Device) -> dict[str, float]:

@@ -110,6 +110,11 @@ def classes(config: Config) -> int:
     return len(_source(config.data).counts)
 
 
+def available(config: Config) -> int:
+    """The number of examples of the data."""
+    return len(_source(config.data))
+
+
 def features(config: Config) -> int:
     """The number of features of the data."""
     return int(_source(config.data).x.shape[1])
@@ -159,8 +164,19 @@ def sharpness(config: Config, scene: int, net: Layer, params: Params, data: Prob
 
 
 def in_errors(data: xr.Dataset, name: str) -> float:
-    """A value in its own standard errors."""
-    return float(data[name] / data[f"{name}_se"])
+    """A value in its own standard errors; NaN where it has none."""
+    return over(float(data[name]), float(data[f"{name}_se"]))
+
+
+def over(value: float, se: float) -> float:
+    """A distance in standard errors; NaN where there are none, and then there is no verdict."""
+    return value / se if se > 0 else float("nan")
+
+
+def log_ratio(above: Any, below: Any) -> Any:
+    """ln(above/below), NaN or infinite where one of them is not positive: then there is no verdict on it."""
+    with np.errstate(all="ignore"):
+        return np.log(above / below)
 
 
 class Keeper:

@@ -7,6 +7,7 @@ bursts are. Where wrong labels keep the loss up there is an equilibrium instead.
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,12 +17,14 @@ from numpy.typing import NDArray
 from simlab import nn
 from simlab import plot as look
 from simlab.claims import Claim
+from simlab.cost import Cost, affordable
 from simlab.device import Device
+from simlab.errors import InputError
 from simlab.nn.record import sharpness
 from simlab.progress import Progress
 from simlab.quantities import given, measured, predicted
 from simlab.statistics import Estimate, jackknife, mean, ratio
-from simlab.studies.scale_invariance import nets
+from simlab.studies.scale_invariance import needs, nets
 from simlab.studies.scale_invariance.config import Config
 from simlab.theory import scale_invariant as theory_of
 
@@ -31,6 +34,8 @@ RISE = 1.1
 """A burst is a rise of the norm by this factor at least."""
 SHOWN = 120
 """Measurements of the first net that are kept for the figure."""
+FASTEST = 0.05
+"""The largest lr wd: at shorter lives the eight of a run at least would be fewer than sixteen records of the norm."""
 EVERY = 10
 """Steps between measurements of loss and norm."""
 EDGE_REPLICATES, EDGE_EVERY, EDGE_LIFETIMES, LANCZOS = 6, 20, 14.0, 12
@@ -64,8 +69,38 @@ class Bursts(NamedTuple):
 
 
 def check(config: Config) -> None:
-    """Refuse data that cannot be used."""
+    """Refuse data that cannot be used, minibatches of more than there is, and decays that leave nothing to see."""
     nets.check(config)
+    largest = max(s.batch for s in settings(config))
+    if config.examples < largest:
+        raise InputError(f"examples = {config.examples}: minibatches of this scene have {largest} of them, take more.")
+    for lr, wd in product(config.period_lrs, config.period_decays):
+        if not lr * wd <= FASTEST:
+            raise InputError(
+                f"period_lrs = {lr:g} with period_decays = {wd:g}: their product is {lr * wd:.2g}, and weights that "
+                f"decay by more than {FASTEST:g} a step have no periods to be seen; take smaller ones."
+            )
+    affordable(config, cost(config))
+
+
+def cost(config: Config) -> list[Cost]:
+    """Every setting, the control with wrong labels, and the run whose curvature is measured."""
+    grid, found = settings(config), []
+    fields = ("period_lrs", "period_decays", "period_lifetimes", "replicates", "width", "examples")
+    own = needs.Stack(config, config.replicates, config.width, 2, config.examples)
+    for setting in [*grid, grid[0]]:
+        steps = _steps(config, setting, config.period_lifetimes)
+        records = steps / EVERY
+        seconds = own.training(setting.batch, steps) + records * (needs.RECORD + own.forward(setting.batch))
+        # What is recorded is kept for all settings.
+        memory = own.memory(config.replicates, 16) + (len(grid) + 1) * records * (needs.RECORDED + 32.0 * own.models)
+        found.append(Cost(fields, steps, memory, seconds))
+    few = own._replace(models=EDGE_REPLICATES)
+    steps = _edge_steps(config, grid[0])
+    each = needs.RECORD * LANCZOS + LANCZOS * 6 * few.forward(config.examples)
+    memory = few.memory(EDGE_REPLICATES, EDGE_REPLICATES) + 4.0 * LANCZOS * few.parameters * EDGE_REPLICATES
+    found.append(Cost(fields, steps, memory, few.training(grid[0].batch, steps) + steps / EDGE_EVERY * each))
+    return found
 
 
 def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
@@ -123,15 +158,15 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
         ),
         Claim.exceeds(
             "periods/irregular", "Intervals are irregular, no clock.", SOURCE,
-            float(one.irregular / one.irregular_se), sigmas=4,
+            nets.in_errors(one, "irregular"), sigmas=4,
         ),
         Claim.exceeds(
             "periods/decay", "Falls last longer than free decay: gradients go on feeding the norm.", SOURCE,
-            float((one.decay - 1) / one.decay_se), sigmas=4,
+            nets.over(float(one.decay - 1), float(one.decay_se)), sigmas=4,
         ),
         Claim.exceeds(
             "periods/free", "They come nearer to free decay as lr wd becomes small.", SOURCE,
-            approach / float((grid.decay_se[shortest] ** 2 + grid.decay_se[longest] ** 2) ** 0.5), sigmas=4,
+            nets.over(approach, float((grid.decay_se[shortest] ** 2 + grid.decay_se[longest] ** 2) ** 0.5)), sigmas=4,
         ),
         Claim.exceeds(
             "periods/edge", "At the start of a burst lr lambda_max is above 2.", SOURCE,
@@ -148,7 +183,7 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
     return [
         Claim.exceeds(
             "periods/law", "Intervals grow as lr wd falls, nearer to its inverse than to its inverse root.", SOURCE,
-            float((0.25 - slope.value) / slope.se), sigmas=4,
+            nets.over(float(0.25 - slope.value), float(slope.se)), sigmas=4,
         ),
         *claims,
     ]  # fmt: skip
@@ -197,6 +232,10 @@ def _steps(config: Config, setting: Setting, lifetimes: float) -> int:
     return round(lifetimes / (setting.lr * setting.wd) / EVERY) * EVERY
 
 
+def _edge_steps(config: Config, setting: Setting) -> int:
+    return round(min(EDGE_LIFETIMES, config.period_lifetimes) / (setting.lr * setting.wd) / EDGE_EVERY) * EDGE_EVERY
+
+
 def _train(
     config: Config, setting: Setting, replicates: int, steps: int, device: Device, tell: Any,
     extra: tuple[nn.Quantity, ...] = (), every: int = EVERY,
@@ -222,7 +261,12 @@ BATCH_LOSS = nn.Quantity(
 def _mean_gap(gaps: list[Floats], scale: float = 1.0) -> Estimate:
     """Total interval over number of intervals, nets being independent."""
     totals = np.array([g.sum() for g in gaps]) * scale
-    return ratio(totals, np.array([len(g) for g in gaps], float))
+    return _ratio(totals, np.array([len(g) for g in gaps], float))
+
+
+def _ratio(above: Floats, below: Floats) -> Estimate:
+    """`ratio`, or NaN where no net has a burst: then there is no verdict on it."""
+    return ratio(above, below) if below.any() else Estimate(np.array(np.nan), np.array(np.nan))
 
 
 def _sums(gaps: list[Floats]) -> Floats:
@@ -233,11 +277,13 @@ def _sums(gaps: list[Floats]) -> Floats:
 def _deviation(sums: Floats) -> float:
     """The standard deviation of intervals over their mean."""
     number, total, squares = sums
-    return float(np.sqrt(squares * number / total**2 - 1))
+    return float(np.sqrt(max(squares * number / total**2 - 1, 0.0))) if total > 0 else np.nan
 
 
 def _slope(x: Floats, y: Floats, se: Floats) -> Estimate:
     """The slope of a weighted line through independent points."""
+    if not (se > 0).all():  # no spread, or no burst to have one
+        return Estimate(np.array(np.nan), np.array(np.nan))
     weight = se**-2 / (se**-2).sum()
     centred = x - (weight * x).sum()
     along = se**-2 * centred / (se**-2 * centred**2).sum()
@@ -246,15 +292,16 @@ def _slope(x: Floats, y: Floats, se: Floats) -> Estimate:
 
 def _distance(values: xr.DataArray) -> float:
     """The mean in standard errors, over bursts."""
-    found = mean(values.values)
-    return float(found.value / found.se)
+    if values.size < 2:
+        return np.nan
+    return nets.over(*map(float, mean(values.values)))
 
 
 def _decay(nets_: list[Bursts], setting: Setting) -> Estimate:
     """Steps from the top of the norm to the next burst over ln(norm^2 there/norm^2 here)/(2 lr wd)."""
     taken = np.array([(b.bottom - b.top).sum() for b in nets_])
     free = np.array([theory_of.period(setting.lr, setting.wd, b.largest, b.least).sum() for b in nets_])
-    return ratio(taken, free)
+    return _ratio(taken, free)
 
 
 def _late(record: xr.Dataset, model: int) -> int:
@@ -264,7 +311,7 @@ def _late(record: xr.Dataset, model: int) -> int:
 
 def _edge(config: Config, setting: Setting, device: Device, progress: Progress) -> tuple[xr.Dataset, Floats]:
     """A run with the largest eigenvalue of the Hessian of the whole training loss."""
-    steps = round(min(EDGE_LIFETIMES, config.period_lifetimes) / (setting.lr * setting.wd) / EDGE_EVERY) * EDGE_EVERY
+    steps = _edge_steps(config, setting)
     quantity = nn.Quantity("sharpness", "largest eigenvalue of the Hessian", "1", _sharpness)
     with progress.task("periods: curvature", steps) as task:
         found, _ = _train(config, setting, EDGE_REPLICATES, steps, device, task.advance, (quantity,), EDGE_EVERY)

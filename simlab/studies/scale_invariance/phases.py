@@ -22,13 +22,14 @@ from numpy.typing import NDArray
 from simlab import nn
 from simlab import plot as look
 from simlab.claims import Claim
+from simlab.cost import Cost, affordable
 from simlab.device import Device
 from simlab.errors import InputError
 from simlab.nn.optimisers import norm
 from simlab.progress import Progress
 from simlab.quantities import given, measured
 from simlab.statistics import mean
-from simlab.studies.scale_invariance import nets
+from simlab.studies.scale_invariance import needs, nets
 from simlab.studies.scale_invariance.config import Config
 
 Array = Any
@@ -71,6 +72,23 @@ def check(config: Config) -> None:
     nets.check(config, "phase_examples")
     if list(config.phase_steps) != sorted(set(config.phase_steps)) or config.phase_steps[0] < 1:
         raise InputError("phase_steps must be increasing steps from 1 on.")
+    affordable(config, cost(config))
+
+
+def cost(config: Config) -> list[Cost]:
+    """A run of every variant, and the copies of all its checkpoints, annealed and measured."""
+    found = []
+    for steps in [config.phase_steps] * len(VARIANTS) + [BUMP_STEPS]:
+        nets_, copies = (
+            needs.Stack(config, count * config.phase_replicates, config.phase_width, 3, config.phase_examples)
+            for count in (1, len(steps))
+        )
+        seconds = nets_.training(BATCH, steps[-1]) + copies.training(BATCH, ANNEALING)
+        seconds += copies.forward((2 + nets.DIRECTIONS) * config.phase_examples + config.tests)
+        memory = copies.memory(config.phase_replicates, config.phase_replicates)
+        fields = ("phase_steps", "phase_replicates", "phase_width", "phase_examples")
+        found.append(Cost(fields, steps[-1] + ANNEALING, memory, seconds))
+    return found
 
 
 def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
@@ -94,7 +112,7 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
         found |= measured(f"gain_{name}", "variant", mean(gains), f"{MEASURES[name]}: fall in phase 2")
         lost = mean(gains[:, 0] - gains[:, 1])
         found |= measured(f"lost_{name}_frozen", (), lost, f"{MEASURES[name]}: fall in phase 2, plain less frozen")
-    wider = np.stack([np.log(v["sharpness"][:, 1] / v["sharpness"][:, -1]) for v in values], axis=1)
+    wider = np.stack([nets.log_ratio(v["sharpness"][:, 1], v["sharpness"][:, -1]) for v in values], axis=1)
     found |= measured("widening", "variant", mean(wider), "ln of the sharpness, second checkpoint over last")
     lost = mean(wider[:, 0] - wider[:, 1])
     found |= measured(
@@ -157,12 +175,12 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
         ),
         Claim.exceeds(
             "phases/no-peak", f"There is no peak: in phase 1 the test error rises by less than {NONE:g}, if at all.",
-            SOURCE, (NONE - float(data.early_rise)) / float(data.early_rise_se), sigmas=4,
+            SOURCE, nets.over(NONE - float(data.early_rise), float(data.early_rise_se)), sigmas=4,
         ),
         Claim.exceeds(
             "phases/no-bump", f"Nor where one was once seen: from step {BUMP_STEPS[0]} to {BUMP_STEPS[1]} the "
             f"annealed test error rises by less than {2 * NONE:g}.", SOURCE,
-            (2 * NONE - float(data.bump_rise)) / float(data.bump_rise_se), sigmas=4,
+            nets.over(2 * NONE - float(data.bump_rise), float(data.bump_rise_se)), sigmas=4,
         ),
     ]  # fmt: skip
 

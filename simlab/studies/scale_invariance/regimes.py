@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 from simlab import nn
 from simlab import plot as look
 from simlab.claims import Claim
+from simlab.cost import Cost, affordable
 from simlab.device import Device
+from simlab.errors import InputError
 from simlab.progress import Progress
 from simlab.quantities import given, measured, predicted
 from simlab.statistics import mean
-from simlab.studies.scale_invariance import nets
+from simlab.studies.scale_invariance import needs, nets
 from simlab.studies.scale_invariance.config import Config
 from simlab.theory import three_regimes as toy
 
@@ -32,6 +34,10 @@ SCALES = (0.2, 0.5, 1.0, 2.0)
 TOY_STARTS, TOY_STEPS, HALVINGS = 32, 10000, 9
 BATCH, LOGITS, ANNEALING = 50, 5.0, 1000
 LOWEST, HIGHEST = 3e-5, 1.0
+CALM, CHAOTIC = 4e-3, 1e-2
+"""Two rates in equilibrium."""
+TOY_STEP = 3e-5
+"""Core-seconds of a step of the toy."""
 FAR = 1e6
 """The rate, in thresholds, at which the toy's angles are random: of the order 1/FAR they are not."""
 SOURCE = "talk, Scale invariance of DNNs; Kodryan et al. 2022"
@@ -53,8 +59,23 @@ RESOLVED = float(np.log(sum(SCALES) / CONVERGED)) / (4 * TOY_STEPS)
 
 
 def check(config: Config) -> None:
-    """Refuse data that cannot be used."""
+    """Refuse data that cannot be used, and rates so far apart that one is the nearest to two of those judged."""
     nets.check(config)
+    if len(set(_places(config).values())) < len(_places(config)):
+        raise InputError(
+            f"elrs = {config.elrs}: of so many rates one is the nearest both to {CALM:g} and to {CHAOTIC:g}, which are "
+            "compared; take another number, such as 14."
+        )
+    affordable(config, cost(config))
+
+
+def cost(config: Config) -> list[Cost]:
+    """The toy, and one stack of nets at all rates, trained and then annealed."""
+    own = needs.Stack(config, config.elrs * config.replicates, config.width, 2, config.examples)
+    seconds = own.training(BATCH, config.regime_steps + ANNEALING) + TOY_STEPS * (HALVINGS + 1) * TOY_STEP
+    seconds += 20 * own.forward(config.examples + config.tests) + (1 + nets.DIRECTIONS) * own.forward(config.examples)
+    fields = ("regime_steps", "elrs", "replicates", "width", "examples")
+    return [Cost(fields, config.regime_steps + ANNEALING, own.memory(config.replicates, nets.TOGETHER), seconds)]
 
 
 def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
@@ -71,11 +92,11 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
         nets_ = _nets(config, rates, device, task.advance)
     for name, text in TEXTS.items():
         found |= measured(name, "elr", mean(nets_[name]), text)
-    fallen = np.log(nets_["half_loss"] / nets_["loss"])
+    fallen = nets.log_ratio(nets_["half_loss"], nets_["loss"])
     found |= measured("fallen", "elr", mean(fallen), "ln of the loss half-way over that at the end")
     for name, (a, b) in _pairs(config).items():
         quantity = nets_[name.partition("_of_")[2]]
-        found |= measured(name, (), mean(np.log(quantity[:, a] / quantity[:, b])), CONTRASTS[name])
+        found |= measured(name, (), mean(nets.log_ratio(quantity[:, a], quantity[:, b])), CONTRASTS[name])
     annealed, place = nets_["annealed_error"], _places(config)
     for name in ("low", "chaotic"):
         gain = mean(annealed[:, place[name]] - annealed[:, place["high"]])
@@ -110,7 +131,7 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
         ),
         Claim.exceeds(
             "regimes/convergence", f"At lr/rho^2 = {float(low.elr):.1e} the loss still falls in the second half.",
-            SOURCE,             float(low.fallen / low.fallen_se),
+            SOURCE,             nets.in_errors(low, "fallen"),
         ),
         Claim.equals(
             "regimes/equilibrium", f"At {float(chaotic.elr):.1e} it is where it was half-way.", SOURCE,
@@ -126,7 +147,7 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
         ),
         Claim.exceeds(
             "regimes/divergence", f"At {float(high.elr):.1e} the loss is above that of guessing, ln {classes}.", SOURCE,
-            float((high.loss - np.log(classes)) / high.loss_se),
+            nets.over(float(high.loss) - float(np.log(classes)), float(high.loss_se)),
         ),
         Claim.exceeds(
             "regimes/annealing", "Annealed from the highest rate, through equilibrium, a net is better than from "
@@ -159,7 +180,7 @@ def elrs(config: Config) -> Floats:
 
 def _places(config: Config) -> dict[str, int]:
     """Where the grid is judged: fixed rates that lie well within the regimes that others found."""
-    wanted = {"low": 2e-4, "calm": 4e-3, "chaotic": 1e-2, "high": 1.0}
+    wanted = {"low": 2e-4, "calm": CALM, "chaotic": CHAOTIC, "high": HIGHEST}
     return {name: int(np.abs(np.log(elrs(config) / rate)).argmin()) for name, rate in wanted.items()}
 
 

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from simlab import plot as look
 from simlab.claims import Claim
+from simlab.cost import ENTRY, Cost, affordable
 from simlab.device import Device
+from simlab.errors import InputError
 from simlab.nn.draws import LANGEVIN, Draw
 from simlab.progress import Progress
 from simlab.quantities import given, measured, measured_jointly, predicted
@@ -36,6 +38,8 @@ BINS, FRAMES, CURVE = 16, 40, 16
 LR = 0.05
 CLAIMED = (0.5, 1.5, 4.0)
 """Lifetimes at which the relaxation is judged."""
+RESOLVED = 1e-4
+"""The mean of 1 - cos at least: its bins, a sixteenth of it or less, are then a hundred roundings wide."""
 START = 3.0
 """The norm at the start of the relaxation, in units of its equilibrium."""
 SOURCE = "talk, Scale invariance of DNNs; van Laarhoven 2017; Li, Lyu & Arora 2020"
@@ -51,19 +55,39 @@ class Stationary(NamedTuple):
 
 
 def check(config: Config) -> None:
-    """Everything that Config can hold is good input."""
+    """Refuse products that do not fall, and directions that single precision cannot tell from the optimum."""
+    if list(config.products) != sorted(set(config.products), reverse=True):
+        raise InputError("products: they must fall, each of them once.")
+    named = f"kappa = {config.kappa:g} with sigma = {config.sigma:g}"
+    try:
+        laws = [_law(config, d, config.products[-1]) for d in config.dimensions]
+        laws += [_law(config, _middle(config), p, corrected=False) for p in config.products]
+    except ValueError as error:
+        raise InputError(f"{named}: {error}") from error
+    nearest = min(1 - law.mean for law in laws)
+    if nearest < RESOLVED:
+        raise InputError(
+            f"{named}: walkers stay within 1 - cos = {nearest:.1e} of the optimum, and single precision needs "
+            f"{RESOLVED:.0e}; take less kappa or more sigma."
+        )
+    affordable(config, cost(config))
+
+
+def cost(config: Config) -> list[Cost]:
+    """A run for every dimension, every product and three learning rates, and the relaxation."""
+    fields, n = ("walkers", "dimensions", "products"), config.walkers
+    runs = [(d, _burn(lr * wd) + FRAMES * _gap(lr * wd)) for d, lr, wd in _settings(config)]
+    runs.append((_middle(config), round(1 / config.products[-1])))
+    return [Cost(fields, s, n * (24.0 * d + 8 * CURVE + 100), s * n * (4.5 * d + 3) * ENTRY) for d, s in runs]
 
 
 def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     """Stationary averages in every dimension, at every product and along a line of one product; the relaxation."""
     d, smallest = _middle(config), config.products[-1]
-    by_size = [(size, LR, smallest / LR) for size in config.dimensions]
-    by_product = [(d, LR, product / LR) for product in config.products]
-    line = [(d, LR * factor, smallest / (LR * factor)) for factor in (1.0, 4.0, 0.25)]
-    settings = [*by_size, *by_product, *line]
+    settings = _settings(config)
     with progress.task("sphere: walkers", sum(_burn(lr * wd) + FRAMES * _gap(lr * wd) for _, lr, wd in settings)) as t:
         runs = [_stationary(config, device, i, *setting, t.advance) for i, setting in enumerate(settings)]
-    first, second = len(by_size), len(by_size) + len(by_product)
+    first, second = len(config.dimensions), len(config.dimensions) + len(config.products)
     found: dict[str, Any] = given("size", "size", np.array(config.dimensions), "dimensions of the weights")
     found |= given("product", "product", np.array(config.products), "learning rate times weight decay")
     found |= measured("square", "size", _means(runs[:first], "square"), "mean square of the norm")
@@ -176,6 +200,15 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
     exact = _law(config, _middle(config), config.products[-1])
     look.line(law, grid, exact.pdf(grid), "von Mises-Fisher")
     law.set(title="The direction has a temperature", xlabel="cosine with the optimum", ylabel="density")
+
+
+def _settings(config: Config) -> list[tuple[int, float, float]]:
+    """Dimension, learning rate and weight decay: in every dimension, at every product, along a line of one product."""
+    d, smallest = _middle(config), config.products[-1]
+    by_size = [(size, LR, smallest / LR) for size in config.dimensions]
+    by_product = [(d, LR, product / LR) for product in config.products]
+    line = [(d, LR * factor, smallest / (LR * factor)) for factor in (1.0, 4.0, 0.25)]
+    return [*by_size, *by_product, *line]
 
 
 def _middle(config: Config) -> int:
@@ -293,7 +326,7 @@ def _relaxation(config: Config, device: Device, d: int, product: float) -> tuple
     """Norms from `START` equilibria without any force, at recorded steps: (step,), (walker, step)."""
     rho = float(theory_of.equilibrium_norm(LR, product / LR, (d - 1) * config.sigma**2))
     curve, claimed = np.round(np.linspace(0, 1 / product, CURVE)), np.array(CLAIMED) / (4 * product)
-    steps = np.unique([*curve, *claimed]).astype(int)
+    steps = np.unique(np.array([*curve, *claimed]).astype(int))
     walk = _Walk(config, device, 99, d, LR, product / LR, 0.0)
     w, norms = walk.start(START * rho), []
     for step in range(steps[-1] + 1):

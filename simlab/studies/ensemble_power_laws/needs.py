@@ -1,0 +1,51 @@
+"""What pools of networks need: core-seconds of training and measuring them, bytes of their answers."""
+
+from __future__ import annotations
+
+from simlab.cost import ENTRY, FLOP, Cost
+from simlab.studies.ensemble_power_laws import pool, task
+from simlab.studies.ensemble_power_laws.config import Config
+
+FUSED = 1e-11
+"""Core-seconds of an operation in the compiled kernels, which work in single precision."""
+MEASURED = 120.0
+"""Passes over the answers: of every temperature, of every size of the ensemble, of fits to the validation data."""
+CLASSES = 10
+"""Of a teacher."""
+ANSWER = 24.0
+"""Bytes for each member, example and class."""
+
+
+def teachers(config: Config) -> list[Cost]:
+    """The pools of all teachers."""
+    sizes = config.training, config.validation, config.tests
+    fields = ("teachers", "members", "widths", "training", "validation", "tests", "epochs")
+    return _pools(config, fields, config.teachers, config.widths, sizes, pool.INPUTS, CLASSES)
+
+
+def digits(config: Config) -> list[Cost]:
+    """The pools of all shuffles of real data."""
+    data = task.load(config.data)
+    assert data.classes is not None
+    fields = ("splits", "members", "widths", "epochs")
+    inputs, classes = data.x.shape[1], len(data.classes)
+    return _pools(config, fields, config.splits, pool.few(config), task.parts_of(len(data)), inputs, classes)
+
+
+def _pools(
+    config: Config, fields: tuple[str, ...], count: int, widths: tuple[int, ...], sizes: tuple[int, int, int],
+    inputs: int, classes: int,
+) -> list[Cost]:  # fmt: skip
+    """A part for each width: so many pools, trained, asked and measured one after another."""
+    training, validation, tests = sizes
+    steps, batch = pool.steps_of(config, training), min(pool.BATCH, training)
+    found = []
+    for width, parameters in zip(widths, pool.parameters(widths, inputs, classes).tolist(), strict=True):
+        units = width + classes
+        taught = config.members * steps * batch * (6 * parameters * FUSED + 0.75 * units * ENTRY)
+        asked = config.members * (validation + tests) * (2 * parameters * FLOP + 4 * units * ENTRY)
+        answers = float(config.members) * (validation + tests) * classes
+        size = ANSWER * answers + 4 * (sum(sizes) * inputs * 3 + 6.0 * config.members * parameters)
+        seconds = count * (taught + asked + MEASURED * answers * ENTRY)
+        found.append(Cost(fields, count * steps, size, seconds))
+    return found

@@ -1,0 +1,61 @@
+"""What nets need, for the cost of a scene: core-seconds of training and of measuring, bytes of data and parameters."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import NamedTuple
+
+from simlab.cost import ENTRY, FLOP
+from simlab.studies.scale_invariance import nets
+from simlab.studies.scale_invariance.config import Config
+
+FUSED = 1e-11
+"""Core-seconds of an operation in the compiled kernels, which work in single precision."""
+RECORD, STEP = 1e-3, 8e-4
+"""Core-seconds of a record, and of a step of the arrays' engine, however few the nets."""
+RECORDED = 300.0
+"""Bytes of a record beside its numbers."""
+
+
+class Stack(NamedTuple):
+    """So many nets, with hidden layers of this width, on data sets of so many examples; bytes: of a number."""
+
+    config: Config
+    models: int
+    width: int
+    layers: int
+    examples: int
+    bytes: int = 4
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Of all layers."""
+        return (nets.features(self.config), *(self.width,) * self.layers, nets.classes(self.config))
+
+    @property
+    def parameters(self) -> float:
+        """Of one net."""
+        return float(sum(a * b for a, b in pairwise(self.widths)))
+
+    @property
+    def units(self) -> float:
+        """Of one net."""
+        return float(sum(self.widths[1:]))
+
+    def training(self, batch: int, steps: float) -> float:
+        """Core-seconds of training in the compiled kernels."""
+        return self.models * batch * steps * (6 * self.parameters * FUSED + 0.75 * self.units * ENTRY)
+
+    def forward(self, examples: float) -> float:
+        """Core-seconds of the outputs on so many examples; the gradient takes three times as many."""
+        return self.models * examples * (2 * self.parameters * FLOP + 4 * self.units * ENTRY)
+
+    def memory(self, data_sets: int, together: int) -> float:
+        """Bytes of data, each data set made and stacked, and one for each net; of parameters; of outputs.
+
+        together: nets whose outputs on all examples are held at a time.
+        """
+        tests = min(self.config.tests, nets.available(self.config) - self.examples)
+        data = (2 * data_sets + self.models) * (self.examples + tests) * (self.widths[0] + 2.0)
+        outputs = 3.0 * min(together, self.models) * max(self.examples, tests) * self.width
+        return self.bytes * (data + 5 * self.models * self.parameters + outputs)
