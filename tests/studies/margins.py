@@ -43,6 +43,19 @@ ENOUGH = 4.0
 EDGE = 3.89
 """Of a normal distribution, beyond which lies the false alarm of 1e-4 of a chi-square."""
 
+LEFT_TO_DEFAULT = {
+    "scale_invariance": {
+        "equilibrium/norm-1", "equilibrium/norm-2", "equilibrium/norm-3", "phases/width", "phases/test-loss",
+        "phases/frozen-width", "phases/frozen-loss", "phases/frozen-error", "phases/no-peak", "periods/free",
+        "regimes/best-start",
+    },
+    "ensemble_power_laws": {
+        "ensemble_size/dip-narrow", "ensemble_size/no-pure-law", "memory_split/several-beat-one", "forecast/too-good",
+        "forecast/length", "forecast/regret",
+    },
+}  # fmt: skip
+"""Claims that a smoke run is too small to decide, by `margins`: another processor could find otherwise."""
+
 
 class Margin(NamedTuple):
     """Of one claim: over how many seeds it held in how many; its place, mean and spread, and the edge; the margin.

@@ -28,20 +28,6 @@ from tests.studies.small import SMALL, differing, measured, shrink
 FUNCTIONS = ("check", "simulate", "theory", "compare", "plot")
 
 
-LEFT_TO_DEFAULT = {
-    "scale_invariance": {
-        "equilibrium/norm-1", "equilibrium/norm-2", "equilibrium/norm-3", "phases/width", "phases/test-loss",
-        "phases/frozen-width", "phases/frozen-loss", "phases/frozen-error", "phases/no-peak", "periods/free",
-        "regimes/best-start",
-    },
-    "ensemble_power_laws": {
-        "ensemble_size/dip-narrow", "ensemble_size/no-pure-law", "memory_split/several-beat-one", "forecast/too-good",
-        "forecast/length", "forecast/regret",
-    },
-}  # fmt: skip
-"""Claims that a smoke run is too small to decide, by `margins`: another processor could find otherwise."""
-
-
 class Run(NamedTuple):
     """A run with its config, scenes apart from claims."""
 
@@ -145,13 +131,13 @@ def test_a_claim_is_a_finite_number_against_a_finite_bound_with_a_reason(smoke: 
 
 
 def test_every_claim_that_a_smoke_run_can_decide_holds(study: Study, smoke: Run) -> None:
-    asked = [c for c in smoke.claims if c.name not in LEFT_TO_DEFAULT.get(study.name, ())]
+    asked = [c for c in smoke.claims if c.name not in margins.LEFT_TO_DEFAULT.get(study.name, ())]
     assert [f"{c.name}: {c.quantity}, accepted {c.limits}" for c in asked if c.verdict != "holds"] == []
 
 
 def test_what_is_asked_of_a_smoke_run_has_a_margin_over_seeds(study: Study, smoke: Run) -> None:
     """After a change of the preset or of claims: python -m tests.studies.margins run NAME."""
-    left, known = LEFT_TO_DEFAULT.get(study.name, set()), margins.margins(study.name)
+    left, known = margins.LEFT_TO_DEFAULT.get(study.name, set()), margins.margins(study.name)
     assert margins.kept()[study.name]["preset"] == margins.preset(study)
     assert set(known) == {c.name for c in smoke.claims}
     assert {name for name, margin in known.items() if not margin.decides} <= left <= set(known)
