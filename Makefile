@@ -8,7 +8,7 @@ run: .venv/.installed
 	$(BIN)/python -m simlab.studies.langevin_drift
 
 test: .venv/.installed
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 # On Linux pip's PyTorch brings gigabytes for CUDA, which no test here needs. Where pip is set up with an index that has
 # processor builds, name one: make peers TORCH=2.13.0+cpu
