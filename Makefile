@@ -1,8 +1,8 @@
 # `make run` and `make test` need only python3 (3.11+) and make: they create .venv, install into it, and go.
 PYTHON ?= python3
 BIN := .venv/bin
-# The long tests stand side by side: who has none left takes over some of another's.
-SPREAD := -n auto --dist worksteal
+# The tests of a study stay in one process, which runs its smoke preset once; all others go to whichever is free.
+SPREAD := -n auto --dist loadgroup
 
 .PHONY: run test test-avx2 test-plain peers check derive record bench clean
 

@@ -14,6 +14,7 @@ from simlab.__main__ import main as simlab_main
 from simlab.cli import main as study_main
 from simlab.studies import load
 from simlab.study import Study
+from tests.studies.margins import LEFT_TO_DEFAULT
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "README.md").read_text("utf-8")
@@ -85,7 +86,11 @@ def test_the_smoke_runs_of_the_readme_hold(tmp_path: Path) -> None:
     for command in small:
         call = [sys.executable, "-m", *command.split()[2:3], *words(command)]
         done = subprocess.run(call, cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
+        # What a smoke run is too small to decide may turn out one way or the other.
+        left = LEFT_TO_DEFAULT.get(study_of(command).name, set())
+        told = set(re.findall(r"^(?:fails|undecided) +(\S+)", done.stdout, re.MULTILINE))
+        assert told <= left, done.stdout + done.stderr
+        assert done.returncode == int(bool(told)), done.stdout + done.stderr
     assert (tmp_path / "runs" / "mine" / "result.nc").exists()
 
 

@@ -29,9 +29,19 @@ class Outside(NamedTuple):
     call: Call
     argument: str
     value: Any
+    place: int
+
+    def label(self) -> str:
+        """A name that every process of a test run finds alike."""
+        return f"{self.call.label}({self.argument}, {self.place})"
 
 
-OUTSIDE = [Outside(c, argument, value) for c in CALLS for argument, values in c.outside.items() for value in values]
+OUTSIDE = [
+    Outside(call, argument, value, place)
+    for call in CALLS
+    for argument, values in call.outside.items()
+    for place, value in enumerate(values)
+]
 STORED = [(call, argument) for call in CALLS for argument in call.arrays]
 
 
@@ -47,7 +57,7 @@ def test_every_argument_has_a_domain_and_what_lies_in_it_is_answered(call: Call)
     call()
 
 
-@pytest.mark.parametrize("case", OUTSIDE, ids=lambda o: f"{o.call.label}({o.argument}={str(o.value)[:30]!r})")
+@pytest.mark.parametrize("case", OUTSIDE, ids=Outside.label)
 def test_what_lies_just_outside_is_refused_in_one_sentence(case: Outside) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -1,7 +1,7 @@
 """Random features: broken laboratories are told, bad input is refused, a user's own data run, the estimators are right.
 
-Every broken laboratory is the smoke run of one scene with one thing broken, with half as many replicates where these
-are enough. `fails` are claims with that verdict;
+Every broken laboratory is the smoke run of one scene with one thing broken, with half or a quarter of the replicates
+where these are enough. `fails` are claims with that verdict;
 `shaken` are claims that must not hold, where the break also widens the error bar, so that the verdict may be undecided.
 """
 
@@ -41,15 +41,17 @@ from tests.studies.memory import forgetting
 
 FEW = {"ensembles": 32, "memory_split": 32, "real_data": 32}
 """Replicates of these scenes; 64 of the others."""
+SMOKE = {**STUDY.presets["smoke"], "replicates": 64, "training": 100}
+"""The smoke preset with fewer replicates and examples."""
 Break = Callable[[pytest.MonkeyPatch], None]
 CACHES: tuple[Any, ...] = (problem.best_ridge, sample_wise._interval, memory_split._split_of,
           real_data._population_of)  # fmt: skip
 
 
 def result(scene: str, **changes: Any) -> xr.DataTree:
-    """The smoke run of one scene."""
+    """A small run of one scene."""
     fewer = {"replicates": FEW[scene]} if scene in FEW else {}
-    return run(STUDY, settings.validate(STUDY, {**STUDY.presets["smoke"], "scenes": (scene,), **fewer, **changes}))
+    return run(STUDY, settings.validate(STUDY, {**SMOKE, "scenes": (scene,), **fewer, **changes}))
 
 
 def claims(scene: str, **changes: Any) -> dict[str, Claim]:

@@ -45,12 +45,12 @@ STUDY = Study(
     scenes=("fixed_temperature", "ensemble_size", "width", "memory_split", "forecast", "squared_loss", "digits"),
     presets={
         "smoke": {
-            "teachers": 16,
+            "teachers": 24,
             "members": 32,
             "widths": (8, 12, 24, 48, 96, 192),
             "validation": 300,
             "tests": 1500,
-            "budgets": (1000, 4000, 6000, 7000, 12000),
+            "budgets": (1000, 3000, 6000, 12000, 24000),
             "splits": 16,
             "epochs": 40,
         },

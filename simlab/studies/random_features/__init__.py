@@ -27,7 +27,7 @@ STUDY = Study(
     config=Config,
     scenes=("model_wise", "sample_wise", "epoch_wise", "ensembles", "memory_split", "real_data"),
     presets={
-        "smoke": {"dimension": 32, "replicates": 64, "tests": 200, "members": 4, "training": 100},
+        "smoke": {"dimension": 32, "replicates": 128, "tests": 200, "members": 4},
         "full": {"dimension": 1024, "replicates": 64, "tests": 2000},
     },
     remarks=REMARKS,

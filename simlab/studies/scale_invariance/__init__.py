@@ -32,10 +32,10 @@ STUDY = Study(
     scenes=("sphere", "equivalence", "equilibrium", "phases", "periods", "regimes"),
     presets={
         "smoke": {
-            "walkers": 1024, "dimensions": (4, 10), "products": (0.008, 0.004, 0.002), "replicates": 8, "width": 16,
+            "walkers": 1024, "dimensions": (4, 10), "products": (0.008, 0.004, 0.002), "replicates": 24, "width": 16,
             "examples": 500, "lifetimes": 5.0, "lrs": (0.1, 0.05), "phase_replicates": 24, "phase_width": 48,
-            "phase_examples": 200, "period_lifetimes": 8.0, "period_decays": (0.02, 0.0025),
-            "elrs": 8, "regime_steps": 2000,
+            "phase_examples": 200, "period_lifetimes": 8.0, "period_decays": (0.02, 0.004),
+            "elrs": 6, "regime_steps": 3000,
         },
         "full": {
             "walkers": 1 << 18, "replicates": 64, "width": 256, "phase_width": 256, "phase_replicates": 128, "elrs": 28,

@@ -124,12 +124,13 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
         one = data.isel(setting=i)
         claims.append(Claim.equals(
             f"equilibrium/balance-{i + 1}", f"{name}: decay of the norm balances its measured growth.", SOURCE,
-            float(one.balance), 1.0, float(one.balance_se), resolution=0.05,
+            float(one.balance), 1.0, float(one.balance_se), resolution=0.05, samples=config.replicates,
         ))  # fmt: skip
         bias = config.product * float(one.variation) + float(one.moved)
         claims.append(Claim.equals(
             f"equilibrium/norm-{i + 1}", f"{name}: rho^4 is lr^2 E|g~|^2/(1 - (1 - lr wd)^2).", SOURCE,
             float(one.fourth), 1.0, float(one.fourth_se), bias=bias, resolution=0.05,
+            samples=config.replicates,
         ))  # fmt: skip
     claims.append(Claim.chi_square(
         "equilibrium/angle", "In every setting a step turns the weights by the angle that lr wd alone sets.", SOURCE,
@@ -146,7 +147,7 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
         claims.append(Claim.equals(
             f"equilibrium/relaxation-{i + 1}",
             f"{times:g}/(4 lr wd) steps after a jump of the learning rate the norm is where the recursion puts it.",
-            SOURCE, float(one.relaxed), 1.0, float(one.relaxed_se), resolution=0.05,
+            SOURCE, float(one.relaxed), 1.0, float(one.relaxed_se), resolution=0.05, samples=config.replicates,
         ))  # fmt: skip
     return claims
 

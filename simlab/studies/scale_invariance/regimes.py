@@ -135,7 +135,7 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
         ),
         Claim.equals(
             "regimes/equilibrium", f"At {float(chaotic.elr):.1e} it is where it was half-way.", SOURCE,
-            float(chaotic.fallen), 0.0, float(chaotic.fallen_se), resolution=0.1,
+            float(chaotic.fallen), 0.0, float(chaotic.fallen_se), resolution=0.1, samples=config.replicates,
         ),
         Claim.exceeds(
             "regimes/level", "In equilibrium the loss is higher, the higher the rate.", SOURCE,
