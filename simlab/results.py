@@ -110,10 +110,11 @@ def load(path: Path) -> xr.DataTree:
         raise InputError(f"there is no file {path}.") from error
     except Exception as error:  # h5py raises OSError, KeyError, ValueError by the kind of damage
         raise InputError(f"{path} is not a readable netCDF file ({type(error).__name__}).") from error
-    lacking = {"simlab_study", "schema_version"} - set(result.attrs)
-    if "claims" not in result or lacking:
-        what = f"attribute {min(lacking)}" if lacking else "claims"
-        raise InputError(f"{path} is a netCDF file but no result of simlab: it has no {what}.")
+    lacking = [f"attribute {name}" for name in ("simlab_study", "schema_version") if name not in result.attrs]
+    if "claims" not in result or not {f.name for f in fields(Claim)} <= set(result["claims"].dataset.variables):
+        lacking.append("claims")
+    if lacking:
+        raise InputError(f"{path} is a netCDF file but no result of simlab: it has no {lacking[0]}.")
     if str(version := result.attrs["schema_version"]) != str(SCHEMA):
         raise InputError(f"{path} has schema {version}, this version of simlab reads {SCHEMA}; run the study again.")
     return result
