@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -62,9 +62,9 @@ def raised() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
         yield
         return
-    catch = _Catch()
+    catch = _Catch(sys.unraisablehook)
     before = {number: signal.signal(number, catch) for number in _heeded()}
-    hook, sys.unraisablehook = sys.unraisablehook, catch.lost
+    sys.unraisablehook = catch.lost
     after: Any = signal.SIG_DFL
     try:
         yield
@@ -77,7 +77,7 @@ def raised() -> Iterator[None]:
             raise
         raise Stopped(number=catch.number) from error
     finally:
-        sys.unraisablehook = hook
+        sys.unraisablehook = catch.hook
         for number, handler in before.items():
             signal.signal(number, after if handler is _leave and after is not None else handler)
 
@@ -105,7 +105,8 @@ def _identity(path: Path) -> tuple[int, int] | None:
 class _Catch:
     """The handler inside of `raised`."""
 
-    def __init__(self) -> None:
+    def __init__(self, hook: Callable[[Any], object]) -> None:
+        self.hook = hook
         self.number: int | None = None
         self._at = -SAME_WISH
 
@@ -119,7 +120,7 @@ class _Catch:
     def lost(self, unraisable: Any) -> None:
         """What was raised in a destructor or a callback goes nowhere: ask again, a moment later."""
         if not isinstance(unraisable.exc_value, Stopped):
-            sys.__unraisablehook__(unraisable)
+            self.hook(unraisable)
             return
         self._at = -SAME_WISH
         again = threading.Timer(0.05, os.kill, (os.getpid(), unraisable.exc_value.number))

@@ -6,6 +6,7 @@ matplotlib is imported where it draws: what is wrong with it, or with a user's s
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -37,16 +38,16 @@ def style() -> Iterator[None]:
 
 def _matplotlib() -> Any:
     """The module; its import would end at an MPLBACKEND that is not installed here, as children of Jupyter inherit."""
-    backend = os.environ.pop("MPLBACKEND", None)
+    first = "matplotlib" not in sys.modules
+    backend = os.environ.pop("MPLBACKEND", "") if first else ""
     try:
         import matplotlib as mpl
-
-        if backend:
-            with suppress(ValueError):
-                mpl.rcParams["backend"] = backend  # as it does itself
     finally:
-        if backend is not None:
+        if backend:
             os.environ["MPLBACKEND"] = backend
+    if backend:
+        with suppress(ValueError):
+            mpl.rcParams["backend"] = backend  # as it does itself
     return mpl
 
 

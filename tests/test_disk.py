@@ -215,6 +215,23 @@ def test_a_style_leaves_the_user_s_settings_as_they_were() -> None:
     assert dict(mpl.rcParams) == before
 
 
+def test_a_backend_of_the_user_s_own_stays(tmp_path: Path) -> None:
+    program = """
+import os
+from simlab import plot
+with plot.style():
+    pass
+import matplotlib as mpl
+print(mpl.rcParams["backend"], os.environ["MPLBACKEND"])
+mpl.use("svg")
+with plot.style():
+    pass
+print(mpl.rcParams["backend"])
+"""
+    answer = process("-c", program, cwd=tmp_path, env={**os.environ, "MPLBACKEND": "pdf"})
+    assert (answer.out, answer.err) == ("pdf pdf\nsvg\n", "")
+
+
 def test_settings_that_cannot_be_read_cost_the_figure_only(tmp_path: Path) -> None:
     (tmp_path / "matplotlibrc").write_bytes(b"font.size: 3\n# \xff\n")
     answer = process("-m", MODULE, *WALK, cwd=tmp_path)
