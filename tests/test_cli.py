@@ -274,12 +274,12 @@ def test_runs_without_a_folder_keep_to_their_own(terminal: Terminal, monkeypatch
 
 def test_runs_that_start_together_do_not_meet(tmp_path: Path) -> None:
     words = [sys.executable, "-m", MODULE, "--preset", "smoke", "--walkers", "1024", "--scenes", "walk"]
-    many = [subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(3)]
+    many = [subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
     for one in many:
         one.communicate(timeout=HANGS)
     assert all(one.returncode in (0, 1) for one in many)
     made = list(tmp_path.glob("runs/langevin_drift/*Z-0*/result.nc"))
-    assert len(made) == 3
+    assert len(made) == 2
     assert (tmp_path / "runs/langevin_drift/latest").resolve() in [path.parent for path in made]
 
 

@@ -171,15 +171,10 @@ SETTINGS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", [*SETTINGS, "of Jupyter", "nonsense", "a qt screen"])
-def test_settings_of_the_user_s_own_change_no_figure(tmp_path: Path, case: str) -> None:
-    plain = {n: v for n, v in os.environ.items() if n not in ("MPLBACKEND", "MATPLOTLIBRC")}
-    backend = {
-        "of Jupyter": "module://matplotlib_inline.backend_inline",
-        "nonsense": "nonsense",
-        "a qt screen": "qtagg",
-    }
-    program = """
+BACKENDS = {
+    "of Jupyter": "module://matplotlib_inline.backend_inline", "no backend": "nonsense", "a qt screen": "qtagg"
+}  # fmt: skip
+DRAW = """
 from pathlib import Path
 from simlab import plot
 with plot.style():
@@ -189,16 +184,26 @@ with plot.style():
 for kind in ("png", "svg"):
     plot.save_figure(figure, f"figure.{kind}", kind)
 """
-    drawn = {}
-    for name, extra in (("one", {}), ("two", {"MPLBACKEND": backend[case]} if case in backend else {})):
-        folder = tmp_path / name
-        folder.mkdir()
-        if name == "two" and case in SETTINGS:
-            (folder / "matplotlibrc").write_text(SETTINGS[case])
-        answer = process("-c", program, cwd=folder, env={**plain, **extra})
-        assert answer.status == 0, answer.err
-        drawn[name] = [(folder / f"figure.{kind}").read_bytes() for kind in ("png", "svg")]
-    assert drawn["one"] == drawn["two"]
+
+
+def drawn(folder: Path, **variables: str) -> list[bytes]:
+    """A figure that a process of its own draws in this folder, with these variables."""
+    plain = {n: v for n, v in os.environ.items() if n not in ("MPLBACKEND", "MATPLOTLIBRC")}
+    answer = process("-c", DRAW, cwd=folder, env={**plain, **variables})
+    assert answer.status == 0, answer.err
+    return [(folder / f"figure.{kind}").read_bytes() for kind in ("png", "svg")]
+
+
+@pytest.fixture(scope="module")
+def plain_figure(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+    return drawn(tmp_path_factory.mktemp("plain"))
+
+
+@pytest.mark.parametrize("case", [*SETTINGS, *BACKENDS])
+def test_settings_of_the_user_s_own_change_no_figure(tmp_path: Path, plain_figure: list[bytes], case: str) -> None:
+    if case in SETTINGS:
+        (tmp_path / "matplotlibrc").write_text(SETTINGS[case])
+    assert drawn(tmp_path, **({"MPLBACKEND": BACKENDS[case]} if case in BACKENDS else {})) == plain_figure
 
 
 def test_a_style_leaves_the_user_s_settings_as_they_were() -> None:
