@@ -60,7 +60,7 @@ def guarded(work: Callable[[], int]) -> int:
         number = getattr(stop, "number", signal.SIGINT)
         return _fail(interrupts.farewell(number, *map(str, stop.args)), 128 + number)
     except BrokenPipeError:  # `... | head`: whoever listened has heard enough
-        return 128 + 13
+        return 141  # as of a program that dies of SIGPIPE
     except OSError as error:
         return _fail(f"{error.filename or 'a file'}: cannot be read or written ({error.strerror or error}).", 2)
     except MemoryError as error:

@@ -182,8 +182,9 @@ def write_result(result: xr.DataTree, folder: Path, *, overwrite: bool = False) 
 
     path, *figures = (folder / name for name in FILES)
     results.save(result, path, overwrite=overwrite)
-    for old in figures:
-        old.unlink(missing_ok=True)
+    if overwrite:
+        for old in figures:
+            old.unlink(missing_ok=True)
     return path
 
 

@@ -328,6 +328,25 @@ def test_an_interruption_anywhere_leaves_nothing(
     assert contents(terminal.folder) == {}
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(28, "No space left", "a.toml"), "a.toml: cannot be read or written (No space left)."),
+        (MemoryError("Unable to allocate 3.20 GiB"), "there is not enough memory (Unable to allocate 3.20 GiB)."),
+        (MemoryError(), "there is not enough memory (of this machine)."),
+    ],
+)  # fmt: skip
+def test_what_the_machine_lacks_is_said_in_one_sentence(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "run", fail)
+    assert terminal.study(*WALK) == Answer(2, "", f"simlab: {said}\n")
+    assert contents(terminal.folder) == {}
+
+
 def test_a_claim_that_does_not_hold_gives_status_1(terminal: Terminal) -> None:
     answer = terminal.study(*QUICK, "--scenes", "valley", "--steepness", "0.01")
     assert answer.status == 1

@@ -191,6 +191,13 @@ def test_a_signal_that_is_lost_in_a_callback_comes_again() -> None:
         work()
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="there is no such signal here")
+def test_a_terminal_that_is_closed_terminates() -> None:
+    with pytest.raises(Stopped) as stop, interrupts.raised():
+        signal.raise_signal(signal.SIGHUP)
+    assert interrupts.farewell(stop.value.number) == "terminated; nothing was written."
+
+
 def test_threads_other_than_the_main_one_run_without_handlers() -> None:
     done = []
 
