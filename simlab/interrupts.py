@@ -56,8 +56,8 @@ def from_the_start() -> None:
 def raised() -> Iterator[None]:
     """Inside, a signal raises `Stopped`, in the main thread; what was made is then removed by whoever made it.
 
-    Afterwards a program that is done ignores signals, for it only has to end; one that was stopped dies of the next,
-    for it may be waiting for a kernel to return.
+    Afterwards a program that is done ignores signals, for it only has to end; one that was stopped ends at once at the
+    next, for it may be waiting for a kernel to return.
     """
     if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
         yield
@@ -65,7 +65,7 @@ def raised() -> Iterator[None]:
     catch = _Catch(sys.unraisablehook)
     before = {number: signal.signal(number, catch) for number in _heeded()}
     sys.unraisablehook = catch.lost
-    after: Any = signal.SIG_DFL
+    after: Any = catch.once_more
     try:
         yield
         after = signal.SIG_IGN
@@ -116,6 +116,11 @@ class _Catch:
             return
         self._at, self.number = now, number
         raise Stopped(number=number)
+
+    def once_more(self, number: int, frame: FrameType | None) -> None:
+        """A signal to a program that was stopped and has not ended yet."""
+        if time.monotonic() - self._at >= SAME_WISH:
+            os._exit(128 + number)
 
     def lost(self, unraisable: Any) -> None:
         """What was raised in a destructor or a callback goes nowhere: ask again, a moment later."""

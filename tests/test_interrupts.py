@@ -164,6 +164,37 @@ def test_a_second_signal_does_not_disturb_the_cleaning_up() -> None:
     assert cleaned == [True]
 
 
+def test_a_stopped_program_that_does_not_end_ends_at_the_next_signal(tmp_path: Path) -> None:
+    program = """
+import signal, sys, threading, time
+sys.argv = ["simlab"]
+from simlab import interrupts
+try:
+    with interrupts.raised():
+        signal.raise_signal(signal.SIGTERM)
+except interrupts.Stopped:
+    threading.Thread(target=time.sleep, args=(1000,)).start()  # such as a kernel that has not returned
+signal.raise_signal(signal.SIGTERM)  # the same wish
+print("on", flush=True)
+time.sleep(1.1 * interrupts.SAME_WISH)
+signal.raise_signal(signal.SIGTERM)
+"""
+    assert process("-c", program, cwd=tmp_path) == Answer(143, "on\n", "")
+
+
+def test_a_finished_program_only_has_to_end(tmp_path: Path) -> None:
+    program = """
+import signal, sys
+sys.argv = ["simlab"]
+from simlab import interrupts
+with interrupts.raised():
+    pass
+signal.raise_signal(signal.SIGINT)
+print("on")
+"""
+    assert process("-c", program, cwd=tmp_path) == Answer(0, "on\n", "")
+
+
 def test_a_library_that_turns_it_into_its_own_error_changes_nothing() -> None:
     def work() -> None:
         try:
