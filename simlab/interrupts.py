@@ -7,17 +7,19 @@ simlab leaves at once (`from_the_start`) until it has files to care for: from th
 
 from __future__ import annotations
 
+import atexit
 import os
-import re
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # what comes before the first handler is short
+    from pathlib import Path
 
 WORDS = {"SIGINT": "interrupted", "SIGTERM": "terminated", "SIGHUP": "terminated"}
 """The signals that ask a program to stop, with what it answers."""
@@ -80,6 +82,10 @@ def raised() -> Iterator[None]:
         sys.unraisablehook = catch.hook
         for number, handler in before.items():
             signal.signal(number, after if handler is _leave and after is not None else handler)
+        if after == catch.once_more and _leave in before.values():
+            atexit.register(
+                _ignore
+            )  # by then threads have ended; Python would let a signal kill it in its last moments
 
 
 @contextmanager
@@ -140,6 +146,11 @@ def _leave(number: int, frame: FrameType | None) -> None:
     os._exit(128 + number)
 
 
+def _ignore() -> None:
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _heeded() -> list[int]:
     """The signals that are not ignored: `nohup` and a shell's `&` mean what they say."""
     return [number for number in SIGNALS if signal.getsignal(number) not in (signal.SIG_IGN, None)]
@@ -149,8 +160,10 @@ def _is_program() -> bool:
     """Whether Python was started as `python -m simlab...` or by the command `simlab`, not for another program."""
     started = sys.argv[0] if sys.argv else ""
     if started != "-m":  # which it is until Python has found the module
-        return re.split(r"[/\\]", started)[-1] in ("simlab", "simlab.exe")
+        return started.replace("\\", "/").rpartition("/")[2] in ("simlab", "simlab.exe")
     words = iter(sys.orig_argv[1:])
-    flag = next((found for word in words if (found := re.fullmatch(r"-[bBdEiIOPqsSuvx]*m(.*)", word))), None)
-    module = "" if flag is None else flag[1] or next(words, "")
-    return module.split(".")[0] == "simlab"
+    for word in words:  # -m simlab, -msimlab, -OOm simlab: after the flags that take no value
+        flags, m, module = word.partition("m")
+        if m and flags.startswith("-") and set(flags) <= set("-bBdEiIOPqsSuvx"):
+            return (module or next(words, "")).split(".")[0] == "simlab"
+    return False

@@ -182,6 +182,24 @@ signal.raise_signal(signal.SIGTERM)
     assert process("-c", program, cwd=tmp_path) == Answer(143, "on\n", "")
 
 
+def test_a_second_signal_in_the_last_moments_changes_nothing(tmp_path: Path) -> None:
+    program = """
+import signal, sys
+sys.argv = ["simlab"]
+from simlab import interrupts
+class Late:
+    def __del__(self):
+        signal.raise_signal(signal.SIGTERM)  # Python has taken its handlers away
+sys.modules["late"] = Late()
+try:
+    with interrupts.raised():
+        signal.raise_signal(signal.SIGTERM)
+except interrupts.Stopped as stop:
+    raise SystemExit(128 + stop.number)
+"""
+    assert process("-c", program, cwd=tmp_path) == Answer(143, "", "")
+
+
 def test_a_finished_program_only_has_to_end(tmp_path: Path) -> None:
     program = """
 import signal, sys
