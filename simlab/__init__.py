@@ -3,7 +3,11 @@
 import importlib
 from types import ModuleType
 
+from simlab import interrupts
+
 __version__ = "0.1.0"
+
+interrupts.from_the_start()
 
 
 def __getattr__(name: str) -> ModuleType:

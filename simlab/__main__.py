@@ -1,15 +1,17 @@
-"""`python -m simlab`: list, run, claims, derive; record, seeds and report keep the laboratory notebook."""
+"""`python -m simlab`: list, run, figure, claims, derive; record, seeds and report keep the laboratory notebook."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from simlab import __version__, cli, studies
+from simlab import __version__, cli, interrupts, studies
 from simlab.claims import exit_status
 from simlab.errors import InputError
 from simlab.settings import to_toml
+from simlab.terminal import is_terminal, tell
 
 EPILOG = f"""examples:
   python -m simlab list
@@ -35,6 +37,8 @@ def _main(argv: list[str]) -> int:
     run = commands.add_parser(
         "run", help="run a study; further flags are the study's own: run NAME --help", add_help=False
     )
+    figure = commands.add_parser("figure", help="draw the figure of a result.nc again, beside it")
+    figure.add_argument("path", metavar="PATH", help="the file, or its folder")
     commands.add_parser("claims", help="the table of claims, from the committed records")
     derive = commands.add_parser("derive", help="print a derivation as Markdown; without NAME, list them")
     record = commands.add_parser("record", help="run a study and write its record into this checkout", add_help=False)
@@ -55,7 +59,7 @@ def _main(argv: list[str]) -> int:
 def _list(options: argparse.Namespace, rest: list[str]) -> int:
     for name in studies.STUDIES:
         study = studies.load(name)
-        print(f"{name:<18} {study.title} ({', '.join(study.scenes)})")
+        tell(f"{name:<18} {study.title} ({', '.join(study.scenes)})\n")
     return 0
 
 
@@ -70,7 +74,7 @@ def _claims(options: argparse.Namespace, rest: list[str]) -> int:
     if not found:
         raise InputError("there are no records yet; write one with `python -m simlab record NAME`.")
     for name, claims in found.items():
-        print(f"{name}\n{cli.claims_table(claims, sys.stdout.isatty())}\n")
+        tell(f"{name}\n{cli.claims_table(claims, is_terminal(sys.stdout))}\n\n")
     return exit_status([c for claims in found.values() for c in claims])
 
 
@@ -78,11 +82,11 @@ def _derive(options: argparse.Namespace, rest: list[str]) -> int:
     from simlab.theory import document
 
     if options.name is None:
-        print("\n".join(document.names()))
+        tell("\n".join(document.names()) + "\n")
         return 0
     if options.name not in document.names():
         raise InputError(f"there is no derivation {options.name!r}; there are {', '.join(document.names())}.")
-    print(document.render(options.name))
+    tell(document.render(options.name) + "\n")
     return 0
 
 
@@ -95,16 +99,19 @@ def _record(options: argparse.Namespace, rest: list[str]) -> int:
     study = studies.load(options.name)
     words, config = cli.parse(study, rest)
     if words.dry_run:
-        print(to_toml(config), end="")
+        tell(to_toml(config))
         return 0
     if rest:
         raise InputError(f"a record is that of the default configuration; leave {' '.join(rest)} out.")
     folder = records.root() / study.name
-    result = run(study, config, Progress.to_stderr())
-    records.write_record(study, config, result, folder)
-    records.update_readme(studies.STUDIES)
-    print(f"wrote {folder}\n{cli.claims_table(claims_of(result), sys.stdout.isatty())}")
-    return exit_status(claims_of(result))
+    records.require_clean()
+    study.load(config)
+    with interrupts.raised():
+        result = run(study, config, Progress.to_stderr())
+        with interrupts.with_word_of(folder / "record.nc"):
+            records.write_record(study, config, result, folder)
+            records.update_readme(studies.STUDIES)
+            return cli.finish(claims_of(result), f"wrote {folder}", folder / "record.nc")
 
 
 def _seeds(options: argparse.Namespace, rest: list[str]) -> int:
@@ -117,19 +124,43 @@ def _seeds(options: argparse.Namespace, rest: list[str]) -> int:
     if options.count < 1:
         raise InputError(f"count = {options.count}: must be at least 1.")
     if words.dry_run:
-        print(to_toml(config), end="")
+        tell(to_toml(config))
         return 0
-    runs = {}
-    for seed in range(1, options.count + 1):
-        runs[seed] = claims_of(run(study, config.model_copy(update={"seed": seed})))
-        bad = [c.name for c in runs[seed] if c.verdict != "holds"]
-        print(f"seed {seed}: {'all claims hold' if not bad else 'not held: ' + ', '.join(bad)}", flush=True)
-    summary = records.seeds_summary(runs)
-    print(f"all claims held in {summary['all_held']} of {options.count} runs")
-    if rest:
-        print("not the default configuration: the record was left as it is")
-    else:
-        records.write_seeds(study, summary, records.root() / study.name)
+    if not rest:  # the default configuration: what is found goes into the record
+        records.require_clean()
+    study.load(config)
+    with interrupts.raised():
+        runs = {}
+        for seed in range(1, options.count + 1):
+            runs[seed] = claims_of(run(study, config.model_copy(update={"seed": seed})))
+            bad = [c.name for c in runs[seed] if c.verdict != "holds"]
+            tell(f"seed {seed}: {'all claims hold' if not bad else 'not held: ' + ', '.join(bad)}\n")
+        summary = records.seeds_summary(runs)
+        tell(f"all claims held in {summary['all_held']} of {options.count} runs\n")
+        if rest:
+            tell("not the default configuration: the record was left as it is\n")
+        else:
+            folder = records.root() / study.name
+            with interrupts.with_word_of(folder / "seeds.json"):
+                records.write_seeds(study, summary, folder)
+    return 0
+
+
+def _figure(options: argparse.Namespace, rest: list[str]) -> int:
+    from simlab import results
+    from simlab.study import write_figures
+
+    path = Path(options.path)
+    path = path / "result.nc" if path.is_dir() else path
+    result = results.load(path)
+    study = studies.load(str(result.attrs["simlab_study"]))
+    try:
+        config = study.config.model_validate_json(result.attrs["simlab_config"])
+        with interrupts.raised():
+            paths = write_figures(study, config, result, path.parent)
+    except Exception as error:  # a config of another version, a record without what a panel shows, a full disk
+        raise InputError(cli.no_figure(error)) from error
+    tell("".join(f"wrote {p}\n" for p in paths))
     return 0
 
 
@@ -138,7 +169,7 @@ def _report(options: argparse.Namespace, rest: list[str]) -> int:
 
     for name in records.recorded(studies.STUDIES):
         records.write_report(studies.load(name), records.root() / name)
-        print(f"wrote {records.root() / name / 'report.md'}")
+        tell(f"wrote {records.root() / name / 'report.md'}\n")
     records.update_readme(studies.STUDIES)
     return 0
 
@@ -149,6 +180,7 @@ _COMMANDS = {
     "run": _run,
     "claims": _claims,
     "derive": _derive,
+    "figure": _figure,
     "record": _record,
     "seeds": _seeds,
 }

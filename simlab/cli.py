@@ -7,20 +7,26 @@ words. Nothing heavy is imported before the configuration is known to be good.
 from __future__ import annotations
 
 import argparse
-import os
+import signal
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, get_args, get_origin
 
+from simlab import interrupts
 from simlab.claims import Claim, exit_status
 from simlab.errors import DeviceError, InputError
 from simlab.settings import check_data, meant, read_toml, to_toml, validate
-from simlab.study import BaseConfig, Study, output_folder, run, write
+from simlab.study import BaseConfig, Study, output_folder, run, write_figures, write_result
+from simlab.terminal import is_terminal, say, tell
 
-STATUS = "exit status: 0 every claim holds, 1 one fails or is undecided, 2 bad input, 3 no such device, 130 interrupted"
+STATUS = (
+    "exit status: 0 every claim holds, 1 one fails or is undecided, 2 bad input or nowhere to write,\n"
+    "3 no such device, 130 interrupted, 143 terminated"
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -41,27 +47,33 @@ def guarded(work: Callable[[], int]) -> int:
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal without our signs shall not cost a result
     try:
-        status = work()
-        sys.stdout.flush()
-        return status
+        try:
+            return work()
+        except SystemExit:  # --help and --version, by argparse, which does not see to it that they arrive
+            tell("")
+            raise
     except InputError as error:
-        return _say(error, 2)
+        return _fail(error, 2)
     except DeviceError as error:
-        return _say(error, 3)
-    except KeyboardInterrupt:
-        return _say("interrupted; nothing was written.", 130)
+        return _fail(error, 3)
+    except KeyboardInterrupt as stop:
+        number = getattr(stop, "number", signal.SIGINT)
+        return _fail(interrupts.farewell(number, *map(str, stop.args)), 128 + number)
     except BrokenPipeError:  # `... | head`: whoever listened has heard enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        return 141  # as of a program that dies of SIGPIPE
+    except OSError as error:
+        return _fail(f"{error.filename or 'a file'}: cannot be read or written ({error.strerror or error}).", 2)
+    except MemoryError as error:
+        return _fail(f"there is not enough memory ({str(error).rstrip('.') or 'of this machine'}).", 2)
 
 
 def _main(study: Study, argv: list[str]) -> int:
     options, config = parse(study, argv)
     if options.dry_run:
         check_data(study, config)
-        sys.stdout.write(to_toml(config))
+        tell(to_toml(config))
         return 0
-    return _execute(study, config)
+    return _execute(study, config, options.overwrite)
 
 
 def parse(study: Study, argv: Sequence[str]) -> tuple[argparse.Namespace, BaseConfig]:
@@ -77,7 +89,7 @@ def parse(study: Study, argv: Sequence[str]) -> tuple[argparse.Namespace, BaseCo
         known = ", ".join(sorted({"default", *study.presets}))
         raise InputError(f"preset: there is no preset {options.preset!r}; there are {known}.")
     given = {n: _bare(v) for n, v in vars(options).items() if n in study.config.model_fields}
-    file = read_toml(Path(_bare(options.config))) if options.config else {}
+    file = {} if options.config is None else read_toml(Path(_bare(options.config)))
     return options, validate(study, {**study.presets.get(options.preset, {}), **file, **given})
 
 
@@ -96,21 +108,47 @@ def claims_table(claims: Sequence[Claim], color: bool = False) -> str:
     return "\n".join([*lines, f"{held} of {len(claims)} claims hold"])
 
 
-def _execute(study: Study, config: BaseConfig) -> int:
+def finish(claims: Sequence[Claim], above: str, path: Path) -> int:
+    """Print the claims of finished work, whose result is in `path`; the exit status is theirs, whoever listens."""
+    try:
+        tell(f"{above}\n{claims_table(claims, is_terminal(sys.stdout))}\n")
+    except BrokenPipeError:
+        pass
+    except InputError as error:
+        _fail(f"{error} The claims are in {path}.", 2)
+    return exit_status(claims)
+
+
+def _execute(study: Study, config: BaseConfig, overwrite: bool) -> int:
     from simlab.device import Device
     from simlab.progress import Progress
-
-    Device.open(config.device)  # before a folder is made
-    with output_folder(study, config) as folder:
-        result = run(study, config, Progress.to_stderr())
-        paths = write(study, config, result, folder)
     from simlab.results import claims_of
 
-    claims = claims_of(result)
-    lines = [f"{study.title} ({result.attrs['run_time']:.0f} s on {result.attrs['device']}, seed {config.seed})"]
-    lines += [f"wrote {path}" for path in paths]
-    sys.stdout.write("\n".join(lines) + "\n\n" + claims_table(claims, sys.stdout.isatty()) + "\n")
-    return exit_status(claims)
+    Device.open(config.device)  # before a folder is made
+    study.load(config)
+    with interrupts.raised(), output_folder(study, config, overwrite=overwrite) as folder:
+        result = run(study, config, Progress.to_stderr())
+        claims = claims_of(result)
+        about = f"{study.title} ({result.attrs['run_time']:.0f} s on {result.attrs['device']}, seed {config.seed})\n"
+        with interrupts.with_word_of(folder / "result.nc"):
+            try:
+                paths = [write_result(result, folder, overwrite=overwrite)]
+            except InputError:
+                with suppress(InputError, BrokenPipeError):
+                    tell(f"{about}\n{claims_table(claims, is_terminal(sys.stdout))}\n")  # they are known all the same
+                raise
+            try:
+                paths += write_figures(study, config, result, folder)
+            except Exception as error:  # whatever a plot raises: the result is there
+                _fail(f"{no_figure(error)} The result is whole; python -m simlab figure {paths[0]} draws it again.", 0)
+            return finish(claims, about + "".join(f"wrote {path}\n" for path in paths), paths[0])
+
+
+def no_figure(error: Exception) -> str:
+    """Why there is no figure, in a sentence of one line."""
+    reason = " ".join(str(error).split()) or type(error).__name__
+    reason = reason if len(reason) <= 200 else f"{reason[:197]}..."
+    return f"the figure could not be drawn ({reason.rstrip('.')})."
 
 
 def _parser(study: Study) -> argparse.ArgumentParser:
@@ -130,6 +168,7 @@ def _parser(study: Study) -> argparse.ArgumentParser:
         help=f"a set of values to start from: {presets} (default: default)",
     )
     general.add_argument("--config", metavar="FILE", help="a TOML file with any of the fields below; flags win over it")
+    general.add_argument("--overwrite", action="store_true", help="replace the result that is in the folder --out")
     general.add_argument("--dry-run", action="store_true", help="print the resolved configuration as TOML and stop")
     groups: dict[str, Any] = {"": general}
     for name, info in study.config.model_fields.items():
@@ -195,6 +234,6 @@ def _bare(value: Any) -> Any:
     return value[1:] if isinstance(value, str) and value.startswith(" -") else value
 
 
-def _say(message: object, status: int) -> int:
-    sys.stderr.write("".join(f"simlab: {line}\n" for line in str(message).splitlines()))
+def _fail(message: object, status: int) -> int:
+    say("".join(f"simlab: {line}\n" for line in str(message).splitlines()))
     return status

@@ -1,17 +1,21 @@
-"""One look for every figure: simulation is points with error bars, theory is lines."""
+"""One look for every figure: simulation is points with error bars, theory is lines.
+
+matplotlib is imported where it draws: what is wrong with it, or with a user's settings of it, costs no run.
+"""
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.container import Container
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # Okabe & Ito 2008: told apart by every kind of eye.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -24,13 +28,33 @@ LOOK: Any = {
 
 @contextmanager
 def style() -> Iterator[None]:
-    """The laboratory's look, for the figures made inside; nothing global stays changed."""
-    with mpl.rc_context(LOOK):
+    """The laboratory's look, for the figures made inside, whatever a user set; nothing global stays changed."""
+    mpl = _matplotlib()
+    # Backends draw on screens, which no figure here does.
+    plain = {k: v for k, v in mpl.rcParamsDefault.items() if not k.startswith(("backend", "interactive"))}
+    with mpl.rc_context({**plain, **LOOK}):
         yield
+
+
+def _matplotlib() -> Any:
+    """The module; its import would end at an MPLBACKEND that is not installed here, as children of Jupyter inherit."""
+    first = "matplotlib" not in sys.modules
+    backend = os.environ.pop("MPLBACKEND", "") if first else ""
+    try:
+        import matplotlib as mpl
+    finally:
+        if backend:
+            os.environ["MPLBACKEND"] = backend
+    if backend:
+        with suppress(ValueError):
+            mpl.rcParams["backend"] = backend  # as it does itself
+    return mpl
 
 
 def grid(panels: int, title: str) -> tuple[Figure, list[Any]]:
     """A figure with this many panels in rows of four at most."""
+    from matplotlib.figure import Figure
+
     columns = min(panels, 4)
     rows = -(-panels // columns)
     figure = Figure(figsize=(4.1 * columns, 3.5 * rows + 0.4))
@@ -70,6 +94,8 @@ def marks(axes: Any, x: Any, y: Any, label: str, *, style: str = "-") -> None:
 
 def finish(axes: Any) -> None:
     """A legend with room of its own above the data: what was simulated first, then theory; readable ticks."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     _place_legend(axes)
     for axis in (axes.xaxis, axes.yaxis):
         low, high = axis.get_view_interval()
@@ -80,6 +106,8 @@ def finish(axes: Any) -> None:
 
 
 def _place_legend(axes: Any) -> None:
+    from matplotlib.container import Container
+
     handles, labels = axes.get_legend_handles_labels()
     if not handles:
         return

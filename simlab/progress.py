@@ -6,7 +6,9 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import IO, Any, Literal, cast
+
+from simlab import terminal
 
 QUIET_SECONDS = 30.0
 """At most one line in this time while a task runs in a log."""
@@ -45,7 +47,7 @@ class Progress:
     @classmethod
     def to_stderr(cls) -> Progress:
         """A bar if stderr is a terminal, else lines."""
-        return cls("bar" if sys.stderr.isatty() else "lines")
+        return cls("bar" if terminal.is_terminal(sys.stderr) else "lines")
 
     @classmethod
     def silent(cls) -> Progress:
@@ -63,12 +65,12 @@ class Progress:
         task = Task(name, total, self._line if self.mode == "lines" else lambda task: None)
         yield task
         if self.mode == "lines":
-            print(f"{name}: done in {time.monotonic() - task.started:.1f} s", file=sys.stderr, flush=True)  # noqa: T201
+            terminal.say(f"{name}: done in {time.monotonic() - task.started:.1f} s\n")
 
     def note(self, text: str) -> None:
         """One line that a person should know about."""
         if self.mode != "silent":
-            print(text, file=sys.stderr, flush=True)  # noqa: T201
+            terminal.say(f"{text}\n")
 
     @contextmanager
     def _rich_task(self, name: str, total: float) -> Iterator[Task]:
@@ -83,7 +85,7 @@ class Progress:
             TextColumn("left"),
             TimeRemainingColumn(),
         )
-        with Bar(*columns, console=Console(stderr=True)) as bar:
+        with Bar(*columns, console=Console(file=cast(IO[str], terminal.Errors()))) as bar:
             number = bar.add_task(name, total=total)
             yield Task(name, total, lambda task: bar.update(number, completed=task.done))
             bar.update(number, completed=total)
@@ -91,4 +93,4 @@ class Progress:
     def _line(self, task: Task) -> None:
         if time.monotonic() - self._said > QUIET_SECONDS:
             self._said = time.monotonic()
-            print(task.line(), file=sys.stderr, flush=True)  # noqa: T201
+            terminal.say(f"{task.line()}\n")

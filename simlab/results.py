@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
+import io
 import json
-import subprocess
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
@@ -15,10 +16,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from simlab import __version__
+from simlab import __version__, checkout
 from simlab.claims import Claim
 from simlab.errors import InputError
-from simlab.files import write_atomically
+from simlab.files import write_or_rescue
 
 SCHEMA = 1
 """Raised when a name or a meaning in the tree changes."""
@@ -49,7 +50,7 @@ def tree(scenes: Mapping[str, xr.Dataset], claims: Sequence[Claim], attributes: 
     groups = {f"/{name}": data.copy() for name, data in scenes.items()}
     for name, data in groups.items():
         _check(name.removeprefix("/"), data)
-    root = xr.Dataset(attrs=_plain(attributes))
+    root = xr.Dataset(attrs=_plain({**attributes, "schema_version": SCHEMA}))
     return xr.DataTree.from_dict({"/": root, **groups, "/claims": _claims_dataset(claims)})
 
 
@@ -58,45 +59,46 @@ def provenance(
 ) -> dict[str, Any]:
     """What it takes to know where a result came from."""
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    versions = {p: importlib.metadata.version(p) for p in PACKAGES}
+    program, *words = sys.argv or [""]
+    # A name of a file may hold bytes that are no text, and netCDF keeps text only.
+    command = shlex.join([Path(program).name, *words]).encode("utf-8", "backslashreplace").decode()
+    versions = {p: _version(p) for p in PACKAGES}
     return {
         "Conventions": "CF-1.11",
         "title": title or study,
         "source": f"simlab {__version__}",
-        "history": f"{now}: {' '.join([Path(sys.argv[0]).name, *sys.argv[1:]])}",
+        "history": f"{now}: {command}",
         "references": "D. P. Vetrov, Loss landscape in deep neural networks (talk)",
         "simlab_study": study,
         "simlab_config": config_json,
         "seed": seed,
         "device": device,
-        "git_commit": git_commit(),
+        "git_commit": checkout.commit(),
         "packages": json.dumps({"python": sys.version.split()[0], **versions}),
         "run_time": seconds,
         "schema_version": SCHEMA,
     }
 
 
-def git_commit() -> str:
-    """The commit of the checkout this code runs from, -dirty where files differ; empty for an installed package."""
-    root = Path(__file__).resolve().parent.parent
-    if not (root / ".git").exists():
-        return ""
-    try:
-        words = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-        return subprocess.run(words, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return ""
-
-
-def save(result: xr.DataTree, path: Path) -> None:
-    """Write one netCDF file under its final name, whole or not at all."""
+def encode(result: xr.DataTree) -> bytes:
+    """The bytes of a netCDF file, made in memory: the HDF5 library does not survive a disk that fills under it."""
     compress = {"zlib": True, "complevel": 4}
     encoding = {
         # Compression needs chunks, and their bookkeeping is larger than a small array.
         node.path: {n: compress for n, v in node.dataset.variables.items() if v.size > 1000 and v.dtype.kind in "fi"}
         for node in result.subtree
     }
-    write_atomically(path, lambda name: result.to_netcdf(name, engine="h5netcdf", encoding=encoding))
+    memory = io.BytesIO()
+    result.to_netcdf(memory, engine="h5netcdf", encoding=encoding)
+    return memory.getvalue()
+
+
+def save(result: xr.DataTree, path: Path, *, overwrite: bool = True) -> None:
+    """Write one netCDF file under its final name, whole or not at all; where it cannot be, it is kept elsewhere.
+
+    InputError then says where. overwrite: whether a file that is there already may be replaced.
+    """
+    write_or_rescue(path, encode(result), overwrite=overwrite)
 
 
 def load(path: Path) -> xr.DataTree:
@@ -108,9 +110,12 @@ def load(path: Path) -> xr.DataTree:
         raise InputError(f"there is no file {path}.") from error
     except Exception as error:  # h5py raises OSError, KeyError, ValueError by the kind of damage
         raise InputError(f"{path} is not a readable netCDF file ({type(error).__name__}).") from error
-    if "claims" not in result or "simlab_study" not in result.attrs:
-        raise InputError(f"{path} is a netCDF file but no result of simlab: it has no claims.")
-    if (version := result.attrs.get("schema_version", SCHEMA)) != SCHEMA:
+    lacking = [f"attribute {name}" for name in ("simlab_study", "schema_version") if name not in result.attrs]
+    if "claims" not in result or not {f.name for f in fields(Claim)} <= set(result["claims"].dataset.variables):
+        lacking.append("claims")
+    if lacking:
+        raise InputError(f"{path} is a netCDF file but no result of simlab: it has no {lacking[0]}.")
+    if str(version := result.attrs["schema_version"]) != str(SCHEMA):
         raise InputError(f"{path} has schema {version}, this version of simlab reads {SCHEMA}; run the study again.")
     return result
 
@@ -131,6 +136,13 @@ def _claims_dataset(claims: Sequence[Claim]) -> xr.Dataset:
             for name, values in columns.items()
         }
     )
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:  # installed without its description, as some distributions do
+        return "unknown"
 
 
 def _scalar(value: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import stat
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,11 +24,19 @@ WORDS = {
     "Value error, ": "",
 }
 """pydantic's words, and ours."""
+LARGEST = 20_000
+"""Bytes of a TOML file: ten times what any study writes, and few enough for a second, however odd they are."""
+DEEPEST = 8
+"""Lists in lists: a field has one."""
+MOST_LINES = 20
+"""Mistakes that are told one by one."""
 
 
 def validate(study: Study, values: Mapping[str, Any]) -> BaseConfig:
     """The config, or one InputError with a sentence for every bad field."""
-    told = []
+    told = [f"{name} = {value!a}: must be text in UTF-8." for name, value in values.items() if not _is_text(value)]
+    if told:
+        raise InputError("\n".join(told))
     try:
         config = study.config.model_validate(dict(values))
     except ValidationError as error:
@@ -41,7 +50,8 @@ def validate(study: Study, values: Mapping[str, Any]) -> BaseConfig:
     if unknown:
         told.append(f"scenes: there is no scene {', '.join(unknown)}; there are {', '.join(study.scenes)}.")
     if told:
-        raise InputError("\n".join(told))
+        more = [f"there are {len(told) - MOST_LINES} more mistakes."] if len(told) > MOST_LINES else []
+        raise InputError("\n".join([*told[:MOST_LINES], *more]))
     return config
 
 
@@ -55,15 +65,34 @@ def check_data(study: Study, config: BaseConfig) -> None:
 def read_toml(path: Path) -> dict[str, Any]:
     """The fields of a TOML file."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe may never say a word, a device never end
+            raise InputError(f"config: {path} is no file of text; write one and name it.")
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
+        if len(content) > LARGEST:
+            raise InputError(f"config: {path} is too long for a configuration, at most {LARGEST:,} bytes are allowed.")
+        values = tomllib.loads(content.decode("utf-8-sig").replace("\r\n", "\n"))
+        if _deeper(values, DEEPEST):
+            raise RecursionError
     except FileNotFoundError as error:
         raise InputError(f"config: there is no file {path}.") from error
     except UnicodeDecodeError as error:
         raise InputError(f"config: {path} is not text in UTF-8.") from error
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"config: {path} is not TOML: {error}.") from error
+    except RecursionError as error:
+        raise InputError(f"config: {path} has more than {DEEPEST} lists or tables in each other.") from error
+    except InputError:
+        raise
     except (OSError, ValueError) as error:
         raise InputError(f"config: cannot read {path} ({getattr(error, 'strerror', error)}).") from error
+    return values
+
+
+def _deeper(value: Any, levels: int) -> bool:
+    """Whether lists and tables lie in each other more than so many levels deep."""
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels < 0 or any(_deeper(part, levels - 1) for part in parts if isinstance(part, (dict, list)))
 
 
 def to_toml(config: BaseConfig) -> str:
@@ -91,7 +120,24 @@ def _sentence(study: Study, error: Any) -> str:
     for theirs, ours in WORDS.items():
         message = message.replace(theirs, ours)
     entry = f" (entry {int(place[1]) + 1})" if len(place) > 1 and place[1].isdigit() else ""
-    given = error["input"]
-    shown = repr(given) if isinstance(given, (str, int, float, list, tuple, dict)) else str(given)
-    shown = shown if len(shown) < 80 else shown[:77] + "..."
-    return f"{name}{entry} = {shown}: {message[0].lower() + message[1:]}."
+    return f"{name}{entry} = {_shown(error['input'])}: {message[0].lower() + message[1:]}."
+
+
+def _shown(given: Any) -> str:
+    """A value as a sentence shows it."""
+    try:
+        shown = repr(given) if isinstance(given, (str, int, float, list, tuple, dict)) else str(given)
+    except ValueError:  # Python writes no whole number of more than 4,300 digits
+        return "a number of thousands of digits"
+    return shown if len(shown) < 80 else shown[:77] + "..."
+
+
+def _is_text(value: Any) -> bool:
+    """Whether all text in a value can be written; a name of a file may hold bytes that are none."""
+    parts = value if isinstance(value, (list, tuple)) else [value]
+    try:
+        for part in parts:
+            str(part if isinstance(part, (str, Path)) else "").encode()
+    except UnicodeEncodeError:
+        return False
+    return True

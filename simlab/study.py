@@ -17,7 +17,8 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
-import shutil
+import os
+import secrets
 import tempfile
 import textwrap
 import time
@@ -25,6 +26,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -58,7 +60,7 @@ class BaseConfig(BaseModel):
     scenes: tuple[str, ...] = ()
     """Scenes to run, by name; all of them if none is named."""
     out: Path | None = None
-    """Folder for result.nc, figure.png and figure.svg (default: runs/NAME of the study)."""
+    """Folder for result.nc, figure.png and figure.svg (default: a new one, runs/NAME/TIME-SEED)."""
 
     @model_validator(mode="before")
     @classmethod
@@ -130,6 +132,11 @@ class Study:
             raise InputError(f"scenes: there is no scene {', '.join(unknown)}; there are {', '.join(self.scenes)}.")
         return tuple(s for s in self.scenes if not config.scenes or s in config.scenes)
 
+    def load(self, config: BaseConfig) -> None:
+        """Import what the scenes of a run need."""
+        for name in self.chosen(config):
+            self.scene(name)
+
 
 def run(study: Study, config: BaseConfig, progress: Progress | None = None) -> xr.DataTree:
     """Simulate, derive and compare every scene; the result with claims and provenance, nothing written."""
@@ -144,6 +151,9 @@ def run(study: Study, config: BaseConfig, progress: Progress | None = None) -> x
     names = study.chosen(config)
     for name in names:  # all of them before any work is done
         study.scene(name).check(config)
+    # Asked now, so that what it cannot say costs no run, and a commit made meanwhile is not taken for the one that ran.
+    settings = config.model_dump_json(exclude={"out"})
+    about = results.provenance(study.name, settings, device.description, config.seed, 0.0, title=study.title)
     started = time.monotonic()
     scenes: dict[str, xr.Dataset] = {}
     claims: list[Claim] = []
@@ -153,10 +163,7 @@ def run(study: Study, config: BaseConfig, progress: Progress | None = None) -> x
         data = simulation.merge(scene.theory(config, simulation))
         scenes[name] = data
         claims += unless_diverged(scene.compare(config, data), int(data.get("diverged", 0)))
-    seconds = time.monotonic() - started
-    settings = config.model_dump_json(exclude={"out"})
-    about = results.provenance(study.name, settings, device.description, config.seed, seconds, title=study.title)
-    return results.tree(scenes, claims, about)
+    return results.tree(scenes, claims, {**about, "run_time": time.monotonic() - started})
 
 
 def figure(study: Study, config: BaseConfig, result: xr.DataTree) -> Figure:
@@ -175,32 +182,45 @@ def figure(study: Study, config: BaseConfig, result: xr.DataTree) -> Figure:
     return drawing
 
 
-def write(study: Study, config: BaseConfig, result: xr.DataTree, folder: Path) -> list[Path]:
-    """Write result.nc, figure.png and figure.svg in `folder`, all or none; InputError where that cannot be."""
-    from simlab import plot, results
+def write(
+    study: Study, config: BaseConfig, result: xr.DataTree, folder: Path, *, overwrite: bool = False
+) -> list[Path]:
+    """Write result.nc, then figure.png and figure.svg; see `write_result` and `write_figures`."""
+    return [write_result(result, folder, overwrite=overwrite), *write_figures(study, config, result, folder)]
 
-    staging = None
-    try:
-        staging = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
-        results.save(result, staging / "result.nc")
-        drawing = figure(study, config, result)
-        for kind in ("png", "svg"):
-            plot.save_figure(drawing, staging / f"figure.{kind}", kind)
-        paths = [folder / name for name in FILES]
-        for path in paths:
-            (staging / path.name).replace(path)
-    except OSError as error:
-        raise InputError(f"out: cannot write in {folder} ({error.strerror}).") from error
-    finally:
-        if staging is not None:
-            shutil.rmtree(staging, ignore_errors=True)
+
+def write_result(result: xr.DataTree, folder: Path, *, overwrite: bool = False) -> Path:
+    """Write result.nc whole, or InputError says why it cannot be and where the result is kept instead.
+
+    overwrite: whether it may replace another one, whose figures then go as well.
+    """
+    from simlab import results
+
+    path, *figures = (folder / name for name in FILES)
+    results.save(result, path, overwrite=overwrite)
+    if overwrite:
+        for old in figures:
+            old.unlink(missing_ok=True)
+    return path
+
+
+def write_figures(study: Study, config: BaseConfig, result: xr.DataTree, folder: Path) -> list[Path]:
+    """Draw figure.png and figure.svg of a result, fresh or loaded."""
+    from simlab import files, plot
+
+    drawing = figure(study, config, result)
+    paths = [folder / name for name in FILES[1:]]
+    for path in paths:
+        files.write_atomically(path, partial(plot.save_figure, drawing, kind=path.suffix[1:]))
     return paths
 
 
 @contextmanager
-def output_folder(study: Study, config: BaseConfig) -> Iterator[Path]:
+def output_folder(study: Study, config: BaseConfig, *, overwrite: bool = False) -> Iterator[Path]:
     """Make the folder and see that it can be written, before any work is done; InputError otherwise.
 
+    Without `out` it is one that no other run has, runs/NAME/TIME-SEED, to which the link runs/NAME/latest points once a
+    result is in it (where the system has links). With `out`, files of another run are replaced only with `overwrite`.
     If the work inside fails and leaves nothing in a folder that was not there before, the folder goes as well.
     """
     folder = config.out or Path("runs") / study.name
@@ -208,19 +228,51 @@ def output_folder(study: Study, config: BaseConfig) -> Iterator[Path]:
     try:
         new = [p for p in (folder, *folder.parents) if not p.exists()]
         folder.mkdir(parents=True, exist_ok=True)
+        if config.out is None:
+            folder = _own_folder(folder, config.seed)
+            new.insert(0, folder)
         tempfile.TemporaryFile(dir=folder).close()
         taken = [name for name in FILES if (folder / name).is_dir()]
+        held = [name for name in FILES if os.path.lexists(folder / name)]
     except (OSError, ValueError) as error:  # ValueError: a null character
         _remove(new)
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"out = {str(folder)!r}: cannot write there ({reason}); name a folder of yours.") from error
     if taken:
         raise InputError(f"out = {str(folder)!r}: {taken[0]} in it is a folder; name another one.")
+    if held and not overwrite:
+        raise InputError(f"out = {str(folder)!r}: it holds {held[0]} of another run; name another one or --overwrite.")
     try:
         yield folder
-    except BaseException:
+    finally:
+        if config.out is None and (folder / FILES[0]).exists():
+            _link_latest(folder)
         _remove(new)
-        raise
+
+
+def _own_folder(parent: Path, seed: int) -> Path:
+    """A new folder named by the time, in UTC, and the seed; runs that start in the same second are numbered."""
+    name = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{seed}"
+    number = 1
+    while True:
+        folder = parent / (name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return folder
+
+
+def _link_latest(folder: Path) -> None:
+    """Point the link `latest` beside the folder to it, in one step; without a word where there are no links."""
+    link, temporary = folder.with_name("latest"), folder.with_name(f".latest-{secrets.token_hex(4)}")
+    with suppress(OSError):
+        try:
+            temporary.symlink_to(folder.name, target_is_directory=True)
+            temporary.replace(link)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def _remove(folders: list[Path]) -> None:

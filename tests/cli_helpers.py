@@ -19,6 +19,8 @@ from simlab.studies.langevin_drift import STUDY
 MODULE = "simlab.studies.langevin_drift"
 QUICK = ("--preset", "smoke", "--walkers", "1024", "--out", "out")
 WALK = (*QUICK, "--scenes", "walk")
+HANGS = 900.0
+"""Seconds after which nobody waits any longer: no measure of work, for the machine may be busy with other things."""
 FILES = {"result.nc", "figure.png", "figure.svg"}
 
 
@@ -36,16 +38,16 @@ class Terminal:
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.folder, self.capsys = folder, capsys
 
-    def study(self, *argv: str, seconds: float = 60) -> Answer:
-        """`python -m simlab.studies.langevin_drift ARGV`."""
-        with at_most(seconds):
+    def study(self, *argv: str, work: float = 120) -> Answer:
+        """`python -m simlab.studies.langevin_drift ARGV`, in so many seconds of the processor."""
+        with at_most(work):
             status = cli.main(STUDY, argv)
         return Answer(status, *self.capsys.readouterr())
 
     def laboratory(self, *argv: str) -> Answer:
         """`python -m simlab ARGV`."""
         try:
-            with at_most(60):
+            with at_most(120):
                 status = laboratory.main(argv)
         except SystemExit as leave:  # argparse leaves this way
             status = int(leave.code or 0)
@@ -54,7 +56,7 @@ class Terminal:
     def refuses(self, argv: Sequence[str], *fragments: str, base: Sequence[str] = QUICK, lines: int = 1) -> str:
         """Status 2, a sentence a line that holds the fragments, nothing on stdout, and the folder as it was."""
         before = contents(self.folder)
-        answer = self.study(*base, *argv, seconds=10)
+        answer = self.study(*base, *argv, work=20)
         self.is_refusal(answer, *fragments, lines=lines)
         assert contents(self.folder) == before, "something was left behind"
         return answer.err
@@ -80,7 +82,7 @@ def contents(folder: Path) -> dict[str, bytes | None]:
 def process(*argv: str, cwd: Path, **options: Any) -> Answer:
     """`python ARGV` as a process of its own."""
     done = subprocess.run(
-        [sys.executable, *argv], cwd=cwd, capture_output=True, text=True, timeout=120, check=False, **options
+        [sys.executable, *argv], cwd=cwd, capture_output=True, text=True, timeout=HANGS, check=False, **options
     )
     return Answer(done.returncode, done.stdout, done.stderr)
 
@@ -90,18 +92,21 @@ class _Late(BaseException):
 
 
 @contextmanager
-def at_most(seconds: float) -> Iterator[None]:
-    """Fail a test whose work would not end."""
+def at_most(work: float) -> Iterator[None]:
+    """Fail a test that takes more seconds of the processor, however many others it is shared with; or that hangs."""
 
     def late(*_: object) -> None:
         raise _Late
 
-    old = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    timers = {signal.SIGPROF: (signal.ITIMER_PROF, work), signal.SIGALRM: (signal.ITIMER_REAL, HANGS)}
+    old = {number: signal.signal(number, late) for number in timers}
+    for timer, seconds in timers.values():
+        signal.setitimer(timer, seconds)
     try:
         yield
     except _Late:
-        pytest.fail(f"still at work after {seconds:g} s")
+        pytest.fail(f"still at work after {work:g} s of the processor")
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, old)
+        for number, (timer, _) in timers.items():
+            signal.setitimer(timer, 0)
+            signal.signal(number, old[number])

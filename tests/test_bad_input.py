@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import zipfile
 from collections.abc import Callable
@@ -99,6 +100,19 @@ TOML: dict[str, tuple[str | bytes, list[str]]] = {
     "a zero byte": (b"\x00", ["c.toml", "TOML"]),
     "binary garbage": (bytes(range(256)), ["c.toml"]),
     "no UTF-8": (b"potential = '\xff'", ["c.toml", "UTF-8"]),
+    "lists in lists": ("dts = " + 3000 * "[" + 3000 * "]", ["c.toml", "8 lists"]),
+    "tables in tables": ("a = " + 3000 * "{a=" + "1" + 3000 * "}", ["c.toml", "8 lists"]),
+    "not so deep": ("dts = " + 200 * "[" + 200 * "]", ["c.toml", "8 lists"]),
+    "just too deep": ("dts = " + 9 * "[" + 9 * "]", ["c.toml", "8 lists"]),
+    "a table of tables": ("[" + ".".join(400 * "a") + "]", ["c.toml", "8 lists"]),
+    "a name of names": (".".join(9000 * "a") + " = 1", ["c.toml", "8 lists"]),
+    "lists at the limit": ("dts = " + 8 * "[" + 8 * "]", ["dts"]),
+    "a long file": ("#" * 30_000, ["c.toml", "20,000 bytes"]),
+    "a huge file": ("#" * 50_000_000, ["c.toml", "20,000 bytes"]),
+    "thousands of digits": ("seed = 0x" + 9000 * "f", ["seed", "digits", "9223372036854775808"]),
+    "thousands of digits for a list": ("dts = [0.1, 0x" + 9000 * "f" + ", 1, 1]", ["dts (entry 2)", "digits"]),
+    "thousands of decimal digits": ("seed = " + 9000 * "9", ["c.toml"]),
+    "a long word": ("device = '" + 9000 * "x" + "'", ["device", "xxx..."]),
 }  # fmt: skip
 PLAIN = ("--preset", "smoke")
 
@@ -119,6 +133,26 @@ def test_every_mistake_of_a_file_is_told_in_a_line_of_its_own(terminal: Terminal
     words = toml("walkers = 0\ndt = -1\nfoo = 1\nlr = 'a'\nscenes = ['wlak']\ndts = [0.1, 0, 0.2, -3]")
     told = ["walkers = 0", "dt = -1", "'foo'", "lr = 'a'", "wlak", "dts (entry 2) = 0", "dts (entry 4) = -3"]
     terminal.refuses(words, *told, base=PLAIN, lines=len(told))
+
+
+def test_of_many_mistakes_the_first_are_told(terminal: Terminal) -> None:
+    said = terminal.refuses(toml("dts = [" + "-1," * 3000 + "]"), "dts (entry 1)", base=PLAIN, lines=21)
+    assert said.endswith("simlab: there are 2980 more mistakes.\n")
+
+
+@pytest.mark.parametrize(
+    "name", ["pipe", "/dev/zero", "/dev/null", "/dev/stdin", ".", "", "/proc/self/mem", "loop", "a" * 300]
+)
+def test_a_configuration_is_a_file(terminal: Terminal, name: str) -> None:
+    os.mkfifo("pipe")
+    Path("loop").symlink_to("loop")
+    answer = terminal.study(*PLAIN, "--config", name, work=20)
+    Terminal.is_refusal(answer, "config", name)
+
+
+@pytest.mark.parametrize("flag", ["--data", "--out", "--potential", "--scenes", "--dts"])
+def test_what_is_no_text_is_refused(terminal: Terminal, flag: str) -> None:
+    terminal.refuses([flag, "a\udcff"], flag.strip("-"), "UTF-8")
 
 
 @pytest.mark.parametrize(

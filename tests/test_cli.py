@@ -11,6 +11,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simlab import cli, results, settings
+from simlab import cli, results, settings, study
 from simlab.studies.langevin_drift import STUDY
 from simlab.studies.langevin_drift.config import Config
-from tests.cli_helpers import FILES, MODULE, QUICK, WALK, Answer, Terminal, contents, process
+from tests.cli_helpers import FILES, HANGS, MODULE, QUICK, WALK, Answer, Terminal, contents, process
 
 HEAVY = ("numpy", "scipy", "sympy", "numba", "xarray", "matplotlib", "h5py", "sklearn", "rich", "jinja2", "cupy")
 TOML = 'walkers = 2e3\nscenes = ["walk"]\nseed = 5\nwalk_dt = 0.02\nout = "mine/deep"\n'
@@ -96,7 +97,9 @@ def _read(terminal: int) -> bytes:
 def test_ctrl_c_ends_a_run_with_130_and_leaves_what_was_there(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out/result.nc").write_text("of an older run")
+    (tmp_path / "out/figure.svg").write_text("of it, too")
     words = [sys.executable, "-m", MODULE, *QUICK, "--scenes", "well", "--walkers", "65536", "--duration", "2e4"]
+    words.append("--overwrite")
     # A shell starts what runs in the background with the signal ignored, and a child would inherit that.
     heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "preexec_fn": heed}
@@ -105,10 +108,12 @@ def test_ctrl_c_ends_a_run_with_130_and_leaves_what_was_there(tmp_path: Path) ->
         first = running.stderr.readline()
         assert first.startswith("well: histogram: done"), first
         running.send_signal(signal.SIGINT)
-        out, err = running.communicate(timeout=60)
+        out, err = running.communicate(timeout=HANGS)
     assert running.returncode == 130
     assert (out, err) == ("", "simlab: interrupted; nothing was written.\n")
-    assert contents(tmp_path) == {"out": None, "out/result.nc": b"of an older run"}
+    assert contents(tmp_path) == {
+        "out": None, "out/figure.svg": b"of it, too", "out/result.nc": b"of an older run"
+    }  # fmt: skip
 
 
 def test_what_needs_no_run_imports_nothing_heavy(tmp_path: Path) -> None:
@@ -231,25 +236,88 @@ def test_files_beside_a_result_survive_and_another_run_replaces_it_whole(termina
     Path("out/notes/mine.txt").write_text("keep me")
     is_a_run(terminal.study(*WALK), Path("out"))
     first = contents(terminal.folder)
-    is_a_run(terminal.study(*WALK, "--seed", "1"), Path("out"))
+    terminal.refuses(["--scenes", "walk", "--seed", "1"], "out = 'out'", "result.nc", "--overwrite")
+    is_a_run(terminal.study(*WALK, "--seed", "1", "--overwrite"), Path("out"))
     second = contents(terminal.folder)
     assert first.keys() == second.keys() == {f"out/{n}" for n in FILES} | {"out", "out/notes", "out/notes/mine.txt"}
     assert all((first[n] != second[n]) == (n.startswith(("out/result", "out/figure"))) for n in first)
     assert results.load(Path("out/result.nc")).attrs["seed"] == 1
-    assert oct(Path("out/result.nc").stat().st_mode)[-3:] == oct(Path("out/figure.png").stat().st_mode)[-3:] == "644"
+
+
+@pytest.mark.parametrize("held", sorted(FILES))
+@pytest.mark.parametrize("kind", ["file", "link to nowhere"])
+def test_what_is_in_a_folder_is_never_overwritten_silently(terminal: Terminal, held: str, kind: str) -> None:
+    Path("out").mkdir()
+    if kind == "file":
+        Path("out", held).write_text("mine")
+    else:
+        Path("out", held).symlink_to("nowhere")
+    terminal.refuses(["--scenes", "walk"], "out = 'out'", held, "--overwrite")
+    assert "overwrite" not in terminal.study(*WALK, "--overwrite", "--dry-run").out, "no field of the record"
+    is_a_run(terminal.study(*WALK, "--overwrite"), Path("out"))
+    assert {p.name for p in Path("out").iterdir()} == FILES
+
+
+def test_runs_without_a_folder_keep_to_their_own(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("simlab.study.time.gmtime", lambda: time.struct_time((2026, 3, 4, 5, 6, 7, 2, 63, 0)))
+    words = ["--preset", "smoke", "--walkers", "1024", "--scenes", "walk"]
+    runs = Path("runs/langevin_drift")
+    for seed, name in (("0", "20260304T050607Z-0"), ("0", "20260304T050607Z-0-2"), ("7", "20260304T050607Z-7")):
+        is_a_run(terminal.study(*words, "--seed", seed), runs / name)
+        assert (runs / "latest").readlink() == Path(name)
+        assert results.load(runs / "latest" / "result.nc").attrs["seed"] == int(seed)
+    terminal.refuses(["--scenes", "walk", "--walkers", "8192", "--walk-dt", "1e-9"], "walk_dt", base=())
+    assert len(list(runs.iterdir())) == 4
+    (runs / "latest").unlink()
+    (runs / "latest/mine").mkdir(parents=True)
+    assert terminal.study(*words).status in (0, 1), "no link where there is a folder of that name"
+    assert {p.name for p in (runs / "latest").iterdir()} == {"mine"}
+    assert not [p for p in runs.iterdir() if p.name.startswith(".")]
+
+
+def test_runs_that_start_together_do_not_meet(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", MODULE, "--preset", "smoke", "--walkers", "1024", "--scenes", "walk"]
+    many = [subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
+    for one in many:
+        one.communicate(timeout=HANGS)
+    assert all(one.returncode in (0, 1) for one in many)
+    made = list(tmp_path.glob("runs/langevin_drift/*Z-0*/result.nc"))
+    assert len(made) == 2
+    assert (tmp_path / "runs/langevin_drift/latest").resolve() in [path.parent for path in made]
+
+
+def test_a_result_that_came_meanwhile_is_not_overwritten(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(*arguments: Any) -> Any:
+        Path("out/result.nc").write_text("of a run that was faster")
+        return run(*arguments)
+
+    run = study.run
+    monkeypatch.setattr(cli, "run", slow)
+    answer = terminal.study(*WALK)
+    assert answer.status == 2
+    assert "claims hold" in answer.out
+    said = answer.err.splitlines()[-1]
+    assert re.match(
+        r"simlab: cannot write out/result.nc \(.*\): it needs [\d,]+ bytes; it is kept in .*, move it\.", said
+    )
+    kept = re.search(r"kept in (.*), move", said)
+    assert kept
+    assert results.load(Path(kept[1])).attrs["simlab_study"] == STUDY.name
+    assert Path("out/result.nc").read_text() == "of a run that was faster"
 
 
 @pytest.mark.parametrize("blocked", sorted(FILES))
 def test_three_files_are_written_or_none(terminal: Terminal, blocked: str) -> None:
     Path(f"out/{blocked}/mine").mkdir(parents=True)
     before = contents(terminal.folder)
-    answer = terminal.study(*WALK)
-    assert answer.status == 2
-    assert re.search(r"^simlab: out = .*\bout\b", answer.err.splitlines()[-1])
-    assert contents(terminal.folder) == before
+    for words in ([], ["--overwrite"]):
+        answer = terminal.study(*WALK, *words)
+        assert answer.status == 2
+        assert re.search(r"^simlab: out = .*\bout\b", answer.err.splitlines()[-1])
+        assert contents(terminal.folder) == before
 
 
-@pytest.mark.parametrize("place", ["simlab.sde.Walkers.run", "simlab.plot.save_figure", "simlab.results.save"])
+@pytest.mark.parametrize("place", ["simlab.sde.Walkers.run", "simlab.results.encode", "simlab.files.write_atomically"])
 def test_an_interruption_anywhere_leaves_nothing(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
@@ -260,6 +328,25 @@ def test_an_interruption_anywhere_leaves_nothing(
     answer = terminal.study(*WALK, "--out", "new/deep")
     assert answer.status == 130
     assert answer.err.endswith("simlab: interrupted; nothing was written.\n")
+    assert contents(terminal.folder) == {}
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(28, "No space left", "a.toml"), "a.toml: cannot be read or written (No space left)."),
+        (MemoryError("Unable to allocate 3.20 GiB"), "there is not enough memory (Unable to allocate 3.20 GiB)."),
+        (MemoryError(), "there is not enough memory (of this machine)."),
+    ],
+)  # fmt: skip
+def test_what_the_machine_lacks_is_said_in_one_sentence(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "run", fail)
+    assert terminal.study(*WALK) == Answer(2, "", f"simlab: {said}\n")
     assert contents(terminal.folder) == {}
 
 

@@ -14,7 +14,7 @@ EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.py"))
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_examples_run(example: Path, tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, example], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    done = subprocess.run([sys.executable, example], cwd=tmp_path, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
     assert not done.stderr
     assert {path.suffix for path in tmp_path.iterdir()} >= {".png"}
@@ -23,7 +23,7 @@ def test_examples_run(example: Path, tmp_path: Path) -> None:
 
 def test_wide_nets_err_less_and_narrow_ones_do_not_fit(tmp_path: Path) -> None:
     example = next(path for path in EXAMPLES if path.stem == "error_against_width")
-    subprocess.run([sys.executable, example, "figure.svg"], cwd=tmp_path, check=True, capture_output=True, timeout=300)
+    subprocess.run([sys.executable, example, "figure.svg"], cwd=tmp_path, check=True, capture_output=True, timeout=900)
     with xr.open_dataset(tmp_path / "figure.nc", engine="h5netcdf") as found:
         last = found.isel(step=-1)
         mean, error = last.mean("model"), last.std("model", ddof=1) / last.sizes["model"] ** 0.5

@@ -14,6 +14,7 @@ import pytest
 import xarray as xr
 
 from simlab import quantities, records, results
+from simlab.checkout import MARKS
 from simlab.claims import Claim
 from simlab.errors import InputError
 from simlab.settings import to_toml
@@ -83,7 +84,7 @@ def test_a_summary_of_seeds_counts_runs_in_which_everything_held() -> None:
 
 
 def test_a_table_goes_between_its_marks_and_replaces_the_old_one() -> None:
-    start, end = records.MARKS
+    start, end = MARKS
     text = f"above\n{start}\nold\nolder\n{end}\nbelow\n"
     once = records.with_table(text, "new")
     assert once == f"above\n{start}\nnew\n{end}\nbelow\n"
@@ -103,7 +104,7 @@ def test_the_readme_s_table_has_a_row_for_every_claim_of_every_record(
     ]
     assert cells(head) == cells(rule) == 5
     readme = tmp_path / "README.md"
-    readme.write_text("\n".join(["above", *records.MARKS, "below"]), encoding="utf-8")
+    readme.write_text("\n".join(["above", *MARKS, "below"]), encoding="utf-8")
     records.update_readme(["casino"])
     text = readme.read_text("utf-8")
     assert rows[0] in text
@@ -195,7 +196,7 @@ def test_the_readme_s_table_is_not_stale() -> None:
     if not any((ROOT / "studies" / name / "record.nc").exists() for name in STUDIES):
         pytest.skip("no study has a record yet: run `python -m simlab record NAME`")
     text = README.read_text("utf-8")
-    assert [text.count(mark) for mark in records.MARKS] == [1, 1]
+    assert [text.count(mark) for mark in MARKS] == [1, 1]
     assert text == records.with_table(text, records.readme_table(STUDIES)), "run `python -m simlab report`"
 
 

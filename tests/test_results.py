@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
@@ -167,7 +168,6 @@ def test_a_writer_that_succeeds_replaces_what_was_there(tmp_path: Path) -> None:
         files.write_atomically(path, partial(_write, content))
         assert path.read_bytes() == content
     assert list(tmp_path.iterdir()) == [path]
-    assert path.stat().st_mode & 0o777 == 0o644
 
 
 def test_a_result_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
@@ -180,6 +180,39 @@ def test_a_result_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> N
         results.save(bad, path)
     assert list(tmp_path.iterdir()) == [path]
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("version", [results.SCHEMA - 1, results.SCHEMA + 1, "none", [1, 1]])
+def test_a_result_of_another_schema_is_refused(tmp_path: Path, version: Any) -> None:
+    tree = one_result()
+    tree.attrs["schema_version"] = version
+    results.save(tree, tmp_path / "result.nc")
+    said = says_one_sentence(lambda: results.load(tmp_path / "result.nc"))
+    assert f"this version of simlab reads {results.SCHEMA}" in said
+    assert "has schema" in said
+
+
+def test_a_result_that_does_not_say_its_schema_is_none(tmp_path: Path) -> None:
+    tree = one_result()
+    assert tree.attrs["schema_version"] == results.SCHEMA
+    del tree.attrs["schema_version"]
+    results.save(tree, tmp_path / "result.nc")
+    assert "has no attribute schema_version" in says_one_sentence(lambda: results.load(tmp_path / "result.nc"))
+
+
+def test_attributes_of_any_length_can_be_saved(tmp_path: Path) -> None:
+    config = json.dumps({"dts": list(range(100_000))})  # HDF5 keeps 64 kB in the place of small ones
+    results.save(
+        results.tree({"one": one_scene()}, [], {**ATTRIBUTES, "simlab_config": config}), tmp_path / "result.nc"
+    )
+    assert results.load(tmp_path / "result.nc").attrs["simlab_config"] == config
+
+
+def test_claims_that_lack_a_column_are_no_claims(tmp_path: Path) -> None:
+    tree = one_result()
+    tree["claims"] = xr.DataTree(tree["claims"].to_dataset().drop_vars("bound"))
+    results.save(tree, tmp_path / "result.nc")
+    assert "no result of simlab" in says_one_sentence(lambda: results.load(tmp_path / "result.nc"))
 
 
 def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:
@@ -238,6 +271,28 @@ def test_provenance_says_what_it_takes_to_run_again() -> None:
     assert re.fullmatch(r"([0-9a-f]{12,40}(-dirty)?)?", found["git_commit"])
     assert set(json.loads(found["packages"])) == {"python", *results.PACKAGES}
     assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00: ", found["history"])
+
+
+@pytest.mark.parametrize(
+    ("argv", "shown"),
+    [
+        ([], "''"), ([""], "''"), (["/a b/c", "-m", "x y"], "c -m 'x y'"),
+        (["run", "d\udcff.npz", "π"], "run 'd\\udcff.npz' 'π'"),
+    ],
+)  # fmt: skip
+def test_any_command_line_can_be_noted(
+    argv: list[str], shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", argv)
+    found = results.provenance("s", "{}", "d", 3, 1.5)
+    assert found["history"].partition("+00:00: ")[2] == shown
+    results.save(results.tree({"one": one_scene()}, [], found), tmp_path / "result.nc")
+    assert results.load(tmp_path / "result.nc").attrs["history"] == found["history"]
+
+
+def test_a_package_without_a_description_costs_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "PACKAGES", ("numpy", "no such package"))
+    assert json.loads(results.provenance("s", "{}", "d", 3, 1.5)["packages"])["no such package"] == "unknown"
 
 
 def test_the_claims_of_a_result_are_those_that_were_made() -> None:
