@@ -72,6 +72,13 @@ class BaseConfig(BaseModel):
         return {n: _count(v) if n in counts else _no_truth(v) for n, v in values.items()}
 
 
+def distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Several settings as they are; ValueError where one is named twice: the same again tells nothing new."""
+    if len(set(values)) < len(values):
+        raise ValueError("must be different from each other")
+    return values
+
+
 def _count(value: Any) -> Any:
     """The whole number that is meant by 1e6; what is none is left for pydantic to refuse."""
     try:

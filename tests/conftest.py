@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 
 # Several test processes share the processors: threads of their linear algebra would only wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# A shell starts what runs in the background with Ctrl-C ignored, and tests and their children would inherit that.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest
 from hypothesis import HealthCheck, settings

@@ -10,7 +10,8 @@ import pytest
 
 from simlab import settings, statistics
 from simlab.results import claims_of
-from simlab.sde import EULER, HEUN, kernel
+from simlab.sde import EULER, HEUN
+from simlab.sde.walk import _kernel
 from simlab.statistics import Joint
 from simlab.studies import load
 from simlab.studies.langevin_drift import histogram, potential, walk
@@ -28,7 +29,7 @@ def verdicts(scene: str, **changes: Any) -> dict[str, str]:
 
 @pytest.fixture(autouse=True)
 def forgotten() -> Iterator[None]:
-    yield from forgetting((kernel, potential.law, walk._chain))
+    yield from forgetting((_kernel, potential.law, walk._chain))
 
 
 @pytest.fixture

@@ -160,7 +160,7 @@ def test_a_broken_laboratory_is_told(case: str, smoke: pool.Pool, monkeypatch: p
 
 @pytest.mark.usefixtures("fresh")
 def test_an_average_in_log_space_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(averaging, "average", lambda log_probs, tau=1.0: log_softmax(log_probs.mean(axis=-3)))
+    monkeypatch.setattr(averaging, "_average", lambda log_probs, tau=1.0: log_softmax(log_probs.mean(axis=-3)))
     found = claims("squared_loss")
     assert any(found[f"squared_loss/exact-{name}"].verdict == "fails" for name in curves.NAMES)
 

@@ -11,7 +11,8 @@ import xarray as xr
 
 from simlab import nn, settings
 from simlab.nn import persistent
-from simlab.sde import gpu, kernel
+from simlab.sde import gpu
+from simlab.sde.walk import _kernel
 from simlab.studies import load
 from simlab.studies.ensemble_power_laws import pool
 from simlab.study import run
@@ -22,7 +23,7 @@ from tests.studies.small import SMALL, differing, shrink
 
 @pytest.fixture(autouse=True)
 def forgotten() -> Iterator[None]:
-    yield from forgetting((kernel, gpu.load, persistent._train))
+    yield from forgetting((_kernel, gpu.load, persistent._train))
     pool.forget()
 
 

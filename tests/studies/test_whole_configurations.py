@@ -106,7 +106,7 @@ APART: dict[str, tuple[str, str, dict[str, object], list[str]]] = {
     "products that rise": ("scale_invariance", "sphere", {"products": (0.001, 0.002, 0.004)}, ["products", "fall"]),
     "a product twice": ("scale_invariance", "sphere", {"products": (0.004, 0.004, 0.002)}, ["products", "once"]),
     "no temperature": ("scale_invariance", "sphere", {"sigma": 1e-5}, ["kappa = 3", "sigma = 1e-05"]),
-    "hardly a temperature": ("scale_invariance", "sphere", {"sigma": 2e-4}, ["kappa = 3", "single precision"]),
+    "hardly a temperature": ("scale_invariance", "sphere", {"sigma": 2e-4}, ["kappa = 3", "first order"]),
     "nobody in the steep half": (
         "langevin_drift", "valley", {"exponent": 100, "lr": 1.0, "steepness": 0.4}, ["exponent = 100", "steep half"],
     ),
