@@ -55,13 +55,13 @@ class Stationary(NamedTuple):
 
 
 def check(config: Config) -> None:
-    """Refuse products that do not fall, and directions that single precision cannot tell from the optimum."""
+    """Refuse products that do not fall, and directions without a first correction or too near to the optimum."""
     if list(config.products) != sorted(set(config.products), reverse=True):
         raise InputError("products: they must fall, each of them once.")
     named = f"kappa = {config.kappa:g} with sigma = {config.sigma:g}"
     try:
         laws = [_law(config, d, config.products[-1]) for d in config.dimensions]
-        laws += [_law(config, _middle(config), p, corrected=False) for p in config.products]
+        laws += [_law(config, _middle(config), p, corrected=c) for p in config.products for c in (True, False)]
     except ValueError as error:
         raise InputError(f"{named}: {error}") from error
     nearest = min(1 - law.mean for law in laws)
