@@ -13,13 +13,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 from itertools import pairwise
-from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
 import numba
 
-from simlab.files import write_atomically
+from simlab.files import write_bytes
 from simlab.kernel_cache import cache_folder
 
 
@@ -65,7 +64,7 @@ def _copy(name: str, text: str) -> str | None:
     path, content = folder / f"{name}.py", text.encode()
     try:
         if not path.is_file() or path.read_bytes() != content:
-            write_atomically(path, lambda temporary: Path(temporary).write_bytes(content))
+            write_bytes(path, content)
     except OSError:
         return None
     return str(path)

@@ -34,7 +34,7 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.core.serialize import dumps
 
 from simlab.errors import InputError
-from simlab.files import write_atomically
+from simlab.files import write_bytes
 
 FORM = b"simlab kernel 1\n"
 """What a file begins with; a change of the form gets a new number."""
@@ -232,7 +232,7 @@ def read(path: Path) -> bytes | None:
 def write(path: Path, content: bytes) -> None:
     """Write a file with its hash, whole or not at all; a full or broken disk is no reason to stop."""
     with suppress(OSError):
-        write_atomically(path, lambda name: Path(name).write_bytes(_head(path, content) + content))
+        write_bytes(path, _head(path, content) + content)
 
 
 def _head(path: Path, content: bytes) -> bytes:

@@ -12,8 +12,7 @@ import numpy as np
 
 from simlab.checks import shown
 from simlab.device import Device
-from simlab.errors import InputError
-from simlab.files import write_atomically
+from simlab.files import write_or_rescue
 from simlab.nn.layer import rebuilt
 
 DIGITS = 64
@@ -21,16 +20,12 @@ DIGITS = 64
 
 
 def write(path: Path, entries: Mapping[str, Any]) -> None:
-    """Write arrays by name, whole or not at all; InputError where there is no room for them."""
+    """Write arrays by name, whole or not at all; InputError says where they are kept instead, if they cannot be."""
     file = io.BytesIO()
     arrays: Any = {name: np.asarray(Device.of(a).to_host(a)) for name, a in entries.items()}
     np.savez(file, **arrays)
     content = file.getvalue()
-    content += hashlib.sha256(content).hexdigest().encode()
-    try:
-        write_atomically(path, lambda name: Path(name).write_bytes(content))
-    except OSError as error:
-        raise InputError(f"cannot write {path} ({error.strerror}): it needs {len(content):,} bytes.") from error
+    write_or_rescue(path, content + hashlib.sha256(content).hexdigest().encode())
 
 
 def read(path: Path, what: str) -> dict[str, np.ndarray]:

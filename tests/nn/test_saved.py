@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -14,7 +16,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from simlab import nn
+from simlab import files, nn
+from simlab.errors import InputError
 from simlab.nn.layer import every_array
 from tests.nn.nets import Case, cases
 from tests.refusals import refused_in_one_sentence
@@ -127,3 +130,23 @@ def test_layers_of_one_s_own_are_refused(tmp_path: Path) -> None:
         lambda: nn.save(tmp_path / "net.npz", net, nn.init(net, models=1)), "own is no layer of simlab"
     )
     assert not list(tmp_path.iterdir())
+
+
+def test_a_net_that_cannot_be_written_is_kept_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    net = nn.mlp([3, 4, 2])
+    params = nn.init(net, models=2)
+    write, path, elsewhere = files.write_atomically, tmp_path / "full" / "net.npz", tmp_path / "free"
+    for folder in (path.parent, elsewhere):
+        folder.mkdir()
+    monkeypatch.chdir(elsewhere)
+
+    def refuse(name: Path, writer: Callable[[str], object]) -> None:
+        if name.parent == path.parent:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(name, writer)
+
+    monkeypatch.setattr(files, "write_atomically", refuse)
+    with pytest.raises(InputError, match=r"No space left on device\): it needs [\d,]+ bytes; it is kept in .*, move"):
+        nn.save(path, net, params)
+    (kept,) = elsewhere.iterdir()
+    same(nn.load(kept)[1], params)
