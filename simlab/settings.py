@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import stat
 import tomllib
@@ -12,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from simlab.errors import InputError
+from simlab.errors import InputError, did_you_mean
 from simlab.study import BaseConfig, Study
 
 WORDS = {
@@ -106,8 +105,8 @@ def to_toml(config: BaseConfig) -> str:
 def meant(word: str, known: Sequence[str]) -> str:
     """The end of a sentence: what was probably meant, or what there is."""
     begun = [k for k in known if len(word.strip("-")) > 2 and k.startswith(word)]
-    near = begun or difflib.get_close_matches(word, known, 1)
-    return f", did you mean {near[0]}?" if near else f"; there are {', '.join(known)}."
+    near = f", did you mean {begun[0]}?" if begun else did_you_mean(word, known)
+    return near or f"; there are {', '.join(known)}."
 
 
 def _sentence(study: Study, error: Any) -> str:
