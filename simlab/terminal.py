@@ -14,7 +14,7 @@ from simlab.errors import InputError
 
 
 def tell(text: str) -> None:
-    """Text for stdout; InputError where it cannot be written, BrokenPipeError where nobody listens any more."""
+    """Text for stdout; InputError where it cannot be written, BrokenPipeError where nobody reads it any more."""
     if sys.stdout is None:
         raise InputError("cannot write to stdout: it is closed.")
     try:
