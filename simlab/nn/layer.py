@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from simlab.checks import number, shown, stored
-from simlab.device import Device
+from simlab.checks import number, shown
+from simlab.device import Device, stored
 from simlab.nn.kernels import Kernel
 from simlab.random import Key
 
@@ -197,7 +197,7 @@ def _places(params: Params, models: Any) -> Any:
     if not arrays or not getattr(arrays[0], "ndim", 0):
         raise ValueError(f"params must be parameters as init(net, ...) makes them, got {shown(params)}.")
     stack = len(arrays[0])
-    found = models if Device.of(models).name == "gpu" else stored("models", models)
+    found = stored("models", models)
     if found.dtype.kind == "f" and found.size == 0:
         found = found.astype(np.int64)
     one_each = found.dtype.kind == "b" and found.shape == (stack,)
