@@ -1,11 +1,10 @@
-"""Arguments of formulas: numbers that broadcast against each other, and expressions of sympy."""
+"""Arguments of formulas: numbers of sizes that can be evaluated, which broadcast against each other."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-import sympy as sp
 from numpy.typing import NDArray
 
 from simlab.checks import number, real_array, shown
@@ -54,14 +53,3 @@ def counts(name: str, values: Any, at_least: int = 0) -> Floats:
     found = real_array(name, values)
     good = (found >= at_least) & (found <= 2.0**53) & (found == np.floor(found))
     return _those(name, found, good, f"a whole number, {at_least} or more, and at most 2^53")
-
-
-def expression(name: str, value: Any) -> sp.Expr:
-    """A number or an expression of sympy; ValueError for text, arrays, NaN and infinity."""
-    try:
-        found = sp.sympify(value, strict=True)
-    except (sp.SympifyError, TypeError, ValueError):
-        found = None
-    if not isinstance(found, sp.Expr) or found.has(sp.nan, sp.oo, -sp.oo, sp.zoo):
-        raise ValueError(f"{name} must be a finite expression of sympy, got {shown(value)}.")
-    return found

@@ -6,7 +6,7 @@ change their formula at isolated points, and no panel may reach across one of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, pairwise
@@ -19,9 +19,9 @@ from scipy.optimize import brentq
 from sympy.core.relational import Relational
 
 from simlab.checks import number, numbers, shown, whole
+from simlab.theory.symbols import Values
 
 Floats = NDArray[np.float64]
-Values = Mapping[Any, float]
 Function = Callable[[Floats], Floats]
 PANELS, ORDER = 512, 16
 SCAN = 20001

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -28,19 +29,13 @@ def expression(
         return _read(name, value, (*symbols, *parameters))
     if isinstance(value, (np.ndarray, np.generic)) and value.ndim == 0:
         value = value.item()
-    if value is None or isinstance(value, bool) or np.ndim(value):
-        raise ValueError(f"{name} must be an expression of sympy, a number or a formula as text, got {shown(value)}.")
-    try:
-        found = sp.sympify(value, strict=True)
-    except (sp.SympifyError, TypeError) as error:
-        raise ValueError(
-            f"{name} must be an expression of sympy, a number or a formula as text, got {shown(value)}."
-        ) from error
+    found = None
+    if not (value is None or isinstance(value, (bool, list, tuple)) or np.ndim(value)):
+        with suppress(sp.SympifyError, TypeError):
+            found = sp.sympify(value, strict=True)
     if not isinstance(found, sp.Expr):
         raise ValueError(f"{name} must be an expression of sympy, a number or a formula as text, got {shown(value)}.")
-    if found.has(sp.I) or found.is_real is False:
-        raise ValueError(f"{name}: expressions must be real and finite, got {shown(value)}.")
-    if found.has(sp.nan, sp.zoo, sp.oo, -sp.oo):
+    if found.is_real is False or found.has(sp.I, sp.nan, sp.zoo, sp.oo, -sp.oo):
         raise ValueError(f"{name}: expressions must be real and finite, got {shown(value)}.")
     same_symbols(name, found, symbols)
     return found

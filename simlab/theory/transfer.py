@@ -22,8 +22,8 @@ from scipy.special import ndtr
 
 from simlab.checks import number, whole
 from simlab.theory.chain import Chain, a_chain
-from simlab.theory.quadrature import Floats, Function, Values, kinks, numeric, running_sum
-from simlab.theory.symbols import bind
+from simlab.theory.quadrature import Floats, Function, kinks, numeric, running_sum
+from simlab.theory.symbols import Values, bind
 
 LARGEST = 4000
 RESOLUTION = 0.45

@@ -23,10 +23,11 @@ import sympy as sp
 from numpy.polynomial import Polynomial
 
 from simlab.checks import number, numbers, whole
-from simlab.theory.arguments import expression, together
+from simlab.theory.arguments import together
 from simlab.theory.fokker_planck import NEGLIGIBLE, residual
 from simlab.theory.quadrature import Floats, Panels, panels
 from simlab.theory.sde import SDE
+from simlab.theory.symbols import expression
 
 LARGEST = 1e12
 """Concentrations beyond this put 1 - cos within a few thousand rounding errors of zero."""
@@ -61,8 +62,9 @@ def zonal_residual(loss: sp.Expr, temperature: sp.Expr, dimension: sp.Expr) -> s
     return sp.expand(sp.powsimp(share.subs(sp.cot(ANGLE), sp.cos(ANGLE) / sp.sin(ANGLE))))
 
 
-def _expressions(loss: Any, temperature: Any, dimension: Any) -> tuple[sp.Expr, sp.Expr, sp.Expr]:
-    return expression("loss", loss), expression("temperature", temperature), expression("dimension", dimension)
+def _expressions(loss: Any, temperature: Any, dimension: Any) -> tuple[sp.Expr, ...]:
+    named = {"loss": loss, "temperature": temperature, "dimension": dimension}
+    return tuple(expression(name, value, [ANGLE]) for name, value in named.items())
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,6 @@ CALLS = [
          ["values"]),
     Call(arguments.counts, {"name": "values", "values": [0.0, 2.0], "at_least": 0}, {"values": COUNTS},
          {"name": "any word", "at_least": "any number"}, ["values"]),
-    Call(arguments.expression, {"name": "value", "value": LR}, {"value": EXPRESSIONS}, {"name": "any word"}),
 
     Call(least_squares.transform, {}),
     *(
