@@ -1,8 +1,8 @@
 """Arguments of public functions: brought to the working precision, or refused in one sentence.
 
 What a function computes must not depend on how its numbers were stored. Integers, half and single precision, foreign
-byte order, lists and tables all become float64 here, and what is no number, or lies outside of its domain, becomes a
-ValueError that names the argument, the value and what is allowed.
+byte order, lists and tables all become float64 here. Anything else, and numbers outside of their domain, are refused by
+a ValueError that names the argument, the value and what is allowed.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def numbers(
         axes = {0: "a single number", 1: "a row of numbers", 2: "a table of numbers"}.get(ndim, f"{ndim} axes")
         raise ValueError(f"{name} must be {axes}, got shape {found.shape}.")
     if nan and infinite and -above == -at_least == below == at_most == math.inf:
-        return found  # of large arrays no look is taken that nothing hangs on
+        return found  # everything may pass: no need to look at a large array
     fine = _inside(found, above, at_least, below, at_most, infinite)
     if nan:
         fine |= np.isnan(found)
@@ -70,7 +70,7 @@ def numbers(
 
 
 def real_array(name: str, values: Any) -> Floats:
-    """Numbers of any real kind as an array of the host in float64; ValueError for what is no array of real numbers."""
+    """Numbers of any real kind as an array of the host in float64; ValueError for anything else."""
     return stored(name, values).astype(np.float64)
 
 
@@ -106,7 +106,7 @@ def one_of(name: str, value: Any, choices: Sequence[str]) -> str:
 
 
 def distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Several settings as they are; ValueError where one is named twice: the same again tells nothing new."""
+    """Several settings as they are; ValueError where one is named twice: the same again would measure nothing new."""
     if len(set(values)) < len(values):
         raise ValueError("must be different from each other")
     return values
@@ -129,7 +129,7 @@ def shown(value: Any) -> str:
 
 
 def _scalar(value: Any) -> float | int | None:
-    """The value as a plain number, None where it is none: truth values and text are none."""
+    """The value as a plain number, or None: truth values and text are not numbers here."""
     if isinstance(value, (bool, np.bool_, str, bytes)):
         return None
     if isinstance(value, Integral):

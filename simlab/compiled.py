@@ -34,7 +34,7 @@ class _Text(importlib.abc.InspectLoader):
 
     @staticmethod
     def source_to_code(data: Any, path: Any = "<a kernel of simlab>") -> CodeType:
-        """The text compiled, with what tracebacks shall call it."""
+        """The text compiled, under the name that tracebacks show."""
         return compile(data, path, "exec", dont_inherit=True)
 
 
@@ -110,7 +110,7 @@ def spread(kernel: Callable[[int, int], Any], items: int, block: int = 1) -> Non
 
     helpers: list[Future[None]] = []
     try:
-        with suppress(RuntimeError):  # no thread to be had
+        with suppress(RuntimeError):  # the system gives no more threads
             helpers.extend(_pool().submit(work) for _ in range(count - 1))
         work()
     finally:

@@ -112,8 +112,8 @@ class Device:
 def stored(name: str, values: Any, device: Device | None = None) -> Any:
     """Real numbers in the kind that they have, where they are, or on a device that they are to be on.
 
-    What is not on a card, a list or a table, is brought to `device`. ValueError for what is no array of real numbers,
-    and for an array of a card where the others are on the CPU.
+    What is not on a card, a list or a table, is brought to `device`. ValueError for what is not an array of real
+    numbers, and for an array of a card where the others are on the CPU.
     """
     home = Device.of(values)
     if home.name == "cpu":

@@ -8,7 +8,7 @@ A study is a Config and a few scenes; a scene is a module with five functions an
     compare(config, data) -> list[Claim]                data is both of them together
     plot(config, data, axes) -> None                    draws on PANELS axes
 
-Where `data` holds `diverged`, a count of walkers that left the numbers, the runner takes the verdicts of the scene away
+Where `data` holds `diverged`, a count of walkers at NaN or infinity, the runner takes the verdicts of the scene away
 unless it is 0.
 """
 
@@ -73,7 +73,7 @@ class BaseConfig(BaseModel):
 
 
 def _count(value: Any) -> Any:
-    """The whole number that is meant by 1e6; what is none is left for pydantic to refuse."""
+    """The whole number that is meant by 1e6; anything else is left for pydantic to refuse."""
     try:
         number = Decimal(value) if isinstance(value, (str, float)) else value
         whole = isinstance(number, Decimal) and abs(number) < 10**30 and number == number.to_integral_value()
@@ -265,7 +265,7 @@ def _own_folder(parent: Path, seed: int) -> Path:
 
 
 def _link_latest(folder: Path) -> None:
-    """Point the link `latest` beside the folder to it, in one step; without a word where there are no links."""
+    """Point the link `latest` beside the folder to it, in one step; where the system has no links, do nothing."""
     link, temporary = folder.with_name("latest"), folder.with_name(f".latest-{secrets.token_hex(4)}")
     with suppress(OSError):
         try:

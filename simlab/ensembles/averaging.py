@@ -140,7 +140,7 @@ def curve(
     curves of blocks are independent given the training and the test data, and `simlab.statistics.joint_mean` or
     `jackknife` over the blocks has their covariance; over teachers, with data of their own, it has all of it.
     NaN of a member is NaN of every number that it has a part in. ValueError for logits, labels that are no classes,
-    sizes that are none or not whole numbers in 1 ... members, or another number of members in validation.
+    missing sizes or others than whole numbers in 1 ... members, or another number of members in validation.
     """
     log_probs = log_probabilities(log_probs, members=True)
     xp, sizes = Device.of(log_probs).xp, _sizes(sizes, log_probs.shape[-3])

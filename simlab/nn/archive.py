@@ -16,7 +16,7 @@ from simlab.files import write_or_rescue
 from simlab.nn.layer import rebuilt
 
 DIGITS = 64
-"""Of the hash in hexadecimal; whoever reads the .npz file by other means does not notice them."""
+"""Of the hash in hexadecimal; other programs that read .npz files pass over them."""
 
 
 def write(path: Path, entries: Mapping[str, Any]) -> None:
@@ -29,7 +29,7 @@ def write(path: Path, entries: Mapping[str, Any]) -> None:
 
 
 def read(path: Path, what: str) -> dict[str, np.ndarray]:
-    """The arrays of a file that `write` wrote; ValueError where it is none, or not as it was written."""
+    """The arrays of a file that `write` wrote; ValueError where it is another, or not as it was written."""
     try:
         content = path.read_bytes()
     except OSError as error:

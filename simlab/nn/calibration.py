@@ -66,7 +66,7 @@ def _log_softmax(shifted: Array) -> Array:
 def working(name: str, values: Array) -> Array:
     """Real numbers on their own device: single precision stays, so as not to double what is large, all else is float64.
 
-    ValueError for what is no array of real numbers.
+    ValueError for what is not an array of real numbers.
     """
     found = stored(name, values)
     return found.astype("float32" if found.dtype.kind == "f" and found.dtype.itemsize == 4 else "float64", copy=False)

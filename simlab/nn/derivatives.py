@@ -186,7 +186,7 @@ def flatten(params: Params, axes: int = 1) -> Array:
     """All trained numbers of each model in a row: (model, parameter). Population statistics are not among them.
 
     axes: how many axes stand before those of the parameters; the gradients of examples have 2, and become
-    (model, n, parameter). ValueError for what is no tree of arrays with so many axes.
+    (model, n, parameter). ValueError for what is not a tree of arrays with so many axes.
     """
     require_tree("params", params)
     parts = leaves(params)

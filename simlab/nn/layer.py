@@ -241,7 +241,7 @@ def require_layer(name: str, layer: Any) -> None:
 
 
 def require_tree(name: str, params: Any) -> None:
-    """ValueError for what is no tree of arrays."""
+    """ValueError for what is not a tree of arrays."""
     found = leaves(params) if isinstance(params, tuple) else []
     if not found or not all(hasattr(leaf, "reshape") for leaf in found):
         raise ValueError(f"{name} must be parameters as init(net, ...) makes them, got {shown(params)}.")

@@ -79,7 +79,7 @@ def stopped(chain: Chain, alive: sp.Basic, clock: str = "lifetime") -> Chain:
     """The chain frozen for good at the first step where `alive` (a condition on the state) is false.
 
     One more component, named `clock`, counts the steps taken so far: once a walker is stopped it is the discrete
-    first-passage time. ValueError where `alive` is no condition, or `clock` the name of another symbol.
+    first-passage time. ValueError where `alive` is not a condition, or `clock` the name of another symbol.
     """
     chain = a_chain(chain)
     if not isinstance(alive, Boolean) or isinstance(alive, sp.Symbol):

@@ -29,7 +29,7 @@ def mean_product(a: sp.Expr, b: sp.Expr) -> sp.Expr:
     """The mean inner product of two combinations of weights, velocity and gradient, where |w| = rho.
 
     w . g = 0 by Euler, and v . g has the mean 0: the gradients of successive steps are taken as uncorrelated.
-    ValueError where a or b is no linear combination of the three.
+    ValueError where a or b is not a linear combination of the three.
     """
     vectors = (WEIGHTS, VELOCITY, GRADIENT)
     for name, value in (("a", a), ("b", b)):

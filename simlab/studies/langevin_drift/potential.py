@@ -40,7 +40,7 @@ def model(config: Config) -> SDE:
 
 
 def _refuse_jumps(formula: sp.Expr, low: float, high: float) -> None:
-    """ValueError where the potential jumps or is no number, which its slope, all that walkers see, does not show."""
+    """ValueError where the potential jumps or is not a number, which its slope, all that walkers see, does not show."""
     value = numeric(X, formula, {})
     grid = np.linspace(low, high, SCAN)
     if len(bad := grid[~np.isfinite(value(grid))]):
