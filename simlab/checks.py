@@ -21,28 +21,31 @@ Floats = NDArray[np.float64]
 
 def number(
     name: str, value: Any, *, above: float = -math.inf, at_least: float = -math.inf, below: float = math.inf,
-    at_most: float = math.inf, infinite: bool = False,
+    at_most: float = math.inf, infinite: bool = False, allowed: str = "",
 ) -> float:  # fmt: skip
     """One real number as a float; ValueError for text, truth values, NaN, and what lies outside of the bounds.
 
-    infinite: whether infinity is allowed where no bound forbids it.
+    infinite: whether infinity is allowed where no bound forbids it. allowed: these bounds in the caller's words.
     """
     found = _scalar(value)
     if isinstance(found, int) and abs(found) > sys.float_info.max:
         found = None  # no float
     if not (found is not None and _inside(found, above, at_least, below, at_most, infinite)):
-        allowed = _interval("a number", above, at_least, below, at_most, infinite)
+        allowed = allowed or _interval("a number", above, at_least, below, at_most, infinite)
         raise ValueError(f"{name} must be {allowed}, got {shown(value)}.")
     return float(found)
 
 
-def whole(name: str, value: Any, at_least: int = 0, at_most: int | None = None) -> int:
-    """One whole number as an int (2.0 is one); ValueError for anything else and outside of the bounds."""
+def whole(name: str, value: Any, at_least: int = 0, at_most: int | None = None, *, allowed: str = "") -> int:
+    """One whole number as an int (2.0 is one); ValueError for anything else and outside of the bounds.
+
+    allowed: these bounds in the caller's words.
+    """
     found = _scalar(value)
     inside = found is not None and found == found and abs(found) != math.inf and found == int(found)
     if not (inside and at_least <= found <= (math.inf if at_most is None else at_most)):  # type: ignore[operator]
         limits = f"from {at_least} up" if at_most is None else f"from {at_least} to {at_most}"
-        raise ValueError(f"{name} must be a whole number {limits}, got {shown(value)}.")
+        raise ValueError(f"{name} must be {allowed or f'a whole number {limits}'}, got {shown(value)}.")
     return int(found)  # type: ignore[arg-type]
 
 

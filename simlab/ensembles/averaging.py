@@ -60,10 +60,7 @@ def partition(members: int, n: int) -> NDArray[np.int64]:
     ValueError where n is not a whole number in 1 ... members.
     """
     members = checks.whole("members", members, 1)
-    try:
-        n = checks.whole("n", n, 1, members)
-    except ValueError as error:
-        raise ValueError(f"n must be in 1 ... {members}, the number of members, got {checks.shown(n)}.") from error
+    n = checks.whole("n", n, 1, members, allowed=f"in 1 ... {members}, the number of members")
     return np.arange(math.lcm(members, n), dtype=np.int64).reshape(-1, n) % members
 
 

@@ -66,10 +66,7 @@ def validation_excess(log_probs: Array, labels: Array, size: float) -> Array:
     that is best on these examples. It is one-sided: every calibrated loss is too high by it.
     NaN where no temperature changes anything. ValueError for a size that is not positive, and as in `nll`.
     """
-    try:
-        examples = checks.number("size", size, at_least=1)
-    except ValueError as error:
-        raise ValueError(f"size must be a positive number of examples, got {checks.shown(size)}.") from error
+    examples = checks.number("size", size, at_least=1, allowed="a positive number of examples")
     scores = real("log_probs", log_probs)
     labels, xp = labels_of(scores, labels, NAMES), Device.of(scores).xp
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -71,10 +71,7 @@ def bootstrap(
     samples = real("samples", samples)
     device = Device.of(samples)
     xp = device.xp
-    try:
-        resamples = checks.whole("resamples", resamples, 2)
-    except ValueError as error:
-        raise ValueError(f"resamples must be at least 2, got {checks.shown(resamples)}.") from error
+    resamples = checks.whole("resamples", resamples, 2, allowed="at least 2, and a whole number")
     if not callable(estimator):
         raise ValueError(f"estimator must be a function of samples, got {checks.shown(estimator)}.")
     axes = _axes(axes, samples.ndim)

@@ -55,10 +55,7 @@ def ece(log_probs: Array, labels: Array, bins: int = 15) -> CalibrationError:
     """
     log_probs = log_probabilities(log_probs)
     xp = Device.of(log_probs).xp
-    try:
-        bins = checks.whole("bins", bins, 1)
-    except ValueError as error:
-        raise ValueError(f"bins must be at least 1, and a whole number, got {checks.shown(bins)}.") from error
+    bins = checks.whole("bins", bins, 1, allowed="at least 1, and a whole number")
     confidence = xp.exp(log_probs.max(axis=-1).astype(xp.float64))
     right = (log_probs.argmax(axis=-1) == labels_of(log_probs, labels, NAMES)).astype(xp.float64)
     place = xp.clip(xp.ceil(confidence * bins), 1, bins)

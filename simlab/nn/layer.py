@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from simlab.checks import number, shown
+from simlab.checks import shown
 from simlab.device import Device, stored
 from simlab.nn.kernels import Kernel
 from simlab.random import Key
@@ -245,14 +245,6 @@ def require_tree(name: str, params: Any) -> None:
     found = leaves(params) if isinstance(params, tuple) else []
     if not found or not all(hasattr(leaf, "reshape") for leaf in found):
         raise ValueError(f"{name} must be parameters as init(net, ...) makes them, got {shown(params)}.")
-
-
-def require_number(name: str, value: Any, words: str, **bounds: Any) -> float:
-    """`checks.number` within these bounds, which are said in these words."""
-    try:
-        return number(name, value, **bounds)
-    except ValueError as error:
-        raise ValueError(f"{name} must be {words}, got {shown(value)}.") from error
 
 
 def require_flag(name: str, flag: Any) -> None:

@@ -116,10 +116,7 @@ class Walkers:
         step = values.get(str(DT))
         if step is None and DT in self.kernel.parameters:
             raise ValueError("this model moves in steps of dt; give dt=....")
-        try:
-            self.dt = 1.0 if step is None else number("dt", step, above=0)
-        except ValueError:
-            raise ValueError(f"dt must be a positive number, got {shown(step)}.") from None
+        self.dt = 1.0 if step is None else number("dt", step, above=0, allowed="a positive number")
         self._constants = self.kernel.constants(values)
         count = whole("walkers", walkers, 1, 2**33)
         start = _start(x0, count, self.names, dtype)
