@@ -89,6 +89,13 @@ def _no_truth(value: Any) -> Any:
     return str(value).lower() if isinstance(value, bool) else value
 
 
+def distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A validator of several settings; ValueError where one is given twice: it would measure nothing new."""
+    if len(set(values)) < len(values):
+        raise ValueError("must be different from each other")
+    return values
+
+
 def _docstring(kind: type) -> str:
     """The docstring of a class. `python -OO` drops it, so it is read from the source, as pydantic reads the fields'."""
     if kind.__doc__ is not None:
