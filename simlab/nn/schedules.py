@@ -111,7 +111,7 @@ class Piecewise(Schedule):
                 f"from steps {shown(self.starts)}."
             )
         for place, value in enumerate(self.rates):
-            _require_rates(**{f"rates[{place}]": value})
+            per_model(f"rates[{place}]", value, None)
 
     def __call__(self, step: int) -> Any:
         return self.rates[int(np.searchsorted(self.starts, step, side="right")) - 1]

@@ -26,9 +26,8 @@ def together(**arrays: Floats) -> list[Floats]:
 def sizes(name: str, values: Any) -> Floats:
     """Positive numbers of a size with which formulas can be evaluated; ValueError otherwise."""
     found = real_array(name, values)
-    return _those(
-        name, found, (found >= SMALLEST) & (found <= GREATEST), f"positive, from {SMALLEST:g} to {GREATEST:g}"
-    )
+    good = (found >= SMALLEST) & (found <= GREATEST)
+    return _all_good(name, found, good, f"positive, from {SMALLEST:g} to {GREATEST:g}")
 
 
 def size(name: str, value: Any) -> float:
@@ -37,12 +36,13 @@ def size(name: str, value: Any) -> float:
 
 
 def zero_or_sizes(name: str, values: Any) -> Floats:
-    """The same, or zero, and smaller ones too, for they are as good as zero; ValueError otherwise."""
+    """Such numbers, zero, and what lies between and is as good as zero; ValueError otherwise."""
     found = real_array(name, values)
-    return _those(name, found, (found >= 0) & (found <= GREATEST), f"zero or positive, and at most {GREATEST:g}")
+    return _all_good(name, found, (found >= 0) & (found <= GREATEST), f"zero or positive, and at most {GREATEST:g}")
 
 
-def _those(name: str, found: Floats, good: Any, allowed: str) -> Floats:
+def _all_good(name: str, found: Floats, good: Any, allowed: str) -> Floats:
+    """The numbers, if all are good; ValueError with the first that is not."""
     if not good.all():
         raise ValueError(f"{name} must be {allowed}, got {shown(found[~good][0])}.")
     return found
@@ -52,4 +52,4 @@ def counts(name: str, values: Any, at_least: int = 0) -> Floats:
     """Whole numbers, each exact as a float; ValueError otherwise."""
     found = real_array(name, values)
     good = (found >= at_least) & (found <= 2.0**53) & (found == np.floor(found))
-    return _those(name, found, good, f"a whole number, {at_least} or more, and at most 2^53")
+    return _all_good(name, found, good, f"a whole number, {at_least} or more, and at most 2^53")
