@@ -8,8 +8,17 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+from simlab.checks import shown
 from simlab.errors import InputError
+
+
+def path_of(name: str, value: Any) -> Path:
+    """The path of a file as a caller gives it; InputError, by the name of the argument, for anything else."""
+    if not isinstance(value, (str, Path)) or not str(value):
+        raise InputError(f"{name} must be the path of a file, got {shown(value)}.")
+    return Path(value)
 
 
 def write_atomically(path: Path, write: Callable[[str], object]) -> None:

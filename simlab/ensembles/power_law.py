@@ -127,7 +127,7 @@ def fit_power_law(
     not finite or not positive in n, where errors are not positive, or where y is the same everywhere.
     """
     n, y = (on_host(name, a, nan=True, infinite=True) for name, a in (("n", n), ("y", y)))
-    level = _number("level", level, "between 0 and 1", below=1)
+    level = checks.number("level", level, above=0, below=1, allowed="between 0 and 1")
     whiten = _whitening(n, y, se, covariance)
     parameters, known = 2 + (exponent is None), se is not None or covariance is not None
     if len(np.unique(n)) < parameters or len(n) < parameters + (not known):
@@ -136,7 +136,9 @@ def fit_power_law(
             "sizes, fix the exponent or give standard errors."
         )
     if exponent is not None:
-        exponent = _number("exponent", exponent, f"positive and at most {RANGE[1]:g}", at_most=RANGE[1])
+        exponent = checks.number(
+            "exponent", exponent, above=0, at_most=RANGE[1], allowed=f"positive and at most {RANGE[1]:g}"
+        )
     at = _Projection(n, whiten @ y, whiten)
     best = at(np.array([_search(at) if exponent is None else exponent]))
     low, dof = float(best.chi2[0]), len(n) - parameters
@@ -193,14 +195,6 @@ class _Projection(NamedTuple):
             a, b / scale, np.full_like(a, mean), centre * scale, np.full_like(a, weight), spread * scale**2,
             (rest * rest).sum(axis=1),
         )  # fmt: skip
-
-
-def _number(name: str, value: float, words: str, **limits: Any) -> float:
-    """A number above 0, or a refusal in these words."""
-    try:
-        return checks.number(name, value, above=0, **limits)
-    except ValueError as error:
-        raise ValueError(f"{name} must be {words}, got {checks.shown(value)}.") from error
 
 
 def _whitening(n: Floats, y: Floats, se: ArrayLike | None, covariance: ArrayLike | None) -> Floats:

@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from simlab.checks import shown
 from simlab.device import Device
-from simlab.files import write_or_rescue
+from simlab.files import path_of, write_or_rescue
 from simlab.nn.layer import rebuilt
 
 DIGITS = 64
@@ -53,11 +52,9 @@ def filled(like: Any, arrays: Iterator[Any]) -> Any:
     return None if like is None else next(arrays)
 
 
-def path_of(name: str, path: Any) -> Path:
-    """A place where a file can be written; ValueError otherwise, by the name of the argument."""
-    if not isinstance(path, (str, Path)) or not str(path):
-        raise ValueError(f"{name} must be the path of a file, got {shown(path)}.")
-    found = Path(path)
+def place_of(name: str, path: Any) -> Path:
+    """A path where a file can be written; ValueError otherwise, by the name of the argument."""
+    found = path_of(name, path)
     if not found.parent.is_dir():
         raise ValueError(f"{name}: {found.parent} is no folder; make it, or name another file.")
     if found.is_dir():

@@ -36,7 +36,7 @@ def save(path: str | Path, net: Layer, params: Params) -> None:
     ValueError for parameters of another net, a layer of the user's own, or a path that cannot be.
     """
     require_params(net, params)
-    place = archive.path_of("path", path)
+    place = archive.place_of("path", path)
     header = {"format": FORMAT, "net": _described(net)}
     arrays = {str(i): array for i, array in enumerate(every_array(params))}
     archive.write(place, {"header": np.array(json.dumps(header)), **arrays})
@@ -47,7 +47,7 @@ def load(path: str | Path, device: str = "cpu") -> tuple[Layer, Params]:
 
     ValueError where there is no such file, or it is damaged, of a newer simlab, or something else.
     """
-    place, home = archive.path_of("path", path), Device.open(one_of("device", device, ("cpu", "gpu")))
+    place, home = archive.place_of("path", path), Device.open(one_of("device", device, ("cpu", "gpu")))
     found = archive.read(place, "a net")
     try:
         header = json.loads(str(found.pop("header")))

@@ -91,7 +91,7 @@ def train(
         log.rehearse(state)
     saves: set[int] = set()
     if checkpoint is not None:
-        path = archive.path_of("checkpoint", checkpoint)
+        path = archive.place_of("checkpoint", checkpoint)
         mark = checkpoints.mark(log, stop, mover.name, params)
         saves = {*range(checkpoint_every, steps, checkpoint_every), steps}
         if path.exists():
