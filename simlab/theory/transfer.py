@@ -1,8 +1,8 @@
-"""The exact law of a chain at finite dt, from its one-step transfer operator on quadrature nodes (Nystrom 1930).
+"""The exact density of a chain at finite dt, from its one-step transfer operator on quadrature nodes (Nystrom 1930).
 
 This is the reference without any bias: what remains is quadrature error, which falls exponentially with the nodes and
-is checked. The operator acts on functions, (K f)(x) = E[f(X') | X = x]; its left eigenvector is the stationary law, its
-second eigenvalue the slowest decay, and restricted to an interval it knows the first-passage time.
+is checked. The operator acts on functions, (K f)(x) = E[f(X') | X = x]; its left eigenvector is the stationary density,
+its second eigenvalue the slowest decay, and restricted to an interval it knows the first-passage time.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ class Transfer:
 def gaussian(chain: Chain, values: Values, *, low: float | None = None, high: float | None = None) -> Transfer:
     """The operator of a chain on the line whose step is Gaussian (Euler; SGD with normal noise).
 
-    low, high: absorbing ends, for first passages; without them the line is cut off where the law is negligible.
+    low, high: absorbing ends, for first passages; without them the line is cut off where the density is negligible.
     ValueError when the step is too long to be stable or too short to be resolved by 4000 nodes.
     """
     x, values = _bound(chain, values)
@@ -171,7 +171,7 @@ def gaussian(chain: Chain, values: Values, *, low: float | None = None, high: fl
         ends = density[[0, -1]] / density.max()
         if (ends < 1e-14).all() or not _stable(mean, left, right):
             return result
-        # The finite step widens the law (in a stiff well by 1/(1 - k dt/2)): look further out.
+        # The finite step widens the distribution (in a stiff well by 1/(1 - k dt/2)): look further out.
         pad = 0.15 * (right - left)
         left, right = left - pad * (ends[0] >= 1e-14), right + pad * (ends[1] >= 1e-14)
     return result
@@ -212,7 +212,7 @@ def koopman(chain: Chain, values: Values, low: float, high: float, nodes: int = 
     spectrum = np.abs(np.fft.rfft(result.mass))
     if spectrum[-3:].max() > 1e-10 * spectrum[0]:
         raise ValueError(
-            f"{nodes} nodes do not resolve the chain's law on the circle; take another step, or less noise."
+            f"{nodes} nodes do not resolve the chain's density on the circle; take another step, or less noise."
         )
     return result
 
@@ -245,7 +245,7 @@ def _balance(nodes: Floats, weights: Floats, mean: Function, variance: Function)
 
 
 def _range(mean: Any, variance: Any, low: float | None, high: float | None) -> tuple[float, float]:
-    """Where the law of the diffusion with this drift and noise exceeds e^-DEPTH of its top."""
+    """Where the density of the diffusion with this drift and noise exceeds e^-DEPTH of its top."""
     arm = np.sinh(np.linspace(0, np.arcsinh(1e7), 4001)) * 1e-3
     grid = np.concatenate([-arm[:0:-1], arm])
     grid = grid[(grid >= (low if low is not None else -np.inf)) & (grid <= (high if high is not None else np.inf))]

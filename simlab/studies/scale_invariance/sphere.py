@@ -50,11 +50,11 @@ def check(config: Config) -> None:
         raise InputError("products: they must fall, each of them once.")
     named = f"kappa = {config.kappa:g} with sigma = {config.sigma:g}"
     try:
-        laws = [_law(config, d, config.products[-1]) for d in config.dimensions]
-        laws += [_law(config, _middle(config), p, corrected=c) for p in config.products for c in (True, False)]
+        found = [_direction(config, d, config.products[-1]) for d in config.dimensions]
+        found += [_direction(config, _middle(config), p, corrected=c) for p in config.products for c in (True, False)]
     except ValueError as error:
         raise InputError(f"{named}: {error}") from error
-    nearest = min(1 - law.mean for law in laws)
+    nearest = min(1 - one.mean for one in found)
     if nearest < RESOLVED:
         raise InputError(
             f"{named}: walkers stay within 1 - cos = {nearest:.1e} of the optimum, and single precision needs "
@@ -83,14 +83,14 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     found |= measured("square", "size", _means(runs[:first], "square"), "mean square of the norm")
     found |= measured("turn", "size", _means(runs[:first], "turn"), "mean of -2 ln cos(angle of a step)")
     own = runs[config.dimensions.index(d)].last
-    edges = _law(config, d, smallest).quantile(np.linspace(0, 1, BINS + 1))
+    edges = _direction(config, d, smallest).quantile(np.linspace(0, 1, BINS + 1))
     share = np.histogram(own, edges)[0] / len(own)
     found |= given("bin_low", "bin", edges[:-1], "lower end of the bin") | given(
         "bin_high", "bin", edges[1:], "upper end"
     )
     error = np.sqrt(share * (1 - share) / len(own))
     found |= measured("share", "bin", Estimate(share, error), "share of walkers with a cosine in the bin")
-    gap = np.array([1 - _law(config, d, p, corrected=False).mean for p in config.products])
+    gap = np.array([1 - _direction(config, d, p, corrected=False).mean for p in config.products])
     excess = [mean((1 - r.cosine) / g - 1) for r, g in zip(runs[first:second], gap, strict=True)]
     found |= measured("excess", "product", Estimate.stack(excess), "1 - mean cosine over its limit, less 1")
     three = np.stack([r.cosine for r in runs[second:]])
@@ -104,7 +104,7 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
 
 
 def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
-    """The equilibrium, the von Mises-Fisher law and the exact recursion."""
+    """The equilibrium, the von Mises-Fisher distribution and the exact recursion."""
     d, smallest = _middle(config), config.products[-1]
     wd = smallest / LR
     squares = [
@@ -113,9 +113,9 @@ def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
     found: dict[str, Any] = predicted("square", "size", squares, "mean square of the norm")
     turn = np.full(len(squares), -2 * np.log1p(-smallest))
     found |= predicted("turn", "size", turn, "mean of -2 ln cos(angle of a step)")
-    law = _law(config, d, smallest)
+    cosine = _direction(config, d, smallest)
     edges = np.append(simulation.bin_low, simulation.bin_high[-1])
-    found |= predicted("share", "bin", law.probabilities(edges), "share of walkers with a cosine in the bin")
+    found |= predicted("share", "bin", cosine.probabilities(edges), "share of walkers with a cosine in the bin")
     shift = [theory_of.concentration_error(config.kappa, config.sigma, LR, p / LR, d) for p in config.products]
     found |= predicted("excess", "product", np.array(shift, float), "1 - mean cosine over its limit, less 1")
     found |= predicted("line", "contrast", np.zeros(2), "difference of mean cosines at one lr wd")
@@ -126,7 +126,7 @@ def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
 
 
 def compare(config: Config, data: xr.Dataset) -> list[Claim]:
-    """Equilibrium in every dimension; the direction's law, its only parameter, and how it is approached; relaxation."""
+    """Equilibrium in every dimension; the distribution of the direction and how it is approached; relaxation."""
     smallest, claims = config.products[-1], []
     for size in config.dimensions:
         one = data.sel(size=size)
@@ -176,8 +176,8 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
 
 
 def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
-    """The relaxation of the norm, and the law of the cosine."""
-    norm, law = axes
+    """The relaxation of the norm, and the distribution of the cosine."""
+    norm, cosine = axes
     look.points(norm, data.step, data.norm, data.norm_se, "walkers, no force")
     look.line(norm, data.step, data.norm_theory, "exact recursion")
     norm.set(title="The norm finds its equilibrium", xlabel="step", ylabel="norm of the weights")
@@ -185,11 +185,11 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
     first = edges[1] - 1.5 * (edges[2] - edges[1])  # the lowest bin reaches to -1: draw what of it is not empty
     edges = np.concatenate([[first], edges[1:]])
     width = np.diff(edges)
-    look.bars(law, edges[:-1] + width / 2, data["share"] / width, data["share_se"] / width, width, "walkers")
+    look.bars(cosine, edges[:-1] + width / 2, data["share"] / width, data["share_se"] / width, width, "walkers")
     grid = np.linspace(edges[0], edges[-1], 400)[:-1]
-    exact = _law(config, _middle(config), config.products[-1])
-    look.line(law, grid, exact.pdf(grid), "von Mises-Fisher")
-    law.set(title="The direction has a temperature", xlabel="cosine with the optimum", ylabel="density")
+    exact = _direction(config, _middle(config), config.products[-1])
+    look.line(cosine, grid, exact.pdf(grid), "von Mises-Fisher")
+    cosine.set(title="The direction has a temperature", xlabel="cosine with the optimum", ylabel="density")
 
 
 def _settings(config: Config) -> list[tuple[int, float, float]]:
@@ -206,17 +206,17 @@ def _middle(config: Config) -> int:
     return config.dimensions[len(config.dimensions) // 2]
 
 
-def _law(config: Config, d: int, product: float, *, corrected: bool = True) -> VonMisesFisher:
-    """The law of the cosine in the limit lr wd -> 0, or with the first correction."""
+def _direction(config: Config, d: int, product: float, *, corrected: bool = True) -> VonMisesFisher:
+    """The distribution of the cosine in the limit lr wd -> 0, or with the first correction."""
     arguments = (config.kappa, config.sigma, LR, product / LR, d)
     share = float(theory_of.concentration_error(*arguments)) if corrected else 0.0
     return VonMisesFisher(float(theory_of.concentration(*arguments)) / (1 + share), d)
 
 
 def _gradient_square(config: Config, d: int) -> float:
-    """E|g~|^2 of the noise and of the true gradient, kappa^2 E sin^2, in the direction's own law."""
-    law = _law(config, d, config.products[-1])
-    return (d - 1) * config.sigma**2 + config.kappa**2 * (1 - law.mean**2 - law.variance)
+    """E|g~|^2 of the noise and of the true gradient, kappa^2 E sin^2, in the direction's own distribution."""
+    cosine = _direction(config, d, config.products[-1])
+    return (d - 1) * config.sigma**2 + config.kappa**2 * (1 - cosine.mean**2 - cosine.variance)
 
 
 def _second_order(config: Config) -> float:
