@@ -105,13 +105,6 @@ def one_of(name: str, value: Any, choices: Sequence[str]) -> str:
     return value
 
 
-def distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Several settings as they are; ValueError where one is named twice: the same again tells nothing new."""
-    if len(set(values)) < len(values):
-        raise ValueError("must be different from each other")
-    return values
-
-
 def shown(value: Any) -> str:
     """A value as a message shows it: short, on one line, and an array by its kind and shape."""
     if isinstance(value, np.generic):

@@ -46,6 +46,13 @@ FILES = ("result.nc", "figure.png", "figure.svg")
 """What a run leaves in its folder."""
 
 
+def distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Several settings as they are; ValueError where one is named twice: the same again tells nothing new."""
+    if len(set(values)) < len(values):
+        raise ValueError("must be different from each other")
+    return values
+
+
 class BaseConfig(BaseModel):
     """The fields that every study has; frozen, and strict about names."""
 

@@ -7,8 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from simlab.checks import distinct
-from simlab.study import BaseConfig
+from simlab.study import BaseConfig, distinct
 
 Step = Annotated[float, Field(ge=1e-6, le=10)]
 Steps = Annotated[tuple[Step, ...], AfterValidator(distinct)]

@@ -7,8 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from simlab.checks import distinct
-from simlab.study import BaseConfig
+from simlab.study import BaseConfig, distinct
 
 Rate = Annotated[float, Field(gt=1e-6, lt=10)]
 Rates = Annotated[tuple[Rate, ...], AfterValidator(distinct)]
