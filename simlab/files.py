@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from simlab.errors import InputError
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a file; OSError where it cannot be read, and for a pipe or a device, which may never end."""
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise OSError(errno.EINVAL, "it is a pipe or a device", str(path))
+    return path.read_bytes()
 
 
 def write_atomically(path: Path, write: Callable[[str], object]) -> None:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from simlab import tables
+from simlab import files, tables
 from simlab.checks import shown
 from simlab.errors import InputError
 from simlab.nn.data.dataset import Data, from_arrays
@@ -138,7 +138,7 @@ def _idx_array(path: Path) -> np.ndarray:
 def _bytes(path: Path) -> bytes:
     """The bytes of a file, unzipped where it is gzipped, whatever its name."""
     try:
-        raw = path.read_bytes()
+        raw = files.read_bytes(path)
     except FileNotFoundError as error:
         raise _missing(path) from error
     except OSError as error:  # a folder, or not ours to read
