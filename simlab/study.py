@@ -46,6 +46,13 @@ FILES = ("result.nc", "figure.png", "figure.svg")
 """What a run leaves in its folder."""
 
 
+def distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Several settings as they are; ValueError where one is named twice: the same again tells nothing new."""
+    if len(set(values)) < len(values):
+        raise ValueError("must be different from each other")
+    return values
+
+
 class BaseConfig(BaseModel):
     """The fields that every study has; frozen, and strict about names."""
 
@@ -87,13 +94,6 @@ def _no_truth(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_no_truth(v) for v in value]
     return str(value).lower() if isinstance(value, bool) else value
-
-
-def distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """A validator of several settings; ValueError where one is given twice: it would measure nothing new."""
-    if len(set(values)) < len(values):
-        raise ValueError("must be different from each other")
-    return values
 
 
 def _docstring(kind: type) -> str:

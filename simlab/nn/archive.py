@@ -19,7 +19,7 @@ DIGITS = 64
 
 
 def write(path: Path, entries: Mapping[str, Any]) -> None:
-    """Write arrays by name, whole or not at all; InputError says where they are kept instead, if they cannot be."""
+    """Write arrays by name, whole or not at all; where that cannot be, InputError says where they are kept instead."""
     file = io.BytesIO()
     arrays: Any = {name: np.asarray(Device.of(a).to_host(a)) for name, a in entries.items()}
     np.savez(file, **arrays)
@@ -55,8 +55,13 @@ def filled(like: Any, arrays: Iterator[Any]) -> Any:
 def place_of(name: str, path: Any) -> Path:
     """A path where a file can be written; ValueError otherwise, by the name of the argument."""
     found = path_of(name, path)
-    if not found.parent.is_dir():
-        raise ValueError(f"{name}: {found.parent} is no folder; make it, or name another file.")
-    if found.is_dir():
-        raise ValueError(f"{name}: {found} is a folder; name a file in it.")
+    try:
+        if not found.parent.is_dir():
+            raise ValueError(f"{name}: {found.parent} is no folder; make it, or name another file.")
+        if found.is_dir():
+            raise ValueError(f"{name}: {found} is a folder; name a file in it.")
+        if found.exists() and not found.is_file():  # a device would be replaced, a pipe waited for
+            raise ValueError(f"{name}: {found} is no plain file; name another one.")
+    except OSError as error:  # a name that is too long, a folder that is not ours to look into
+        raise ValueError(f"{name}: {found} cannot be a file ({error.strerror}); name another one.") from error
     return found

@@ -13,7 +13,7 @@ import numpy as np
 
 from simlab import tables
 from simlab.errors import InputError
-from simlab.files import path_of
+from simlab.files import path_of, read_bytes
 from simlab.nn.data.dataset import Data, from_arrays
 from simlab.nn.layer import require_flag
 
@@ -131,7 +131,7 @@ def _idx_array(path: Path) -> np.ndarray:
 def _bytes(path: Path) -> bytes:
     """The bytes of a file, unzipped where it is gzipped, whatever its name."""
     try:
-        raw = path.read_bytes()
+        raw = read_bytes(path)
     except FileNotFoundError as error:
         raise _missing(path) from error
     except OSError as error:  # a folder, or not ours to read
