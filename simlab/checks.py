@@ -71,7 +71,8 @@ def numbers(
 
 def real_array(name: str, values: Any) -> Floats:
     """Numbers of any real kind as an array of the host in float64; ValueError for what is no array of real numbers."""
-    return stored(name, values).astype(np.float64)
+    with np.errstate(over="ignore"):  # what is beyond double precision becomes infinite
+        return stored(name, values).astype(np.float64)
 
 
 def stored(name: str, values: Any) -> NDArray[Any]:
@@ -96,6 +97,11 @@ def stored(name: str, values: Any) -> NDArray[Any]:
     if found.dtype.kind not in "iufb":
         raise ValueError(f"{name} must be an array of real numbers, got {shown(values)}.")
     return found
+
+
+def many_axes(value: Any) -> bool:
+    """Whether a value is an array, a list or a table: no single thing."""
+    return isinstance(value, (list, tuple)) or np.ndim(value) > 0
 
 
 def one_of(name: str, value: Any, choices: Sequence[str]) -> str:
@@ -129,8 +135,8 @@ def shown(value: Any) -> str:
 
 
 def _scalar(value: Any) -> float | int | None:
-    """The value as a plain number, None where it is none: truth values and text are none."""
-    if isinstance(value, (bool, np.bool_, str, bytes)):
+    """The value as a plain number, None where it is none: truth values, times and text are none."""
+    if isinstance(value, (bool, np.bool_, str, bytes, np.timedelta64)):  # NumPy takes a time for a whole number
         return None
     if isinstance(value, Integral):
         return int(value)
