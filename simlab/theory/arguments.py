@@ -17,6 +17,7 @@ SMALLEST, GREATEST = 1e-60, 1e60
 
 def together(**arrays: Floats) -> list[Floats]:
     """The arrays in one shape; ValueError with all their shapes where they do not broadcast."""
+    arrays = {name: real_array(name, values) for name, values in arrays.items()}
     try:
         return list(np.broadcast_arrays(*arrays.values()))
     except ValueError:
@@ -62,6 +63,6 @@ def expression(name: str, value: Any) -> sp.Expr:
         found = sp.sympify(value, strict=True)
     except (sp.SympifyError, TypeError, ValueError):
         found = None
-    if not isinstance(found, sp.Expr) or found.has(sp.nan, sp.oo, -sp.oo, sp.zoo):
+    if not isinstance(found, sp.Expr) or found.is_Matrix or found.has(sp.nan, sp.oo, -sp.oo, sp.zoo):
         raise ValueError(f"{name} must be a finite expression of sympy, got {shown(value)}.")
     return found
