@@ -74,7 +74,8 @@ def numbers(
 
 def real_array(name: str, values: Any) -> Floats:
     """Numbers of any real kind as an array of the host in float64; ValueError for anything else."""
-    return stored(name, values).astype(np.float64)
+    with np.errstate(over="ignore"):  # what is beyond double precision becomes infinite
+        return stored(name, values).astype(np.float64)
 
 
 def stored(name: str, values: Any) -> NDArray[Any]:
@@ -101,6 +102,11 @@ def stored(name: str, values: Any) -> NDArray[Any]:
     return found
 
 
+def many_axes(value: Any) -> bool:
+    """Whether a value is an array, a list or a table: no single thing."""
+    return isinstance(value, (list, tuple)) or np.ndim(value) > 0
+
+
 def one_of(name: str, value: Any, choices: Sequence[str]) -> str:
     """One of these words; ValueError otherwise."""
     if not (isinstance(value, str) and value in choices):
@@ -125,8 +131,8 @@ def shown(value: Any) -> str:
 
 
 def _scalar(value: Any) -> float | int | None:
-    """The value as a plain number, or None: truth values and text are not numbers here."""
-    if isinstance(value, (bool, np.bool_, str, bytes)):
+    """The value as a plain number, or None: truth values, times and text are not numbers here."""
+    if isinstance(value, (bool, np.bool_, str, bytes, np.timedelta64)):  # NumPy takes a time for a whole number
         return None
     if isinstance(value, Integral):
         return int(value)

@@ -23,6 +23,8 @@ from simlab.ensembles.calibration import cross_validated_nll
 from simlab.nn.calibration import labels_of, nll, nll_at, temperature, tempered
 
 Array = Any
+MOST = 10**6
+"""Members that are divided into groups at most."""
 SPAN, PLACES, GOLDEN = 3.0, 25, 40
 """Temperatures before averaging: |ln tau| at most, places of the grid, and golden sections after it."""
 
@@ -57,9 +59,9 @@ def partition(members: int, n: int) -> NDArray[np.int64]:
 
     The groups are laid end to end around a circle of the members until they close: lcm(members, n)/n groups. Any
     members // n neighbouring groups share no member and are independent; where n divides `members` all are.
-    ValueError where n is not a whole number in 1 ... members.
+    ValueError where n is not a whole number in 1 ... members, or members are more than a million.
     """
-    members = checks.whole("members", members, 1)
+    members = checks.whole("members", members, 1, MOST)
     n = checks.whole("n", n, 1, members, allowed=f"in 1 ... {members}, the number of members")
     return np.arange(math.lcm(members, n), dtype=np.int64).reshape(-1, n) % members
 
@@ -102,7 +104,8 @@ def _nested(log_probs: Array, sizes: list[int]) -> Iterator[Array]:
 def _sizes(sizes: Iterable[int], members: int) -> list[int]:
     """Numbers of members that so many have."""
     given: Any = sizes
-    if isinstance(given, str) or not isinstance(given, Iterable):
+    none = isinstance(given, (str, bytes)) or not isinstance(given, Iterable) or np.ma.is_masked(given)
+    if none or getattr(given, "ndim", 1) != 1:
         raise ValueError(f"sizes must be numbers of members, got {checks.shown(sizes)}.")
     found = list(given)
     if not found:

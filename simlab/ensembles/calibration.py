@@ -18,6 +18,8 @@ __all__ = ["calibrate", "calibrated_nll", "cross_validated_nll", "nll", "tempera
 
 Array = Any
 NAMES = ("log_probs", "labels")
+MOST = 10**6
+"""Repeats at most."""
 
 
 def calibrate(log_probs: Array, tau: Array | float) -> Array:
@@ -25,7 +27,10 @@ def calibrate(log_probs: Array, tau: Array | float) -> Array:
 
     Logits do as well. In float32 where they are, in float64 otherwise.
     """
-    return tempered(working("log_probs", log_probs), tau)
+    found = working("log_probs", log_probs)
+    if found.ndim < 2 or not found.shape[-1]:
+        raise ValueError(f"log_probs must have shape (..., example, class), got {tuple(found.shape)}.")
+    return tempered(found, tau)
 
 
 def cross_validated_nll(log_probs: Array, labels: Array, repeats: int = 5, folds: int = 2, seed: int = 0) -> Array:
@@ -41,10 +46,10 @@ def cross_validated_nll(log_probs: Array, labels: Array, repeats: int = 5, folds
     labels, total = labels_of(log_probs, labels, NAMES), 0.0
     xp, n = Device.of(log_probs).xp, log_probs.shape[-2]
     try:
-        folds, repeats = checks.whole("folds", folds, 2, n), checks.whole("repeats", repeats, 1)
+        folds, repeats = checks.whole("folds", folds, 2, n), checks.whole("repeats", repeats, 1, MOST)
     except ValueError as error:
         raise ValueError(
-            f"folds must be in 2 ... {n}, the number of examples, and repeats at least 1, "
+            f"folds must be in 2 ... {n}, the number of examples, and repeats at least 1 and at most {MOST}, "
             f"got {checks.shown(folds)} and {checks.shown(repeats)}."
         ) from error
     for repeat in range(repeats):

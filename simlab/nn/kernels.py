@@ -98,6 +98,11 @@ def _pair(a: Array, b: Array, c: Array) -> tuple[Any, Array, Array, Array]:
     home = Device.of(c)
     xp = home.xp
     a, b, c = (real(name, value, home) for name, value in (("a", a), ("b", b), ("c", c)))
+    try:
+        np.broadcast_shapes(a.shape, b.shape, c.shape)
+    except ValueError:
+        shapes = f"{a.shape}, {b.shape} and {c.shape}"
+        raise ValueError(f"a, b and c must have shapes that broadcast, got {shapes}.") from None
     for name, value in (("a", a), ("b", b)):
         good = (value >= 0) & (value <= LARGEST)
         if not bool(good.all()):

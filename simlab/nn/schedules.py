@@ -103,7 +103,7 @@ class Piecewise(Schedule):
 
     def __post_init__(self) -> None:
         starts = stored("starts", self.starts)
-        count = len(self.rates) if hasattr(self.rates, "__len__") else 0
+        count = 0 if getattr(self.rates, "shape", None) == () or not hasattr(self.rates, "__len__") else len(self.rates)
         fine = starts.ndim == 1 and starts.size == count > 0 and starts[0] == 0 and (np.diff(starts) > 0).all()
         if not (fine and starts.dtype.kind in "iu"):
             raise ValueError(

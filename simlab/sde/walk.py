@@ -18,7 +18,7 @@ from simlab.sde.printing import Plan, plan
 from simlab.theory.chain import DT, Chain
 from simlab.theory.schemes import SCHEMES, Scheme
 from simlab.theory.sde import SDE
-from simlab.theory.symbols import bind
+from simlab.theory.symbols import bind, by_name
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -110,8 +110,10 @@ class Walkers:
         self.key: Key = key(whole("seed", seed))
         if parameters is not None and not isinstance(parameters, Mapping):
             raise ValueError(f"parameters must be a dictionary from symbols to numbers, got {shown(parameters)}.")
-        values = {str(name): value for name, value in (parameters or {}).items()}
+        values = by_name("parameters", parameters or {})
         if dt is not None:
+            if str(DT) in values:
+                raise ValueError("dt must be given once, by dt= or in parameters.")
             values[str(DT)] = dt
         step = values.get(str(DT))
         if step is None and DT in self.kernel.parameters:

@@ -16,6 +16,7 @@ SMALLEST, GREATEST = 1e-60, 1e60
 
 def together(**arrays: Floats) -> list[Floats]:
     """The arrays in one shape; ValueError with all their shapes where they do not broadcast."""
+    arrays = {name: real_array(name, values) for name, values in arrays.items()}
     try:
         return list(np.broadcast_arrays(*arrays.values()))
     except ValueError:

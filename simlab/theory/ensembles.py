@@ -45,6 +45,7 @@ class Law(NamedTuple):
     def at(self, n: ArrayLike) -> Floats:
         """The law at n members, at least one; infinitely many are allowed."""
         n = numbers("n", n, at_least=1, infinite=True)
+        n = np.minimum(n, 1e100)  # as good as infinite, and its square is a number
         return (self.c + self.b / n + self.d / n**2)[()]
 
 

@@ -17,8 +17,10 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
+import numpy as np
 import sympy as sp
 
+from simlab.checks import shown
 from simlab.errors import did_you_mean
 from simlab.theory.work import TooMuchWork, counted_calls
 
@@ -56,9 +58,12 @@ def parse(text: str, symbols: Iterable[str] = ("x",)) -> sp.Expr:
     most 64, and what a million calls of sympy do not evaluate is refused.
     """
     if not isinstance(text, str):
-        raise ExpressionError(f"text must be a formula such as x**4/4 - x**2/2, got {type(text).__name__}.")
+        raise ExpressionError(f"text must be a formula such as x**4/4 - x**2/2, got {shown(text)}.")
     if len(text) > LONGEST:
         raise ExpressionError(f"a formula has at most {LONGEST} characters, this one has {len(text)}.")
+    names: Any = symbols
+    if isinstance(names, str) or not np.iterable(names) or not all(isinstance(s, str) for s in names):
+        raise ExpressionError(f'symbols must be a sequence of names, such as ("x",), got {shown(symbols)}.')
     known = {name: sp.Symbol(name, real=True) for name in symbols}
     try:
         with warnings.catch_warnings():

@@ -154,9 +154,10 @@ def concentration_error(kappa: Any, sigma: Any, lr: Any, weight_decay: Any, dime
     """
     kappa, sigma, lr, rho = _isotropic(kappa, sigma, lr, weight_decay, dimension)
     found = _numbers(nd.concentration_shift(), {nd.KAPPA: kappa, LR: lr, nd.RHO: rho})
+    worst = np.max(found, initial=0.0)
     _need(
         found <= SMALL,
-        f"kappa must be smaller, or lr weight_decay, or sigma larger: kappa lr/(4 rho^2) = {np.max(found):.3g} is no "
+        f"kappa must be smaller, or lr weight_decay, or sigma larger: kappa lr/(4 rho^2) = {worst:.3g} is no "
         f"correction of first order, at most {SMALL:g} is",
     )
     return found

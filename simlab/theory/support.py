@@ -57,6 +57,9 @@ def motion_of(sde: SDE, values: Values) -> Motion:
     x, drift, noise = scalar(sde)
     known = bind(sde.parameters, values)
     force, spread = ((e.subs(known)) for e in (2 * drift / noise**2, noise**2))
+    if force.has(sp.zoo, sp.nan) or spread.is_nonpositive:
+        given = ", ".join(f"{s} = {value:g}" for s, value in known.items())
+        raise ValueError(f"values: drift or noise has no real value, or the noise is zero, at {given}; give others.")
     interval = sde.domain[0] if sde.domain else None
     if interval is None:
         return Motion(x, force, spread, Line())

@@ -20,7 +20,7 @@ from scipy.interpolate import CubicSpline
 from scipy.linalg import eig
 from scipy.special import ndtr
 
-from simlab.checks import number, whole
+from simlab.checks import number, numbers, shown, whole
 from simlab.theory.chain import Chain, a_chain
 from simlab.theory.quadrature import Floats, Function, kinks, numeric, running_sum
 from simlab.theory.symbols import Values, bind
@@ -37,6 +37,8 @@ OVERSHOOT = 8.0
 """Kernel widths beyond an open end that a step from inside never goes: 6e-16 is left."""
 NEVER = 1e-16
 """A node of less mass than this, relative to the heaviest, is not visited in any run."""
+REACH, FAR = 1e4, 1e12
+"""How far out the density is looked for, and an absorbing end may lie."""
 DEPTH = 45.0
 """e^-45 of the top of the density is where the line is cut off at first."""
 
@@ -87,23 +89,28 @@ class Transfer:
 
     def expect(self, f: Callable[[Floats], Any]) -> float:
         """Stationary mean of f(x)."""
+        if not callable(f):
+            raise ValueError(f"f must be a function of an array, got {shown(f)}.")
         return float((self.mass * f(self.nodes)).sum())
 
-    def bin_probabilities(self, edges: Floats) -> Floats:
+    def bin_probabilities(self, edges: Any) -> Floats:
         """Stationary probability of each bin (len(edges) - 1); a line's end bins are open.
 
-        As accurate as the density itself.
+        As accurate as the density itself. ValueError unless there are two edges or more, and they rise.
         """
+        edges = numbers("edges", edges, infinite=not self.period, ndim=1)
+        if len(edges) < 2 or not (np.diff(edges) > 0).all():
+            raise ValueError(f"edges must be two numbers or more, each above the one before, got {shown(edges)}.")
         if self.period:
             k = np.fft.fftfreq(len(self.nodes), 1 / len(self.nodes))
             amplitudes = np.fft.fft(self.mass) / self.period
             wave = 2j * np.pi * k[1:] / self.period
-            t = np.asarray(edges)[:, None] - self.nodes[0]
+            t = edges[:, None] - self.nodes[0]
             running = (amplitudes[0] * t[:, 0] + (np.exp(wave * t) / wave) @ amplitudes[1:]).real
             return np.diff(running)
         assert self.mean is not None
         assert self.std is not None
-        z = (np.asarray(edges)[:, None] - self.mean(self.nodes)) / self.std(self.nodes)
+        z = (edges[:, None] - self.mean(self.nodes)) / self.std(self.nodes)
         below = ndtr(z) @ self.mass
         below[0], below[-1] = 0.0, 1.0
         return np.diff(below)
@@ -229,8 +236,8 @@ def _bound(chain: Any, values: Any) -> tuple[sp.Symbol, Values]:
 
 def _interval(low: float | None, high: float | None) -> tuple[float | None, float | None]:
     """Both ends, each None where it is open."""
-    low = None if low is None else number("low", low)
-    high = None if high is None else number("high", high)
+    low = None if low is None else number("low", low, at_least=-FAR, at_most=REACH)
+    high = None if high is None else number("high", high, at_least=-REACH, at_most=FAR)
     if low is not None and high is not None and not low < high:
         raise ValueError(f"high must lie above low = {low:g}, got {high:g}.")
     return low, high
@@ -246,7 +253,7 @@ def _balance(nodes: Floats, weights: Floats, mean: Function, variance: Function)
 
 def _range(mean: Any, variance: Any, low: float | None, high: float | None) -> tuple[float, float]:
     """Where the density of the diffusion with this drift and noise exceeds e^-DEPTH of its top."""
-    arm = np.sinh(np.linspace(0, np.arcsinh(1e7), 4001)) * 1e-3
+    arm = np.sinh(np.linspace(0, np.arcsinh(1e3 * REACH), 4001)) * 1e-3
     grid = np.concatenate([-arm[:0:-1], arm])
     grid = grid[(grid >= (low if low is not None else -np.inf)) & (grid <= (high if high is not None else np.inf))]
     middle, width = (grid[1:] + grid[:-1]) / 2, np.diff(grid)

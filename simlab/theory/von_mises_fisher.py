@@ -43,6 +43,8 @@ def diffusion(loss: sp.Expr, temperature: sp.Expr, dimension: sp.Expr) -> SDE:
     """The Ito equation of the angle where a point on the sphere follows -grad loss(theta) at this temperature.
 
     dtheta = (-loss' + T (d - 2) cot theta) dt + sqrt(2 T) dW: the Laplacian on the sphere of a function of theta.
+    loss: an expression in ANGLE, or text in theta. ValueError for temperatures that are not positive, and dimensions
+    that are not whole numbers from 2.
     """
     loss, temperature, dimension = _expressions(loss, temperature, dimension)
     drift = -sp.diff(loss, ANGLE) + temperature * (dimension - 2) * sp.cot(ANGLE)
@@ -62,9 +64,15 @@ def zonal_residual(loss: sp.Expr, temperature: sp.Expr, dimension: sp.Expr) -> s
     return sp.expand(sp.powsimp(share.subs(sp.cot(ANGLE), sp.cos(ANGLE) / sp.sin(ANGLE))))
 
 
-def _expressions(loss: Any, temperature: Any, dimension: Any) -> tuple[sp.Expr, ...]:
-    named = {"loss": loss, "temperature": temperature, "dimension": dimension}
-    return tuple(expression(name, value, [ANGLE]) for name, value in named.items())
+def _expressions(loss: Any, temperature: Any, dimension: Any) -> tuple[sp.Expr, sp.Expr, sp.Expr]:
+    """The arguments as expressions; ValueError for a number that is no temperature or no dimension."""
+    loss = expression("loss", loss, [ANGLE])
+    temperature, dimension = expression("temperature", temperature), expression("dimension", dimension)
+    if temperature.is_number:
+        number("temperature", temperature, above=0)
+    if dimension.is_number:
+        whole("dimension", dimension, 2)
+    return loss, temperature, dimension
 
 
 @dataclass(frozen=True)
