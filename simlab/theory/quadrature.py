@@ -211,7 +211,8 @@ def smooth(e: sp.Expr) -> sp.Expr:
     """The same expression with 1 - sin^2 as cos^2 and so on, whose roots lose no digits where they vanish."""
     for a in e.atoms(sp.sin, sp.cos):
         other = sp.cos if isinstance(a, sp.sin) else sp.sin
-        e = e.subs(1 - a**2, other(a.args[0]) ** 2)
+        if a**2 in e.atoms(sp.Pow):  # asked first: of a long expression each search takes a while
+            e = e.subs(1 - a**2, other(a.args[0]) ** 2)
     return e
 
 
