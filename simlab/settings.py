@@ -84,6 +84,8 @@ def read_toml(path: Path) -> dict[str, Any]:
     except InputError:
         raise
     except (OSError, ValueError) as error:
+        if "digits" in str(error):  # Python reads no whole number of more than 4,300
+            raise InputError(f"config: {path} holds a number of thousands of digits; write a shorter one.") from error
         raise InputError(f"config: cannot read {path} ({getattr(error, 'strerror', error)}).") from error
     return values
 

@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -75,12 +75,20 @@ class BaseConfig(BaseModel):
         """Take 1e6 for a count, from a command line as from a file."""
         if not isinstance(values, dict):
             return values
-        counts = {n for n, f in cls.model_fields.items() if f.annotation is int}
+        counts = {n for n, f in cls.model_fields.items() if _is_whole(f.annotation)}
         return {n: _count(v) if n in counts else _no_truth(v) for n, v in values.items()}
 
 
+def _is_whole(annotation: Any) -> bool:
+    """Whether a field holds a whole number, or several."""
+    entry = get_args(annotation)[0] if get_origin(annotation) is tuple else annotation
+    return (get_args(entry)[0] if get_origin(entry) is Annotated else entry) is int
+
+
 def _count(value: Any) -> Any:
-    """The whole number that is meant by 1e6; anything else is left for pydantic to refuse."""
+    """The whole number that is meant by 1e6, or several; anything else is left for pydantic to refuse."""
+    if isinstance(value, (list, tuple)):
+        return [_count(v) for v in value]
     try:
         number = Decimal(value) if isinstance(value, (str, float)) else value
         whole = isinstance(number, Decimal) and abs(number) < 10**30 and number == number.to_integral_value()

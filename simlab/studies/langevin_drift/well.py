@@ -20,13 +20,14 @@ from simlab.progress import Progress
 from simlab.sde import SDE
 from simlab.studies.langevin_drift import escape, histogram, moments, potential
 from simlab.studies.langevin_drift.config import Config
-from simlab.studies.langevin_drift.potential import T, X, model
-from simlab.theory import fokker_planck, transfer
+from simlab.studies.langevin_drift.potential import X, model
+from simlab.theory import transfer
 
 PARTS = (histogram, moments, escape)
 PANELS = len(PARTS)
-NODE, PATIENCE = 2e-9, 10.0
-"""Core-seconds of a stationary density over the cube of its nodes, and how many all may take together in `check`."""
+NODE, PATIENCE = 2e-9, 30.0
+"""Core-seconds of a stationary density over the cube of its nodes, at most, and how many all may take together in
+`check`: a potential that grows like |x| takes three, counted as eleven."""
 
 
 def check(config: Config) -> None:
@@ -86,7 +87,7 @@ def _nodes(sde: SDE, temperature: float, dt: float) -> tuple[float, bool]:
 
     Nodes are a share of the noise apart, less where the mean step has a slope; see `simlab.theory.transfer`.
     """
-    grid = np.linspace(*fokker_planck.density(sde, {T: temperature}).support, 2001)
+    grid = np.linspace(*potential.gibbs(sde, temperature).support, 2001)
     drift = np.broadcast_to(sp.lambdify(X, sde.drift[0], ["scipy", "numpy"])(grid), grid.shape)
     slope = float(np.abs(1 + dt * np.gradient(drift, grid)).max())
     apart = transfer.RESOLUTION * float(np.sqrt(2 * temperature * dt))
