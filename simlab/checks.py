@@ -1,8 +1,8 @@
 """Arguments of public functions: brought to the working precision, or refused in one sentence.
 
 What a function computes must not depend on how its numbers were stored. Integers, half and single precision, foreign
-byte order, lists and tables all become float64 here, and what is no number, or lies outside of its domain, becomes a
-ValueError that names the argument, the value and what is allowed.
+byte order, lists and tables all become float64 here. Anything else, and numbers outside of their domain, are refused by
+a ValueError that names the argument, the value and what is allowed.
 """
 
 from __future__ import annotations
@@ -21,28 +21,31 @@ Floats = NDArray[np.float64]
 
 def number(
     name: str, value: Any, *, above: float = -math.inf, at_least: float = -math.inf, below: float = math.inf,
-    at_most: float = math.inf, infinite: bool = False,
+    at_most: float = math.inf, infinite: bool = False, allowed: str = "",
 ) -> float:  # fmt: skip
     """One real number as a float; ValueError for text, truth values, NaN, and what lies outside of the bounds.
 
-    infinite: whether infinity is allowed where no bound forbids it.
+    infinite: whether infinity is allowed where no bound forbids it. allowed: these bounds in the caller's words.
     """
     found = _scalar(value)
     if isinstance(found, int) and abs(found) > sys.float_info.max:
         found = None  # no float
     if not (found is not None and _inside(found, above, at_least, below, at_most, infinite)):
-        allowed = _interval("a number", above, at_least, below, at_most, infinite)
+        allowed = allowed or _interval("a number", above, at_least, below, at_most, infinite)
         raise ValueError(f"{name} must be {allowed}, got {shown(value)}.")
     return float(found)
 
 
-def whole(name: str, value: Any, at_least: int = 0, at_most: int | None = None) -> int:
-    """One whole number as an int (2.0 is one); ValueError for anything else and outside of the bounds."""
+def whole(name: str, value: Any, at_least: int = 0, at_most: int | None = None, *, allowed: str = "") -> int:
+    """One whole number as an int (2.0 is one); ValueError for anything else and outside of the bounds.
+
+    allowed: these bounds in the caller's words.
+    """
     found = _scalar(value)
     inside = found is not None and found == found and abs(found) != math.inf and found == int(found)
     if not (inside and at_least <= found <= (math.inf if at_most is None else at_most)):  # type: ignore[operator]
         limits = f"from {at_least} up" if at_most is None else f"from {at_least} to {at_most}"
-        raise ValueError(f"{name} must be a whole number {limits}, got {shown(value)}.")
+        raise ValueError(f"{name} must be {allowed or f'a whole number {limits}'}, got {shown(value)}.")
     return int(found)  # type: ignore[arg-type]
 
 
@@ -59,7 +62,7 @@ def numbers(
         axes = {0: "a single number", 1: "a row of numbers", 2: "a table of numbers"}.get(ndim, f"{ndim} axes")
         raise ValueError(f"{name} must be {axes}, got shape {found.shape}.")
     if nan and infinite and -above == -at_least == below == at_most == math.inf:
-        return found  # of large arrays no look is taken that nothing hangs on
+        return found  # everything may pass: no need to look at a large array
     fine = _inside(found, above, at_least, below, at_most, infinite)
     if nan:
         fine |= np.isnan(found)
@@ -70,8 +73,9 @@ def numbers(
 
 
 def real_array(name: str, values: Any) -> Floats:
-    """Numbers of any real kind as an array of the host in float64; ValueError for what is no array of real numbers."""
-    return stored(name, values).astype(np.float64)
+    """Numbers of any real kind as an array of the host in float64; ValueError for anything else."""
+    with np.errstate(over="ignore"):  # what is beyond double precision becomes infinite
+        return stored(name, values).astype(np.float64)
 
 
 def stored(name: str, values: Any) -> NDArray[Any]:
@@ -98,6 +102,11 @@ def stored(name: str, values: Any) -> NDArray[Any]:
     return found
 
 
+def many_axes(value: Any) -> bool:
+    """Whether a value is an array, a list or a table: no single thing."""
+    return isinstance(value, (list, tuple)) or np.ndim(value) > 0
+
+
 def one_of(name: str, value: Any, choices: Sequence[str]) -> str:
     """One of these words; ValueError otherwise."""
     if not (isinstance(value, str) and value in choices):
@@ -122,8 +131,8 @@ def shown(value: Any) -> str:
 
 
 def _scalar(value: Any) -> float | int | None:
-    """The value as a plain number, None where it is none: truth values and text are none."""
-    if isinstance(value, (bool, np.bool_, str, bytes)):
+    """The value as a plain number, or None: truth values, times and text are not numbers here."""
+    if isinstance(value, (bool, np.bool_, str, bytes, np.timedelta64)):  # NumPy takes a time for a whole number
         return None
     if isinstance(value, Integral):
         return int(value)

@@ -43,7 +43,7 @@ def main(study: Study, argv: Sequence[str] | None = None) -> int:
 
 
 def guarded(work: Callable[[], int]) -> int:
-    """The exit status of some work at the command line, its expected failures told in a line each."""
+    """The exit status of some work at the command line, with a line for each expected failure."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal without our signs shall not cost a result
     try:
@@ -58,9 +58,9 @@ def guarded(work: Callable[[], int]) -> int:
         return _fail(error, 3)
     except KeyboardInterrupt as stop:
         number = getattr(stop, "number", signal.SIGINT)
-        return _fail(interrupts.farewell(number, *map(str, stop.args)), 128 + number)
-    except BrokenPipeError:  # `... | head`: whoever listened has heard enough
-        return 141  # as of a program that dies of SIGPIPE
+        return _fail(interrupts.last_line(number, *map(str, stop.args)), 128 + number)
+    except BrokenPipeError:  # `... | head`: the reader has closed the pipe
+        return 141  # the status of a program that SIGPIPE ends
     except OSError as error:
         return _fail(f"{error.filename or 'a file'}: cannot be read or written ({error.strerror or error}).", 2)
     except MemoryError as error:
@@ -109,7 +109,7 @@ def claims_table(claims: Sequence[Claim], color: bool = False) -> str:
 
 
 def finish(claims: Sequence[Claim], above: str, path: Path) -> int:
-    """Print the claims of finished work, whose result is in `path`; the exit status is theirs, whoever listens."""
+    """Print the claims of finished work, whose result is in `path`; the exit status is theirs, even if nobody reads."""
     try:
         tell(f"{above}\n{claims_table(claims, is_terminal(sys.stdout))}\n")
     except BrokenPipeError:

@@ -13,13 +13,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 from itertools import pairwise
-from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
 import numba
 
-from simlab.files import write_atomically
+from simlab.files import write_bytes
 from simlab.kernel_cache import cache_folder
 
 
@@ -35,7 +34,7 @@ class _Text(importlib.abc.InspectLoader):
 
     @staticmethod
     def source_to_code(data: Any, path: Any = "<a kernel of simlab>") -> CodeType:
-        """The text compiled, with what tracebacks shall call it."""
+        """The text compiled, under the name that tracebacks show."""
         return compile(data, path, "exec", dont_inherit=True)
 
 
@@ -65,7 +64,7 @@ def _copy(name: str, text: str) -> str | None:
     path, content = folder / f"{name}.py", text.encode()
     try:
         if not path.is_file() or path.read_bytes() != content:
-            write_atomically(path, lambda temporary: Path(temporary).write_bytes(content))
+            write_bytes(path, content)
     except OSError:
         return None
     return str(path)
@@ -111,7 +110,7 @@ def spread(kernel: Callable[[int, int], Any], items: int, block: int = 1) -> Non
 
     helpers: list[Future[None]] = []
     try:
-        with suppress(RuntimeError):  # no thread to be had
+        with suppress(RuntimeError):  # the system gives no more threads
             helpers.extend(_pool().submit(work) for _ in range(count - 1))
         work()
     finally:

@@ -26,12 +26,14 @@ UNKNOWN = 8 * 2.0**30
 FLOP, ENTRY, WALKER_STEP = 4e-11, 2e-9, 2.5e-9
 """Core-seconds of one operation in a product of matrices, of one entry in a pass over an array, and of one step of one
 component of a walker."""
+FUSED = 1e-11
+"""The same of an operation in the compiled kernels of nets, which work in single precision."""
 
 
 class Cost(NamedTuple):
     """What a part of a run needs.
 
-    fields: the fields of the Config that make it dear, for a message. steps: of one walker or net, or problems solved,
+    fields: the fields of the Config that decide it, for a message. steps: of one walker or net, or problems solved,
     one after another. bytes: of memory at its peak. seconds: of one core.
     """
 
@@ -56,9 +58,19 @@ def affordable(config: Any, parts: Sequence[Cost]) -> None:
     limits = {"steps": MOST_STEPS, "bytes": memory, "seconds": 2 * MOST_SECONDS if config.device == "cpu" else math.inf}
     for need, limit in limits.items():
         if not getattr(whole, need) <= limit:
-            dear = max(parts, key=attrgetter(need))
-            named = ", ".join(f"{name} = {_shown(getattr(config, name))}" for name in dear.fields)
+            largest = max(parts, key=attrgetter(need))
+            named = ", ".join(f"{name} = {_shown(getattr(config, name))}" for name in largest.fields)
             raise InputError(f"{named}: takes {needs(parts)}, and {allowed}; ask for less.")
+
+
+def training_seconds(parameters: float, units: float, examples: float) -> float:
+    """Core-seconds in which the compiled kernels train a net of this size on so many examples, one after another."""
+    return examples * (6 * parameters * FUSED + 0.75 * units * ENTRY)
+
+
+def forward_seconds(parameters: float, units: float, examples: float) -> float:
+    """Core-seconds of the outputs of a net of this size on so many examples; a gradient takes three times as many."""
+    return examples * (2 * parameters * FLOP + 4 * units * ENTRY)
 
 
 def needs(parts: Sequence[Cost]) -> str:

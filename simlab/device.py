@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from simlab import checks
 from simlab.errors import DeviceError
 
@@ -40,9 +42,7 @@ class Device:
     def open(cls, name: str) -> Device:
         """Open "cpu" or "gpu"; DeviceError says in one sentence what is missing, and nothing falls back."""
         if name == "cpu":
-            import numpy
-
-            return cls("cpu", numpy, _processor())
+            return cls("cpu", np, _processor())
         if name != "gpu":
             raise DeviceError(f'device must be "cpu" or "gpu", got {name!r}.')
         try:
@@ -112,8 +112,8 @@ class Device:
 def stored(name: str, values: Any, device: Device | None = None) -> Any:
     """Real numbers in the kind that they have, where they are, or on a device that they are to be on.
 
-    What is not on a card, a list or a table, is brought to `device`. ValueError for what is no array of real numbers,
-    and for an array of a card where the others are on the CPU.
+    What is not on a card, a list or a table, is brought to `device`. ValueError for what is not an array of real
+    numbers, and for an array of a card where the others are on the CPU.
     """
     home = Device.of(values)
     if home.name == "cpu":
@@ -128,7 +128,8 @@ def stored(name: str, values: Any, device: Device | None = None) -> Any:
 
 def real(name: str, values: Any, device: Device | None = None) -> Any:
     """The same in float64: no copy where they are so already. NaN and infinity pass."""
-    return stored(name, values, device).astype("float64", copy=False)
+    with np.errstate(over="ignore"):  # what is beyond double precision becomes infinite
+        return stored(name, values, device).astype("float64", copy=False)
 
 
 def on_host(name: str, values: Any, **limits: Any) -> checks.Floats:

@@ -1,8 +1,17 @@
 """What can go wrong for a user, each with its exit status."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class InputError(ValueError):
     """Bad input, said in one sentence: exit status 2."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The end of a sentence about a word that is unknown: one that is like it, or nothing where none is."""
+    near = difflib.get_close_matches(word, list(known), 1)
+    return f", did you mean {near[0]}?" if near else ""
 
 
 MOST_STEPS = 1e8

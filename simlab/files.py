@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+from simlab.checks import shown
 from simlab.errors import InputError
+
+
+def path_of(name: str, value: Any) -> Path:
+    """The path of a file as a caller gives it; InputError, by the name of the argument, for anything else."""
+    if not isinstance(value, (str, Path)) or not str(value) or "\0" in str(value):
+        raise InputError(f"{name} must be the path of a file, got {shown(value)}.")
+    return Path(value)
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a file; OSError where it cannot be read, and for a pipe or a device, which may never end."""
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise OSError(errno.EINVAL, "it is a pipe or a device", str(path))
+    return path.read_bytes()
 
 
 def write_atomically(path: Path, write: Callable[[str], object]) -> None:

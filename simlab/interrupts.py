@@ -1,8 +1,8 @@
 """Ctrl-C, and the SIGTERM of schedulers: one line on stderr, status 128 + signal, nothing half-written.
 
-Python's own answer to Ctrl-C is an exception wherever the program happens to be. While modules are imported that ends
-in a traceback, or in nothing at all where an import swallows it; and there is nothing to clean up. So a program of
-simlab leaves at once (`from_the_start`) until it has files to care for: from then on, signals raise `Stopped`.
+Python answers Ctrl-C with an exception wherever the program happens to be. During imports that means a traceback, or
+nothing at all where an import catches it, and there is nothing to clean up yet. So simlab, started as a program, ends
+at once at a signal (`from_the_start`) until there are files to remove: from then on signals raise `Stopped`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:  # what comes before the first handler is short
     from pathlib import Path
 
 WORDS = {"SIGINT": "interrupted", "SIGTERM": "terminated", "SIGHUP": "terminated"}
-"""The signals that ask a program to stop, with what it answers."""
+"""The signals that ask a program to stop, with the word that it prints."""
 SIGNALS = {int(getattr(signal, name)): word for name, word in WORDS.items() if hasattr(signal, name)}
-SAME_WISH = 1.0
-"""Seconds in which a second signal means the first one: `timeout` sends two, and meanwhile files are being removed."""
+REPEATED = 1.0
+"""Seconds in which further signals count as the first one: `timeout` sends two, and files may yet have to go."""
 
 
 class Stopped(KeyboardInterrupt):
@@ -36,8 +36,8 @@ class Stopped(KeyboardInterrupt):
         self.number = number
 
 
-def farewell(number: int, what: str = "") -> str:
-    """The line that a stopped program leaves."""
+def last_line(number: int, what: str = "") -> str:
+    """What a stopped program prints at its end."""
     return f"{SIGNALS[number]}; {what or 'nothing was written.'}"
 
 
@@ -50,22 +50,22 @@ def from_the_start() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
-    for number in _heeded():
+    for number in _not_ignored():
         signal.signal(number, _leave)
 
 
 @contextmanager
 def raised() -> Iterator[None]:
-    """Inside, a signal raises `Stopped`, in the main thread; what was made is then removed by whoever made it.
+    """Inside, a signal raises `Stopped` in the main thread, so that context managers remove what they made.
 
-    Afterwards a program that is done ignores signals, for it only has to end; one that was stopped ends at once at the
-    next, for it may be waiting for a kernel to return.
+    Afterwards a program that has finished ignores signals, for only its exit is left; one that was stopped ends at once
+    at the next, for it may be waiting for a kernel to return.
     """
     if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
         yield
         return
     catch = _Catch(sys.unraisablehook)
-    before = {number: signal.signal(number, catch) for number in _heeded()}
+    before = {number: signal.signal(number, catch) for number in _not_ignored()}
     sys.unraisablehook = catch.lost
     after: Any = catch.once_more
     try:
@@ -83,9 +83,8 @@ def raised() -> Iterator[None]:
         for number, handler in before.items():
             signal.signal(number, after if handler is _leave and after is not None else handler)
         if after == catch.once_more and _leave in before.values():
-            atexit.register(
-                _ignore
-            )  # by then threads have ended; Python would let a signal kill it in its last moments
+            # Threads have ended when this runs; without it a signal would kill Python while it shuts down.
+            atexit.register(_ignore)
 
 
 @contextmanager
@@ -114,26 +113,26 @@ class _Catch:
     def __init__(self, hook: Callable[[Any], object]) -> None:
         self.hook = hook
         self.number: int | None = None
-        self._at = -SAME_WISH
+        self._at = -REPEATED
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
-        if now - self._at < SAME_WISH:
+        if now - self._at < REPEATED:
             return
         self._at, self.number = now, number
         raise Stopped(number=number)
 
     def once_more(self, number: int, frame: FrameType | None) -> None:
         """A signal to a program that was stopped and has not ended yet."""
-        if time.monotonic() - self._at >= SAME_WISH:
+        if time.monotonic() - self._at >= REPEATED:
             os._exit(128 + number)
 
     def lost(self, unraisable: Any) -> None:
-        """What was raised in a destructor or a callback goes nowhere: ask again, a moment later."""
+        """A `Stopped` raised in a destructor or a callback is lost: send the signal again a moment later."""
         if not isinstance(unraisable.exc_value, Stopped):
             self.hook(unraisable)
             return
-        self._at = -SAME_WISH
+        self._at = -REPEATED
         again = threading.Timer(0.05, os.kill, (os.getpid(), unraisable.exc_value.number))
         again.daemon = True
         again.start()
@@ -142,7 +141,7 @@ class _Catch:
 def _leave(number: int, frame: FrameType | None) -> None:
     """End here: there is nothing to clean up, and an exception might not get through."""
     with suppress(OSError):
-        os.write(2, f"simlab: {farewell(number)}\n".encode())
+        os.write(2, f"simlab: {last_line(number)}\n".encode())
     os._exit(128 + number)
 
 
@@ -151,8 +150,8 @@ def _ignore() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _heeded() -> list[int]:
-    """The signals that are not ignored: `nohup` and a shell's `&` mean what they say."""
+def _not_ignored() -> list[int]:
+    """The signals to handle: not those that `nohup` or a shell's `&` had ignored from the start."""
     return [number for number in SIGNALS if signal.getsignal(number) not in (signal.SIG_IGN, None)]
 
 

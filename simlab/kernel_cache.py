@@ -1,6 +1,6 @@
 """numba functions whose machine code is kept on disk, each compiled once and verified before it runs again.
 
-numba's own cache unpickles whatever lies beside a source file, and tells functions apart by that file alone. Here the
+numba's own cache unpickles whatever lies beside a source file, and knows a function by that file alone. Here the
 code of a function for some types of arguments is one file. Its name is a hash of all that decides the code: the texts
 of the function's module and of those it takes numba functions or numbers from, the types, the versions of Python, numba
 and llvmlite, the compiler's switches, and the name and features of the processor. Its first bytes are a hash of name
@@ -8,7 +8,7 @@ and content. A file that does not fit its hash, being damaged, half-written, edi
 not read any further: it is deleted, and the function compiled anew.
 
 What is trusted is the folder: whoever may write in it could forge a hash as well, and what lies in it runs as the
-user. So it is made for the user alone, and one that belongs to somebody else or that others may write in is refused.
+user. So it is made for the user alone, and one that belongs to another user or that others may write in is refused.
 Where no folder can be made or written nothing is kept, and every process compiles for itself.
 """
 
@@ -34,7 +34,7 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.core.serialize import dumps
 
 from simlab.errors import InputError
-from simlab.files import write_atomically
+from simlab.files import write_bytes
 
 FORM = b"simlab kernel 1\n"
 """What a file begins with; a change of the form gets a new number."""
@@ -46,14 +46,14 @@ NO_COMPILER = "NUMBA_DISABLE_JIT is set, but kernels do not run uncompiled; unse
 
 
 def require_compiler() -> None:
-    """InputError where numba is told not to compile."""
+    """InputError where the environment forbids numba to compile."""
     if config.DISABLE_JIT:
         raise InputError(NO_COMPILER)
 
 
 require_compiler()
 
-# A child forked while another thread compiles would find the compiler's lock taken for ever.
+# A child forked while another thread compiles would find the compiler's lock taken and never released.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=global_compiler_lock.acquire,
@@ -65,7 +65,7 @@ if hasattr(os, "register_at_fork"):
 def cache_folder() -> Path | None:
     """Where kernels are kept: in $SIMLAB_CACHE, else in the user's cache folder; None where no folder can be made.
 
-    InputError where the folder belongs to somebody else or others may write in it.
+    InputError where the folder belongs to another user or others may write in it.
     """
     try:
         named = os.environ.get("SIMLAB_CACHE")
@@ -127,7 +127,7 @@ def _text(module: ModuleType) -> str:
     """The source of a module, from wherever it was loaded."""
     text = module.__loader__.get_source(module.__name__)  # type: ignore[union-attr]
     if text is None:
-        raise InputError(f"the source of {module.__name__} is missing, without which kernels cannot be kept apart.")
+        raise InputError(f"the source of {module.__name__} is missing, without which kernels cannot be distinguished.")
     return str(text)
 
 
@@ -232,7 +232,7 @@ def read(path: Path) -> bytes | None:
 def write(path: Path, content: bytes) -> None:
     """Write a file with its hash, whole or not at all; a full or broken disk is no reason to stop."""
     with suppress(OSError):
-        write_atomically(path, lambda name: Path(name).write_bytes(_head(path, content) + content))
+        write_bytes(path, _head(path, content) + content)
 
 
 def _head(path: Path, content: bytes) -> bytes:

@@ -34,7 +34,7 @@ DIMS = {
     "width": "numbers of features, or of hidden units", "ridge": "ridges", "size": "input dimensions of a problem",
     "range": "ranges of neighbouring widths", "examples": "sample sizes", "epoch": "steps of gradient descent",
     "members": "numbers of members of an ensemble", "budget": "budgets of parameters", "stage": "stages of training",
-    "contest": "budgets of one network against two", "ahead": "sizes of ensembles that were foretold",
+    "contest": "budgets of one network against two", "ahead": "sizes of ensembles that were predicted",
     "end": "places among the widths", "claimed": "effects that are claimed", "few": "sizes of small ensembles",
     "part": "ranges of widths, of one network and of infinitely many",
     "model": "nets of a stack", "product": "products of learning rate and weight decay", "contrast": "differences",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import stat
 import tomllib
@@ -12,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from simlab.errors import InputError
+from simlab.errors import InputError, did_you_mean
 from simlab.study import BaseConfig, Study
 
 WORDS = {
@@ -29,29 +28,29 @@ LARGEST = 20_000
 DEEPEST = 8
 """Lists in lists: a field has one."""
 MOST_LINES = 20
-"""Mistakes that are told one by one."""
+"""Mistakes that are listed; the others are counted."""
 
 
 def validate(study: Study, values: Mapping[str, Any]) -> BaseConfig:
     """The config, or one InputError with a sentence for every bad field."""
-    told = [f"{name} = {value!a}: must be text in UTF-8." for name, value in values.items() if not _is_text(value)]
-    if told:
-        raise InputError("\n".join(told))
+    mistakes = [f"{name} = {value!a}: must be text in UTF-8." for name, value in values.items() if not _is_text(value)]
+    if mistakes:
+        raise InputError("\n".join(mistakes))
     try:
         config = study.config.model_validate(dict(values))
     except ValidationError as error:
         errors = error.errors(include_url=False)
         # A bad entry also makes its tuple too short: once is enough.
         entries = {e["loc"][0] for e in errors if len(e["loc"]) > 1}
-        told = [_sentence(study, e) for e in errors if e["type"] != "too_short" or e["loc"][0] not in entries]
+        mistakes = [_sentence(study, e) for e in errors if e["type"] != "too_short" or e["loc"][0] not in entries]
     scenes = values.get("scenes", ())
     listed = scenes if isinstance(scenes, (list, tuple)) else ()
     unknown = [repr(name) for name in listed if isinstance(name, str) and name not in study.scenes]
     if unknown:
-        told.append(f"scenes: there is no scene {', '.join(unknown)}; there are {', '.join(study.scenes)}.")
-    if told:
-        more = [f"there are {len(told) - MOST_LINES} more mistakes."] if len(told) > MOST_LINES else []
-        raise InputError("\n".join([*told[:MOST_LINES], *more]))
+        mistakes.append(f"scenes: there is no scene {', '.join(unknown)}; there are {', '.join(study.scenes)}.")
+    if mistakes:
+        more = [f"there are {len(mistakes) - MOST_LINES} more mistakes."] if len(mistakes) > MOST_LINES else []
+        raise InputError("\n".join([*mistakes[:MOST_LINES], *more]))
     return config
 
 
@@ -85,6 +84,8 @@ def read_toml(path: Path) -> dict[str, Any]:
     except InputError:
         raise
     except (OSError, ValueError) as error:
+        if "digits" in str(error):  # Python reads no whole number of more than 4,300
+            raise InputError(f"config: {path} holds a number of thousands of digits; write a shorter one.") from error
         raise InputError(f"config: cannot read {path} ({getattr(error, 'strerror', error)}).") from error
     return values
 
@@ -106,8 +107,8 @@ def to_toml(config: BaseConfig) -> str:
 def meant(word: str, known: Sequence[str]) -> str:
     """The end of a sentence: what was probably meant, or what there is."""
     begun = [k for k in known if len(word.strip("-")) > 2 and k.startswith(word)]
-    near = begun or difflib.get_close_matches(word, known, 1)
-    return f", did you mean {near[0]}?" if near else f"; there are {', '.join(known)}."
+    near = f", did you mean {begun[0]}?" if begun else did_you_mean(word, known)
+    return near or f"; there are {', '.join(known)}."
 
 
 def _sentence(study: Study, error: Any) -> str:

@@ -4,8 +4,8 @@ Walkers are independent, the frames of one walker are not. So everything is aver
 and the spread over walkers gives the standard error: autocorrelation in time needs no estimate and no correction.
 
 Numbers of any kind and of either device are taken, work is in float64 on the host. NaN among them is NaN in what is
-made of them, and so is an error that nothing is known of: that of a single sample. ValueError for what is no array of
-real numbers, and for shapes that do not fit.
+made of them, and so is an error that nothing is known of: that of a single sample. ValueError for what is not an array
+of real numbers, and for shapes that do not fit.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ A study is a Config and a few scenes; a scene is a module with five functions an
     compare(config, data) -> list[Claim]                data is both of them together
     plot(config, data, axes) -> None                    draws on PANELS axes
 
-Where `data` holds `diverged`, a count of walkers that left the numbers, the runner takes the verdicts of the scene away
+Where `data` holds `diverged`, a count of walkers at NaN or infinity, the runner takes the verdicts of the scene away
 unless it is 0.
 """
 
@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -44,6 +44,13 @@ if TYPE_CHECKING:
 
 FILES = ("result.nc", "figure.png", "figure.svg")
 """What a run leaves in its folder."""
+
+
+def distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Several settings as they are; ValueError where one is named twice: the same again tells nothing new."""
+    if len(set(values)) < len(values):
+        raise ValueError("must be different from each other")
+    return values
 
 
 class BaseConfig(BaseModel):
@@ -68,19 +75,20 @@ class BaseConfig(BaseModel):
         """Take 1e6 for a count, from a command line as from a file."""
         if not isinstance(values, dict):
             return values
-        counts = {n for n, f in cls.model_fields.items() if f.annotation is int}
+        counts = {n for n, f in cls.model_fields.items() if _is_whole(f.annotation)}
         return {n: _count(v) if n in counts else _no_truth(v) for n, v in values.items()}
 
 
-def distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Several settings as they are; ValueError where one is named twice: the same again tells nothing new."""
-    if len(set(values)) < len(values):
-        raise ValueError("must be different from each other")
-    return values
+def _is_whole(annotation: Any) -> bool:
+    """Whether a field holds a whole number, or several."""
+    entry = get_args(annotation)[0] if get_origin(annotation) is tuple else annotation
+    return (get_args(entry)[0] if get_origin(entry) is Annotated else entry) is int
 
 
 def _count(value: Any) -> Any:
-    """The whole number that is meant by 1e6; what is none is left for pydantic to refuse."""
+    """The whole number that is meant by 1e6, or several; anything else is left for pydantic to refuse."""
+    if isinstance(value, (list, tuple)):
+        return [_count(v) for v in value]
     try:
         number = Decimal(value) if isinstance(value, (str, float)) else value
         whole = isinstance(number, Decimal) and abs(number) < 10**30 and number == number.to_integral_value()
@@ -272,7 +280,7 @@ def _own_folder(parent: Path, seed: int) -> Path:
 
 
 def _link_latest(folder: Path) -> None:
-    """Point the link `latest` beside the folder to it, in one step; without a word where there are no links."""
+    """Point the link `latest` beside the folder to it, in one step; where the system has no links, do nothing."""
     link, temporary = folder.with_name("latest"), folder.with_name(f".latest-{secrets.token_hex(4)}")
     with suppress(OSError):
         try:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from simlab import files
 from simlab.errors import InputError
 
 
@@ -42,7 +43,7 @@ def read_npz(path: Path) -> Table:
 
 def _bytes(path: Path, label: str) -> bytes:
     try:
-        return path.read_bytes()
+        return files.read_bytes(path)
     except FileNotFoundError as error:
         raise InputError(f"{label}: there is no such file; give the path of one.") from error
     except IsADirectoryError as error:

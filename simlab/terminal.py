@@ -14,7 +14,7 @@ from simlab.errors import InputError
 
 
 def tell(text: str) -> None:
-    """Text for stdout; InputError where it cannot be written, BrokenPipeError where nobody listens any more."""
+    """Text for stdout; InputError where it cannot be written, BrokenPipeError where nobody reads it any more."""
     if sys.stdout is None:
         raise InputError("cannot write to stdout: it is closed.")
     try:
@@ -39,14 +39,14 @@ def say(text: str) -> None:
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Whether somebody looks at this stream."""
+    """Whether this stream is a terminal."""
     with suppress(OSError, ValueError):
         return stream is not None and stream.isatty()
     return False
 
 
 class Errors:
-    """A file to write on stderr, for whoever wants one; it does not fail."""
+    """stderr as a file object that never fails."""
 
     def write(self, text: str) -> int:
         """Write text."""
@@ -57,7 +57,7 @@ class Errors:
         """Nothing is kept back."""
 
     def isatty(self) -> bool:
-        """Whether somebody looks."""
+        """Whether stderr is a terminal."""
         return is_terminal(sys.stderr)
 
     def __getattr__(self, name: str) -> Any:

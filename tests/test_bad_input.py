@@ -111,7 +111,7 @@ TOML: dict[str, tuple[str | bytes, list[str]]] = {
     "a huge file": ("#" * 50_000_000, ["c.toml", "20,000 bytes"]),
     "thousands of digits": ("seed = 0x" + 9000 * "f", ["seed", "digits", "9223372036854775808"]),
     "thousands of digits for a list": ("dts = [0.1, 0x" + 9000 * "f" + ", 1, 1]", ["dts (entry 2)", "digits"]),
-    "thousands of decimal digits": ("seed = " + 9000 * "9", ["c.toml"]),
+    "thousands of decimal digits": ("seed = " + 9000 * "9", ["c.toml", "thousands of digits; write a shorter"]),
     "a long word": ("device = '" + 9000 * "x" + "'", ["device", "xxx..."]),
 }  # fmt: skip
 PLAIN = ("--preset", "smoke")

@@ -50,6 +50,8 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: whole("n", math.nan), "n must be a whole number"),
     (lambda: whole("n", "1"), "n must be a whole number"),
     (lambda: whole("n", True), "n must be a whole number"),
+    (lambda: whole("n", 0, 1, allowed="one of the members"), "n must be one of the members, got 0."),
+    (lambda: number("x", 2, below=1, allowed="in [0, 1)"), r"x must be in \[0, 1\), got 2."),
     (lambda: numbers("x", [1, math.nan]), "x must be finite numbers, got nan"),
     (lambda: numbers("x", [1, math.inf], nan=True), "x must be finite numbers, got inf"),
     (lambda: numbers("x", [0.0, 1.0], above=0), "x must be finite numbers above 0, got 0"),

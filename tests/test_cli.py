@@ -21,7 +21,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simlab import cli, results, settings, study
+from simlab import cli, results, settings, studies, study
+from simlab.errors import InputError
 from simlab.studies.langevin_drift import STUDY
 from simlab.studies.langevin_drift.config import Config
 from tests.cli_helpers import FILES, HANGS, MODULE, QUICK, WALK, Answer, Terminal, contents, process
@@ -383,3 +384,13 @@ def test_a_seed_of_any_size_is_kept_or_refused_before_the_run(terminal: Terminal
         Terminal.is_refusal(answer, "seed", str(seed))
     else:
         assert int(results.load(Path("out/result.nc")).attrs["seed"]) == seed
+
+
+def test_counts_in_a_list_are_read_like_one_alone() -> None:
+    chosen = studies.load("scale_invariance")
+    given = {"phase_steps": ("1e3", "2e3", 4000.0), "dimensions": ["1e1", "2e1"]}
+    config: Any = settings.validate(chosen, given)
+    assert (config.phase_steps, config.dimensions) == ((1000, 2000, 4000), (10, 20))
+    for wrong in ("1.5", "true", "1e15"):
+        with pytest.raises(InputError, match=r"^phase_steps \(entry 3\)"):
+            settings.validate(chosen, {"phase_steps": ("1e3", "2e3", wrong)})

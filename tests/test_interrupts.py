@@ -174,9 +174,9 @@ try:
         signal.raise_signal(signal.SIGTERM)
 except interrupts.Stopped:
     threading.Thread(target=time.sleep, args=(1000,)).start()  # such as a kernel that has not returned
-signal.raise_signal(signal.SIGTERM)  # the same wish
+signal.raise_signal(signal.SIGTERM)  # counts as the first
 print("on", flush=True)
-time.sleep(1.1 * interrupts.SAME_WISH)
+time.sleep(1.1 * interrupts.REPEATED)
 signal.raise_signal(signal.SIGTERM)
 """
     assert process("-c", program, cwd=tmp_path) == Answer(143, "on\n", "")
@@ -244,7 +244,7 @@ def test_a_signal_that_is_lost_in_a_callback_comes_again() -> None:
 def test_a_terminal_that_is_closed_terminates() -> None:
     with pytest.raises(Stopped) as stop, interrupts.raised():
         signal.raise_signal(signal.SIGHUP)
-    assert interrupts.farewell(stop.value.number) == "terminated; nothing was written."
+    assert interrupts.last_line(stop.value.number) == "terminated; nothing was written."
 
 
 def test_threads_other_than_the_main_one_run_without_handlers() -> None:

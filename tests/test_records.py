@@ -6,7 +6,7 @@ import json
 import re
 import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -187,7 +187,7 @@ def test_a_record_too_large_to_commit_is_refused_and_nothing_is_touched(study: S
 
 def test_records_are_those_of_this_checkout(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert records.root() == ROOT / "studies"
-    monkeypatch.setattr(records, "Path", lambda path: SimpleNamespace(resolve=lambda: tmp_path / "simlab" / "x.py"))
+    monkeypatch.setattr("simlab.checkout.root", lambda: tmp_path)
     with pytest.raises(InputError, match="records live in a checkout"):
         records.root()
 

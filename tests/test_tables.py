@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -159,3 +160,12 @@ def test_a_dry_run_without_data_stays_light() -> None:
     import subprocess
 
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+def test_what_may_never_end_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero"):
+        with pytest.raises(InputError, match=r"it cannot be read \(it is a pipe or a device\); give a file\.$"):
+            tables.read(path)
+        with pytest.raises(InputError, match=r"it is a pipe or a device"):
+            data.idx(path, path)

@@ -1,4 +1,4 @@
-"""Log-probabilities as they are given: brought to a working precision, and told from logits."""
+"""Log-probabilities as they are given: brought to a working precision; logits are refused."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ SINGLE = float(np.finfo(np.float32).eps)
 def log_probabilities(values: Array, members: bool = False, name: str = "log_probs") -> Array:
     """Log-probabilities (..., example, class), or (..., member, example, class), in the precision of `working`.
 
-    ValueError for another shape, for what is no array of real numbers, and where exponentials do not sum to 1 over the
-    classes, to the root of the eps in which they are given, and no less than that of single precision: logits are no
-    log-probabilities. NaN passes.
+    ValueError for another shape, for what is not an array of real numbers, and where exponentials do not sum to 1 over
+    the classes, to the root of the eps in which they are given, and no less than that of single precision: logits are
+    no log-probabilities. NaN passes.
     """
     given = stored(name, values)
     shape = tuple(given.shape)

@@ -23,6 +23,8 @@ from simlab.ensembles.calibration import cross_validated_nll
 from simlab.nn.calibration import labels_of, nll, nll_at, temperature, tempered
 
 Array = Any
+MOST = 10**6
+"""Members that are divided into groups at most."""
 SPAN, PLACES, GOLDEN = 3.0, 25, 40
 """Temperatures before averaging: |ln tau| at most, places of the grid, and golden sections after it."""
 
@@ -57,13 +59,10 @@ def partition(members: int, n: int) -> NDArray[np.int64]:
 
     The groups are laid end to end around a circle of the members until they close: lcm(members, n)/n groups. Any
     members // n neighbouring groups share no member and are independent; where n divides `members` all are.
-    ValueError where n is not a whole number in 1 ... members.
+    ValueError where n is not a whole number in 1 ... members, or members are more than a million.
     """
-    members = checks.whole("members", members, 1)
-    try:
-        n = checks.whole("n", n, 1, members)
-    except ValueError as error:
-        raise ValueError(f"n must be in 1 ... {members}, the number of members, got {checks.shown(n)}.") from error
+    members = checks.whole("members", members, 1, MOST)
+    n = checks.whole("n", n, 1, members, allowed=f"in 1 ... {members}, the number of members")
     return np.arange(math.lcm(members, n), dtype=np.int64).reshape(-1, n) % members
 
 
@@ -105,7 +104,8 @@ def _nested(log_probs: Array, sizes: list[int]) -> Iterator[Array]:
 def _sizes(sizes: Iterable[int], members: int) -> list[int]:
     """Numbers of members that so many have."""
     given: Any = sizes
-    if isinstance(given, str) or not isinstance(given, Iterable):
+    none = isinstance(given, (str, bytes)) or not isinstance(given, Iterable) or np.ma.is_masked(given)
+    if none or getattr(given, "ndim", 1) != 1:
         raise ValueError(f"sizes must be numbers of members, got {checks.shown(sizes)}.")
     found = list(given)
     if not found:
@@ -140,7 +140,7 @@ def curve(
     curves of blocks are independent given the training and the test data, and `simlab.statistics.joint_mean` or
     `jackknife` over the blocks has their covariance; over teachers, with data of their own, it has all of it.
     NaN of a member is NaN of every number that it has a part in. ValueError for logits, labels that are no classes,
-    sizes that are none or not whole numbers in 1 ... members, or another number of members in validation.
+    missing sizes or others than whole numbers in 1 ... members, or another number of members in validation.
     """
     log_probs = log_probabilities(log_probs, members=True)
     xp, sizes = Device.of(log_probs).xp, _sizes(sizes, log_probs.shape[-3])

@@ -18,6 +18,8 @@ __all__ = ["calibrate", "calibrated_nll", "cross_validated_nll", "nll", "tempera
 
 Array = Any
 NAMES = ("log_probs", "labels")
+MOST = 10**6
+"""Repeats at most."""
 
 
 def calibrate(log_probs: Array, tau: Array | float) -> Array:
@@ -25,7 +27,10 @@ def calibrate(log_probs: Array, tau: Array | float) -> Array:
 
     Logits do as well. In float32 where they are, in float64 otherwise.
     """
-    return tempered(working("log_probs", log_probs), tau)
+    found = working("log_probs", log_probs)
+    if found.ndim < 2 or not found.shape[-1]:
+        raise ValueError(f"log_probs must have shape (..., example, class), got {tuple(found.shape)}.")
+    return tempered(found, tau)
 
 
 def cross_validated_nll(log_probs: Array, labels: Array, repeats: int = 5, folds: int = 2, seed: int = 0) -> Array:
@@ -41,10 +46,10 @@ def cross_validated_nll(log_probs: Array, labels: Array, repeats: int = 5, folds
     labels, total = labels_of(log_probs, labels, NAMES), 0.0
     xp, n = Device.of(log_probs).xp, log_probs.shape[-2]
     try:
-        folds, repeats = checks.whole("folds", folds, 2, n), checks.whole("repeats", repeats, 1)
+        folds, repeats = checks.whole("folds", folds, 2, n), checks.whole("repeats", repeats, 1, MOST)
     except ValueError as error:
         raise ValueError(
-            f"folds must be in 2 ... {n}, the number of examples, and repeats at least 1, "
+            f"folds must be in 2 ... {n}, the number of examples, and repeats at least 1 and at most {MOST}, "
             f"got {checks.shown(folds)} and {checks.shown(repeats)}."
         ) from error
     for repeat in range(repeats):
@@ -66,10 +71,7 @@ def validation_excess(log_probs: Array, labels: Array, size: float) -> Array:
     that is best on these examples. It is one-sided: every calibrated loss is too high by it.
     NaN where no temperature changes anything. ValueError for a size that is not positive, and as in `nll`.
     """
-    try:
-        examples = checks.number("size", size, at_least=1)
-    except ValueError as error:
-        raise ValueError(f"size must be a positive number of examples, got {checks.shown(size)}.") from error
+    examples = checks.number("size", size, at_least=1, allowed="a positive number of examples")
     scores = real("log_probs", log_probs)
     labels, xp = labels_of(scores, labels, NAMES), Device.of(scores).xp
     with np.errstate(invalid="ignore", divide="ignore"):

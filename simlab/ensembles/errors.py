@@ -20,6 +20,8 @@ from simlab.device import Device, real
 from simlab.statistics import Estimate
 
 Array = Any
+MOST = 10**6
+"""Resamples at most."""
 
 
 def crossed(losses: Array) -> Estimate:
@@ -39,7 +41,7 @@ def crossed(losses: Array) -> Estimate:
         raise ValueError(f"losses must have at least two groups and two examples, got {groups} and {n}.")
     by_group, by_example = losses.mean(axis=-1), losses.mean(axis=-2)
     mean = by_group.mean(axis=-1)
-    with np.errstate(invalid="ignore"):  # infinite losses
+    with np.errstate(invalid="ignore", over="ignore"):  # infinite losses, and those whose squares are
         variance, pairs = _variance(losses, by_group, by_example, mean)
     host = [np.asarray(device.to_host(a)) for a in (mean, device.xp.maximum(variance, pairs))]
     return Estimate(host[0], np.sqrt(host[1]))
@@ -71,10 +73,7 @@ def bootstrap(
     samples = real("samples", samples)
     device = Device.of(samples)
     xp = device.xp
-    try:
-        resamples = checks.whole("resamples", resamples, 2)
-    except ValueError as error:
-        raise ValueError(f"resamples must be at least 2, got {checks.shown(resamples)}.") from error
+    resamples = checks.whole("resamples", resamples, 2, MOST, allowed=f"at least 2, whole, and at most {MOST}")
     if not callable(estimator):
         raise ValueError(f"estimator must be a function of samples, got {checks.shown(estimator)}.")
     axes = _axes(axes, samples.ndim)
@@ -91,14 +90,15 @@ def bootstrap(
             word, _ = random.words(place, np.arange(n), np.full(n, resample))
             drawn = xp.take(drawn, xp.asarray((word * np.uint64(n) >> np.uint64(32)).astype(np.int64)), axis=axis)
         found.append(np.asarray(device.to_host(estimator(drawn))))
-    with np.errstate(invalid="ignore"):  # infinite ones
+    with np.errstate(invalid="ignore", over="ignore"):  # infinite ones
         return Estimate(np.asarray(device.to_host(estimator(samples))), np.std(found, axis=0, ddof=1))
 
 
 def _axes(axes: Sequence[int] | int, ndim: int) -> tuple[int, ...]:
     """Different axes of so many, counted from the first."""
     given: Any = axes
-    named = (given,) if np.ndim(given) == 0 else tuple(given)
+    single = not isinstance(given, (tuple, list, range, np.ndarray)) or getattr(given, "ndim", 1) == 0
+    named = (given,) if single else tuple(given)
     whole = [int(a) for a in named if isinstance(a, (int, np.integer)) and not isinstance(a, bool)]
     whole = [a for a in whole if -ndim <= a < ndim]
     found = tuple(a % ndim for a in whole)

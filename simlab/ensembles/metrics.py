@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from simlab import checks
 from simlab.device import Device, on_host
-from simlab.ensembles.arguments import log_probabilities
+from simlab.ensembles.arguments import LARGE_N, log_probabilities
 from simlab.ensembles.calibration import NAMES
 from simlab.nn.calibration import by_rows, labels_of
 from simlab.nn.record import error
@@ -22,6 +22,7 @@ from simlab.nn.record import error
 __all__ = ["CalibrationError", "brier", "deep_ensemble_equivalent", "ece", "error"]
 
 Array = Any
+MOST_BINS = 10**4
 
 
 def brier(log_probs: Array, labels: Array) -> Array:
@@ -51,14 +52,11 @@ def ece(log_probs: Array, labels: Array, bins: int = 15) -> CalibrationError:
     so the value is biased upwards, the more the fewer examples there are in a bin, and depends on the bins: prefer a
     likelihood. `floor` is the mean of the value if every confidence were true, with normal gaps of the variance
     sum p (1 - p)/n_b^2: sum_b sqrt(2/pi) sqrt(sum_{i in b} p_i (1 - p_i))/n. A bin holds its upper end.
-    ValueError for less than one bin.
+    ValueError for less than one bin, or more than 10,000.
     """
     log_probs = log_probabilities(log_probs)
     xp = Device.of(log_probs).xp
-    try:
-        bins = checks.whole("bins", bins, 1)
-    except ValueError as error:
-        raise ValueError(f"bins must be at least 1, and a whole number, got {checks.shown(bins)}.") from error
+    bins = checks.whole("bins", bins, 1, MOST_BINS, allowed=f"at least 1, whole, and at most {MOST_BINS}")
     confidence = xp.exp(log_probs.max(axis=-1).astype(xp.float64))
     right = (log_probs.argmax(axis=-1) == labels_of(log_probs, labels, NAMES)).astype(xp.float64)
     place = xp.clip(xp.ceil(confidence * bins), 1, bins)
@@ -81,14 +79,16 @@ def deep_ensemble_equivalent(n: ArrayLike, loss: ArrayLike, value: ArrayLike) ->
     for a value of NaN, and everywhere where a loss is. After an infinite loss there is no line: the next size is taken.
     ValueError where n does not rise from a positive number, or the shapes of n and loss differ.
     """
-    sizes = on_host("n", n)
+    sizes = on_host("n", n, above=0, at_most=LARGE_N)
     losses, values = (on_host(name, a, nan=True, infinite=True) for name, a in (("loss", loss), ("value", value)))
     if (
         sizes.ndim != 1
         or sizes.shape != losses.shape
-        or not (len(sizes) and sizes[0] > 0 and (np.diff(sizes) > 0).all())
+        or not (len(sizes) and sizes[0] >= 1 / LARGE_N and (np.diff(sizes) > 0).all())
     ):
-        raise ValueError("n must rise from a positive number, and loss must hold one number for each n.")
+        raise ValueError(
+            f"n must rise from a positive number of at least {1 / LARGE_N:g}, and loss must hold one number for each n."
+        )
     if np.isnan(losses).any():
         return np.full(values.shape, np.nan)
     below = losses <= values[..., None]

@@ -19,13 +19,15 @@ from scipy.special import chdtrc, chdtri, fdtrc, fdtri
 
 from simlab import checks
 from simlab.device import on_host
-from simlab.ensembles.arguments import points
+from simlab.ensembles.arguments import LARGE_N, LARGE_Y, points
 from simlab.linear.rank import cutoff
 
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
 RANGE = (0.02, 8.0)
 """Exponents that are looked at. Below, n^-a is a logarithm for any sizes at hand; above, a step after the first."""
+FLATTEST = 1e-3
+"""The least exponent that may be given: n^-a of less is a constant to most of its digits."""
 PLACES = 400
 """Exponents of the first look, evenly in ln a, and of the accepted ones that intervals are made from."""
 
@@ -91,8 +93,8 @@ class PowerLaw(NamedTuple):
         ValueError for an n that is not positive.
         """
         wanted = on_host("n", n, nan=True, infinite=True)
-        if not (wanted > 0).all():
-            raise ValueError("n must be positive numbers of members; infinity gives the limit.")
+        if not (wanted >= 1 / LARGE_N).all():
+            raise ValueError(f"n must be positive numbers of members, at least {1 / LARGE_N:g}; infinity is the limit.")
         value = self.c + self.b * wanted**-self.a
         ends = np.array([_interval(self, *self.accepted.at(one), below=one == np.inf) for one in wanted.ravel()])
         ends = ends.reshape(*wanted.shape, 2)
@@ -127,7 +129,7 @@ def fit_power_law(
     not finite or not positive in n, where errors are not positive, or where y is the same everywhere.
     """
     n, y = (on_host(name, a, nan=True, infinite=True) for name, a in (("n", n), ("y", y)))
-    level = _number("level", level, "between 0 and 1", below=1)
+    level = checks.number("level", level, above=0, below=1, allowed="between 0 and 1")
     whiten = _whitening(n, y, se, covariance)
     parameters, known = 2 + (exponent is None), se is not None or covariance is not None
     if len(np.unique(n)) < parameters or len(n) < parameters + (not known):
@@ -136,7 +138,7 @@ def fit_power_law(
             "sizes, fix the exponent or give standard errors."
         )
     if exponent is not None:
-        exponent = _number("exponent", exponent, f"positive and at most {RANGE[1]:g}", at_most=RANGE[1])
+        exponent = _exponent(exponent)
     at = _Projection(n, whiten @ y, whiten)
     best = at(np.array([_search(at) if exponent is None else exponent]))
     low, dof = float(best.chi2[0]), len(n) - parameters
@@ -195,12 +197,11 @@ class _Projection(NamedTuple):
         )  # fmt: skip
 
 
-def _number(name: str, value: float, words: str, **limits: Any) -> float:
-    """A number above 0, or a refusal in these words."""
-    try:
-        return checks.number(name, value, above=0, **limits)
-    except ValueError as error:
-        raise ValueError(f"{name} must be {words}, got {checks.shown(value)}.") from error
+def _exponent(value: float) -> float:
+    """A given exponent."""
+    low, high = FLATTEST, RANGE[1]
+    words = f"positive, and from {low:g} to {high:g}"
+    return checks.number("exponent", value, at_least=low, at_most=high, allowed=words)
 
 
 def _whitening(n: Floats, y: Floats, se: ArrayLike | None, covariance: ArrayLike | None) -> Floats:
@@ -223,15 +224,17 @@ def _whitening(n: Floats, y: Floats, se: ArrayLike | None, covariance: ArrayLike
     if errors.shape not in ((), y.shape):
         raise ValueError(f"se must be one number, or one for each of the {len(y)} points, got shape {errors.shape}.")
     errors = np.broadcast_to(errors, y.shape)
-    if not (np.isfinite(errors).all() and (errors > 0).all()):
-        raise ValueError("se must be positive and finite; leave se out where the errors are unknown.")
+    if not ((errors >= 1 / LARGE_Y) & (errors <= LARGE_Y)).all():
+        raise ValueError(
+            f"se must be positive, from {1 / LARGE_Y:g} to {LARGE_Y:g}; leave se out where the errors are unknown."
+        )
     return np.diag(1 / errors)
 
 
 def _is_covariance(matrix: Floats) -> bool:
     """Finite, symmetric, and positive definite whatever the units."""
     variances = np.diag(matrix)
-    if not (np.isfinite(matrix).all() and (variances > 0).all()):
+    if not (np.isfinite(matrix).all() and ((variances >= LARGE_Y**-2) & (variances <= LARGE_Y**2)).all()):
         return False
     correlation = matrix / np.sqrt(variances)[:, None] / np.sqrt(variances)
     lowest: float = np.linalg.eigvalsh(correlation)[0]

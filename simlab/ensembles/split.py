@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from simlab import checks
 from simlab.device import on_host
-from simlab.ensembles.power_law import RANGE, PowerLaw, fit_power_law
+from simlab.ensembles.arguments import LARGE_N, LARGE_Y
+from simlab.ensembles.power_law import FLATTEST, RANGE, PowerLaw, fit_power_law
 
 Floats = NDArray[np.float64]
 
@@ -100,8 +101,8 @@ def predict_split(
         raise ValueError(f"loss must have shape (width, size) to predict from, got {loss.shape}.")
     cheap = checks.number("cheap", cheap, above=0, infinite=True)
     if exponent is not None:
-        exponent = checks.number("exponent", exponent, above=0, at_most=RANGE[1])
-    errors = None if se is None else on_host("se", se, above=0, nan=True)
+        exponent = checks.number("exponent", exponent, at_least=FLATTEST, at_most=RANGE[1])
+    errors = None if se is None else on_host("se", se, at_least=1 / LARGE_Y, at_most=LARGE_Y, nan=True)
     if errors is not None:
         if errors.shape not in ((), loss.shape) or np.isnan(errors[np.isfinite(loss)] if errors.ndim else errors).any():
             raise ValueError(f"se must be a number, or one for each known loss {loss.shape}, got shape {errors.shape}.")
@@ -162,10 +163,12 @@ def _checked(parameters: Any, n: Any, loss: Any, budgets: Any) -> tuple[Floats, 
     )
     budgets = np.atleast_1d(budgets)
     for name, a in (("parameters", parameters), ("n", n)):
-        if a.ndim != 1 or not len(a) or not (np.isfinite(a).all() and a[0] > 0 and (np.diff(a) > 0).all()):
-            raise ValueError(f"{name} must be positive and rise, one number after the other.")
-    if budgets.ndim != 1 or not len(budgets) or not (np.isfinite(budgets) & (budgets > 0)).all():
-        raise ValueError("budgets must be positive numbers of parameters.")
+        if a.ndim != 1 or not len(a) or not ((a >= 1 / LARGE_N).all() and a[-1] <= LARGE_Y and (np.diff(a) > 0).all()):
+            raise ValueError(
+                f"{name} must be positive and rise, one number after the other, from {1 / LARGE_N:g} to {LARGE_Y:g}."
+            )
+    if budgets.ndim != 1 or not len(budgets) or not ((budgets >= 1 / LARGE_N) & (budgets <= LARGE_Y)).all():
+        raise ValueError(f"budgets must be positive numbers of parameters, from {1 / LARGE_N:g} to {LARGE_Y:g}.")
     if loss.ndim < 2 or loss.shape[-2:] != (len(parameters), len(n)):
         raise ValueError(
             f"loss must have shape (..., {len(parameters)}, {len(n)}), widths of parameters and sizes of n, "

@@ -1,4 +1,4 @@
-"""How many directions a matrix has: the one rule by which a singular value is none.
+"""How many directions a matrix has: the one rule by which a singular value counts as zero.
 
 With columns scaled to length one, so that units do not matter, a direction counts where its singular value is more than
 `cutoff` of the largest. That is max(n, N) eps of double precision, the error of a decomposition, and no less than 8 eps
@@ -26,7 +26,7 @@ def precision(given: Array) -> float:
 
 
 def cutoff(size: int, eps: float = EPS) -> float:
-    """Singular values of at most this share of the largest are none; size: the larger of rows and columns."""
+    """Singular values up to this share of the largest count as zero; size: the larger of rows and columns."""
     return max(size * EPS, 8 * eps)
 
 
@@ -46,7 +46,7 @@ def rank(columns: Array, eps: float = EPS, size: int = 0) -> Array:
 
 
 def directions(z: Array, eps: float = EPS) -> tuple[Array, Array, Array]:
-    """U (..., n, r), s (..., r) and V^T (..., r, N) of z = U diag(s) V^T, r = min(n, N); s is 0 where it is none.
+    """U (..., n, r), s (..., r) and V^T (..., r, N) of z = U diag(s) V^T, r = min(n, N); s that count as zero are 0.
 
     Every s that is left is accurate in itself where columns are independent, however they differ in size. ValueError
     where they do and are not, for then rounding of the large ones hides what the small ones add.

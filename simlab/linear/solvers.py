@@ -19,7 +19,7 @@ def ridge(features: Array, targets: Array, ridge: float) -> Array:
     """The b of least |y - Z b|^2 + ridge |b|^2: (n, N), (n) or (n, k) -> (N) or (N, k); leading axes broadcast.
 
     By elimination in Z^T Z + ridge I or in Z Z^T + ridge I, whichever is smaller; where the ridge is too small for that
-    in double precision by a singular value decomposition, in which directions that are none by the rule of
+    in double precision by a singular value decomposition, in which directions that do not count by the rule of
     `simlab.linear.rank` are left out, so that the limit 0 is the solution of least norm. In float64 whatever the input,
     on the device of the features. ValueError unless ridge > 0, for shapes that do not match, and for NaN or infinity.
     """

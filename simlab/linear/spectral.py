@@ -67,9 +67,10 @@ class Spectrum(NamedTuple):
 def decompose(features: Array, targets: Array) -> Spectrum:
     """The spectrum of a data set: features (n, N), targets (n), in float64 on the device of the features.
 
-    Directions that are none by the rule of `simlab.linear.rank`, to the precision in which features are given, have the
-    eigenvalue 0, so that no solution has a part along them. ValueError for shapes that do not match, NaN or infinity,
-    and for features so large, so small or (where they are dependent) so different in size that float64 loses them.
+    Directions that do not count by the rule of `simlab.linear.rank`, to the precision in which features are given, have
+    the eigenvalue 0, so that no solution has a part along them. ValueError for shapes that do not match, NaN or
+    infinity, and for features so large, so small or (where they are dependent) so different in size that float64 loses
+    them.
     """
     z = finite("features", features)
     y, single = problem(z, finite("targets", targets, Device.of(z)))

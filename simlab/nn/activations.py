@@ -10,7 +10,7 @@ from functools import cache
 from simlab.checks import number, shown
 from simlab.device import Device
 from simlab.nn.kernels import Expectations, Kernel, activated, arc_cosine, arc_sine, by_quadrature
-from simlab.nn.layer import Array, Layer, NoParams, moving, require_number
+from simlab.nn.layer import Array, Layer, NoParams, moving
 
 ROOT_PI = math.sqrt(math.pi)
 ROOT_2 = math.sqrt(2)
@@ -88,7 +88,7 @@ class Activation(Layer):
 
 def leaky_relu(leak: float = 0.01) -> Activation:
     """max(x, 0) + leak min(x, 0); the slope at 0 is `leak`. ValueError unless 0 <= leak < 1."""
-    return _leaky_relu(require_number("leak", leak, "in [0, 1)", at_least=0, below=1))
+    return _leaky_relu(number("leak", leak, at_least=0, below=1, allowed="in [0, 1)"))
 
 
 @cache  # so that two of one leak are equal

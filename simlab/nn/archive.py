@@ -10,31 +10,25 @@ from typing import Any
 
 import numpy as np
 
-from simlab.checks import shown
 from simlab.device import Device
-from simlab.errors import InputError
-from simlab.files import write_atomically
+from simlab.files import path_of, write_or_rescue
 from simlab.nn.layer import rebuilt
 
 DIGITS = 64
-"""Of the hash in hexadecimal; whoever reads the .npz file by other means does not notice them."""
+"""Of the hash in hexadecimal; other programs that read .npz files pass over them."""
 
 
 def write(path: Path, entries: Mapping[str, Any]) -> None:
-    """Write arrays by name, whole or not at all; InputError where there is no room for them."""
+    """Write arrays by name, whole or not at all; where that cannot be, InputError says where they are kept instead."""
     file = io.BytesIO()
     arrays: Any = {name: np.asarray(Device.of(a).to_host(a)) for name, a in entries.items()}
     np.savez(file, **arrays)
     content = file.getvalue()
-    content += hashlib.sha256(content).hexdigest().encode()
-    try:
-        write_atomically(path, lambda name: Path(name).write_bytes(content))
-    except OSError as error:
-        raise InputError(f"cannot write {path} ({error.strerror}): it needs {len(content):,} bytes.") from error
+    write_or_rescue(path, content + hashlib.sha256(content).hexdigest().encode())
 
 
 def read(path: Path, what: str) -> dict[str, np.ndarray]:
-    """The arrays of a file that `write` wrote; ValueError where it is none, or not as it was written."""
+    """The arrays of a file that `write` wrote; ValueError where it is another, or not as it was written."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -58,13 +52,16 @@ def filled(like: Any, arrays: Iterator[Any]) -> Any:
     return None if like is None else next(arrays)
 
 
-def path_of(name: str, path: Any) -> Path:
-    """A place where a file can be written; ValueError otherwise, by the name of the argument."""
-    if not isinstance(path, (str, Path)) or not str(path):
-        raise ValueError(f"{name} must be the path of a file, got {shown(path)}.")
-    found = Path(path)
-    if not found.parent.is_dir():
-        raise ValueError(f"{name}: {found.parent} is no folder; make it, or name another file.")
-    if found.is_dir():
-        raise ValueError(f"{name}: {found} is a folder; name a file in it.")
+def place_of(name: str, path: Any) -> Path:
+    """A path where a file can be written; ValueError otherwise, by the name of the argument."""
+    found = path_of(name, path)
+    try:
+        if not found.parent.is_dir():
+            raise ValueError(f"{name}: {found.parent} is no folder; make it, or name another file.")
+        if found.is_dir():
+            raise ValueError(f"{name}: {found} is a folder; name a file in it.")
+        if found.exists() and not found.is_file():  # a device would be replaced, a pipe waited for
+            raise ValueError(f"{name}: {found} is no plain file; name another one.")
+    except OSError as error:  # a name that is too long, a folder that is not ours to look into
+        raise ValueError(f"{name}: {found} cannot be a file ({error.strerror}); name another one.") from error
     return found

@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from simlab.checks import shown, stored
-from simlab.device import Device
+from simlab.device import Device, stored
 from simlab.nn.layer import COUPLED, Array, Layer, Params, leaves, require_layer, require_tree, tree_map
 from simlab.random import key
 
@@ -23,11 +22,7 @@ def beside(home: Device, what: str, values: Any) -> Array:
     there = Device.of(values).name
     if hasattr(values, "dtype") and there != home.name:
         raise ValueError(f"{what} are on {there} and the net on {home.name}; move one of them.")
-    if there == "cpu":
-        return home.asarray(stored(what, values))
-    if values.dtype.kind not in "iufb":
-        raise ValueError(f"{what} must be an array of real numbers, got {shown(values)}.")
-    return values
+    return stored(what, values, home)
 
 
 def checked(net: Layer, params: Params, x: Any, name: str = "x") -> Array:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from simlab.checks import shown
 from simlab.device import Device, real, stored
 from simlab.nn.layer import Array
 
@@ -66,7 +67,7 @@ def _log_softmax(shifted: Array) -> Array:
 def working(name: str, values: Array) -> Array:
     """Real numbers on their own device: single precision stays, so as not to double what is large, all else is float64.
 
-    ValueError for what is no array of real numbers.
+    ValueError for what is not an array of real numbers.
     """
     found = stored(name, values)
     return found.astype("float32" if found.dtype.kind == "f" and found.dtype.itemsize == 4 else "float64", copy=False)
@@ -107,6 +108,8 @@ def nll(logits: Array, labels: Array, tau: Array | float = 1.0) -> Array:
 
 def nll_at(logits: Array, labels: Array, taus: Sequence[Array | float]) -> list[Array]:
     """The `nll` at several temperatures, for less than twice the work of one."""
+    if isinstance(taus, str) or not np.iterable(taus):
+        raise ValueError(f"taus must be a sequence of temperatures, got {shown(taus)}.")
     z = stored("logits", logits)
     labels, each = labels_of(z, labels), [_temperatures(z, tau) for tau in taus]
     xp = Device.of(z).xp

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from itertools import count
 from pathlib import Path
@@ -22,7 +22,7 @@ FORMAT = 2
 
 
 def mark(log: Log, stop: Until | None, engine: str, params: Any) -> str:
-    """A hash of everything that a state follows from, but the number of steps."""
+    """A hash of everything that a state follows from, except the number of steps."""
     digest = hashlib.sha256()
     rule = () if stop is None else tuple(stop)
     names = tuple(q.name for q in log.record.found)
@@ -103,7 +103,7 @@ def _feed(digest: Any, value: Any) -> None:
         _feed(digest, (value.co_code, value.co_names, value.co_consts))
     elif isinstance(value, (set, frozenset)):  # whose order is another one in every process
         _feed(digest, sorted(map(repr, value)))
-    elif isinstance(value, Callable):  # type: ignore[arg-type]
+    elif callable(value):
         digest.update(getattr(value, "__qualname__", type(value).__name__).encode())
     else:
         digest.update(f"{type(value).__name__} {value!r};".encode())

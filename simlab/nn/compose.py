@@ -239,7 +239,7 @@ def mlp(
 
 def _sizes(widths: Any) -> list[int]:
     """The widths of a net, from the inputs to the outputs."""
-    if isinstance(widths, str) or not isinstance(widths, Iterable):
+    if isinstance(widths, str) or not isinstance(widths, Iterable) or getattr(widths, "ndim", 1) == 0:
         raise ValueError(f"widths must be whole numbers such as [64, 16, 10], got {shown(widths)}.")
     sizes = [require_width(width, f"widths[{i}]") for i, width in enumerate(widths)]
     if len(sizes) < 2:

@@ -30,6 +30,7 @@ from simlab.nn.views import columns
 from simlab.random import key, normals, uniforms
 
 Which = Literal["hessian", "gauss_newton", "gradient_noise"]
+MOST_PROBES = 10**6
 AT_ONCE = 64
 """Unit vectors in one product of a dense matrix."""
 STREAM = 1
@@ -177,9 +178,11 @@ def trace(
 
 
 def require_probes(probes: Any) -> int:
-    """A number of random vectors; ValueError below 2."""
-    if not (is_whole(probes) and probes >= 2):
-        raise ValueError(f"probes must be at least 2, or there is no standard error; got {shown(probes)}.")
+    """A number of random vectors; ValueError below 2, and above a million."""
+    if not (is_whole(probes) and 2 <= probes <= MOST_PROBES):
+        raise ValueError(
+            f"probes must be at least 2, or there is no standard error, and at most {MOST_PROBES}; got {shown(probes)}."
+        )
     return int(probes)
 
 

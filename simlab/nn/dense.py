@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from simlab.checks import one_of
+from simlab.checks import number, one_of
 from simlab.device import Device
 from simlab.nn.kernels import Kernel
-from simlab.nn.layer import Array, Layer, added, moving, require_flag, require_number, require_width
+from simlab.nn.layer import Array, Layer, added, moving, require_flag, require_width
 from simlab.random import Key, normals
 
 Scaling = Literal["standard", "ntk", "mup"]
@@ -148,7 +148,7 @@ def dense(
     ValueError on an unknown scaling or role, a width below 1, or a gain that is not positive.
     """
     n_in, n_out = require_width(n_in, "n_in"), require_width(n_out, "n_out")
-    gain = require_number("gain", gain, "positive and finite", above=0)
+    gain = number("gain", gain, above=0, allowed="positive and finite")
     require_flag("bias", bias)
     one_of("role", role, ("input", "hidden", "output"))
     one_of("scaling", scaling, ("standard", "ntk", "mup"))

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simlab.checks import one_of, shown, stored, whole
-from simlab.device import Device
+from simlab.checks import one_of, shown, whole
+from simlab.device import Device, stored
 from simlab.nn.arguments import beside, checked, direction, of_single_examples
 from simlab.nn.kernels import Kernel
 from simlab.nn.layer import (
@@ -186,7 +186,7 @@ def flatten(params: Params, axes: int = 1) -> Array:
     """All trained numbers of each model in a row: (model, parameter). Population statistics are not among them.
 
     axes: how many axes stand before those of the parameters; the gradients of examples have 2, and become
-    (model, n, parameter). ValueError for what is no tree of arrays with so many axes.
+    (model, n, parameter). ValueError for what is not a tree of arrays with so many axes.
     """
     require_tree("params", params)
     parts = leaves(params)
@@ -202,14 +202,13 @@ def flatten(params: Params, axes: int = 1) -> Array:
 def unflatten(params_like: Params, flat: Array) -> Params:
     """The inverse of `flatten`, in the shapes of params_like; population statistics are those of params_like.
 
-    flat: (model, parameter), with more axes between the two where `flatten` was told of them; any number of models
+    flat: (model, parameter), with the more axes between the two that `flatten` was called with; any number of models
     where there are no such statistics. The numbers are in the dtype of params_like. ValueError on another number of
     parameters.
     """
     require_tree("params_like", params_like)
     like = leaves(params_like)
-    flat = flat if Device.of(flat).name == "gpu" else stored("flat", flat)
-    flat = flat.astype(like[0].dtype, copy=False)
+    flat = stored("flat", flat).astype(like[0].dtype, copy=False)
     expected = sum(prod(leaf.shape[1:]) for leaf in like)
     if flat.ndim < 2 or flat.shape[-1] != expected:
         raise ValueError(f"flat must have shape (model, {expected}), got {flat.shape}.")

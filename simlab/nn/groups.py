@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simlab.checks import shown
-from simlab.nn.archive import path_of
+from simlab.nn.archive import place_of
 from simlab.nn.derivatives import init
 from simlab.nn.layer import Layer, Params
 from simlab.nn.optimisers import Optimiser
@@ -49,7 +49,7 @@ def train_each(
     for value, net in nets.items():
         own = optimiser[value] if isinstance(optimiser, Mapping) else optimiser
         params = init(net, models=models, seed=seed, dtype=dtype, device=device)
-        path = None if checkpoint is None else path_of("checkpoint", checkpoint)
+        path = None if checkpoint is None else place_of("checkpoint", checkpoint)
         file = path and path.with_name(f"{path.stem}-{dim}-{value}{path.suffix}")
         ends[value], record = train(net, params, data, own, seed=seed, checkpoint=file, **options)
         count = record.attrs.pop("parameters")

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from simlab.checks import number, real_array, shown
-from simlab.device import Device
+from simlab.checks import number, shown
+from simlab.device import Device, real
 
 Array = Any
 Expectations = Callable[[Array, Array, Array], tuple[Array, Array]]
@@ -97,8 +97,12 @@ def _pair(a: Array, b: Array, c: Array) -> tuple[Any, Array, Array, Array]:
     """The arrays in double precision, after their namespace; ValueError for what are no variances and covariance."""
     home = Device.of(c)
     xp = home.xp
-    if home.name == "cpu":
-        a, b, c = (real_array(name, value) for name, value in (("a", a), ("b", b), ("c", c)))
+    a, b, c = (real(name, value, home) for name, value in (("a", a), ("b", b), ("c", c)))
+    try:
+        np.broadcast_shapes(a.shape, b.shape, c.shape)
+    except ValueError:
+        shapes = f"{a.shape}, {b.shape} and {c.shape}"
+        raise ValueError(f"a, b and c must have shapes that broadcast, got {shapes}.") from None
     for name, value in (("a", a), ("b", b)):
         good = (value >= 0) & (value <= LARGEST)
         if not bool(good.all()):

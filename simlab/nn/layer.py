@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from simlab.checks import number, shown, stored
-from simlab.device import Device
+from simlab.checks import shown
+from simlab.device import Device, stored
 from simlab.nn.kernels import Kernel
 from simlab.random import Key
 
@@ -197,7 +197,7 @@ def _places(params: Params, models: Any) -> Any:
     if not arrays or not getattr(arrays[0], "ndim", 0):
         raise ValueError(f"params must be parameters as init(net, ...) makes them, got {shown(params)}.")
     stack = len(arrays[0])
-    found = models if Device.of(models).name == "gpu" else stored("models", models)
+    found = stored("models", models)
     if found.dtype.kind == "f" and found.size == 0:
         found = found.astype(np.int64)
     one_each = found.dtype.kind == "b" and found.shape == (stack,)
@@ -241,18 +241,10 @@ def require_layer(name: str, layer: Any) -> None:
 
 
 def require_tree(name: str, params: Any) -> None:
-    """ValueError for what is no tree of arrays."""
+    """ValueError for what is not a tree of arrays."""
     found = leaves(params) if isinstance(params, tuple) else []
     if not found or not all(hasattr(leaf, "reshape") for leaf in found):
         raise ValueError(f"{name} must be parameters as init(net, ...) makes them, got {shown(params)}.")
-
-
-def require_number(name: str, value: Any, words: str, **bounds: Any) -> float:
-    """`checks.number` within these bounds, which are said in these words."""
-    try:
-        return number(name, value, **bounds)
-    except ValueError as error:
-        raise ValueError(f"{name} must be {words}, got {shown(value)}.") from error
 
 
 def require_flag(name: str, flag: Any) -> None:
@@ -272,7 +264,7 @@ def exact(value: Any) -> str:
 
 
 def require_width(width: Any, name: str = "width") -> int:
-    """A feature count, or another, as given; ValueError unless it is a positive integer."""
-    if not is_whole(width) or int(width) < 1:
-        raise ValueError(f"{name} must be a positive integer, got {exact(width)}.")
+    """A feature count, or another, as given; ValueError unless it is a positive integer, of 31 bits."""
+    if not is_whole(width) or not 1 <= int(width) < 2**31:
+        raise ValueError(f"{name} must be a positive integer below 2^31, got {exact(width)}.")
     return int(width)

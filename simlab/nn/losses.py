@@ -13,11 +13,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from simlab.checks import shown
+from simlab.checks import number, shown
 from simlab.device import Device
 from simlab.nn.activations import sigmoid
 from simlab.nn.arguments import beside
-from simlab.nn.layer import Array, require_number
+from simlab.nn.layer import Array
 
 
 class Loss(Protocol):
@@ -87,7 +87,7 @@ class CrossEntropy:
     checks: bool = field(default=True, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        require_number("label_smoothing", self.label_smoothing, "in [0, 1)", at_least=0, below=1)
+        number("label_smoothing", self.label_smoothing, at_least=0, below=1, allowed="in [0, 1)")
 
     def target_axes(self, y: Array) -> int:
         return 1 if _soft(y) else 0

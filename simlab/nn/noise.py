@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from simlab.checks import shown, stored
-from simlab.device import Device
-from simlab.nn.layer import Array, Layer, NoiseState, Params, is_whole, moving, rebuilt, require_number
+from simlab.checks import number, shown
+from simlab.device import Device, stored
+from simlab.nn.layer import Array, Layer, NoiseState, Params, is_whole, moving, rebuilt
 from simlab.random import Key, normals
 
 
@@ -74,7 +74,7 @@ def activation_noise(std: float) -> ActivationNoiseLayer:
 
     `at_step` says at which step training is, and anneals the noise. ValueError for a std below 0 or not finite.
     """
-    return ActivationNoiseLayer(require_number("std", std, "at least 0 and finite", at_least=0))
+    return ActivationNoiseLayer(number("std", std, at_least=0, allowed="at least 0 and finite"))
 
 
 def at_step(params: Params, step: int, scale: float | Array = 1.0) -> Params:
@@ -85,7 +85,7 @@ def at_step(params: Params, step: int, scale: float | Array = 1.0) -> Params:
     """
     if not (is_whole(step) and 0 <= step < 2**32):
         raise ValueError(f"step must be in 0 ... 2^32 - 1, got {shown(step)}.")
-    amount: Any = stored("scale", scale) if Device.of(scale).name == "cpu" else scale
+    amount = stored("scale", scale)
     if amount.ndim > 1 or not bool((amount >= 0).all()):
         raise ValueError("scale must be a number, or one for each model, and at least 0.")
     return _at_step(params, int(step), amount)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from simlab.checks import number
 from simlab.device import Device
 from simlab.nn.kernels import Kernel
-from simlab.nn.layer import COUPLED, Array, Layer, Statistics, moving, require_flag, require_number, require_width
+from simlab.nn.layer import COUPLED, Array, Layer, Statistics, moving, require_flag, require_width
 from simlab.random import Key
 
 
@@ -182,4 +183,4 @@ def _checked(width: int, affine: bool, eps: float) -> tuple[int, int, bool, floa
     """n_in, n_out and the rest of a normalisation's fields."""
     width = require_width(width)
     require_flag("affine", affine)
-    return width, width, affine, require_number("eps", eps, "at least 0 and finite", at_least=0)
+    return width, width, affine, number("eps", eps, at_least=0, allowed="at least 0 and finite")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from numbers import Integral
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simlab.checks import shown, whole
@@ -14,7 +13,7 @@ from simlab.nn.arguments import pair
 from simlab.nn.calibration import calibrated_nll, labels_of, temperature
 from simlab.nn.derivatives import predict, value_and_grad
 from simlab.nn.engine import Batches, Run, with_population
-from simlab.nn.layer import Array, Layer, Params, leaves, require_width
+from simlab.nn.layer import Array, Layer, Params, is_whole, leaves, require_width
 from simlab.nn.losses import Loss
 from simlab.nn.optimisers import measured_norm
 
@@ -200,9 +199,9 @@ MOST_RECORDS = 10**7
 def log_steps(steps: int, per_decade: int = 10) -> tuple[int, ...]:
     """0, 1 and on to `steps`, evenly spaced in the logarithm; the points of a longer run hold those of a shorter.
 
-    ValueError unless steps is a whole number from 0 and per_decade one from 1.
+    ValueError unless steps is a whole number from 0 to 2^53, and per_decade one from 1 to a million.
     """
-    steps, per_decade = whole("steps", steps), require_width(per_decade, "per_decade")
+    steps, per_decade = whole("steps", steps, 0, 2**53), whole("per_decade", per_decade, 1, 10**6)
     found = {0, steps}
     place = 0
     while (at := round(10 ** (place / per_decade))) < steps:
@@ -234,40 +233,45 @@ class Record:
     found: tuple[Quantity, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        names: Any = [self.quantities] if isinstance(self.quantities, str) else self.quantities
-        names = [names] if isinstance(names, Quantity) else names
-        if not isinstance(names, Sequence) or not all(isinstance(q, str | Quantity) for q in names):
-            raise ValueError(f"quantities must be names or Quantity tuples in a sequence, got {shown(names)}.")
-        unknown = [name for name in names if isinstance(name, str) and name not in QUANTITIES]
-        if unknown:
-            raise ValueError(
-                f"quantities: there is no quantity {unknown[0]!r}; record some of {', '.join(QUANTITIES)}."
-            )
-        found = tuple(QUANTITIES[q] if isinstance(q, str) else q for q in names)
-        names = [q.name for q in found]
-        taken = [name for name in names if name in ("step", "model", "diverged", "stopped")]
-        if taken or len(set(names)) < len(set(found)):
-            twice = taken or [name for name in names if names.count(name) > 1]
-            raise ValueError(
-                f"quantities: the name {twice[0]!r} stands for something else in the record; take another."
-            )
-        strange = [q.name for q in found if not callable(q.measure)]
-        if strange:
-            raise ValueError(f"quantities: measure of {strange[0]!r} must be a function of a frame.")
+        found = _quantities(self.quantities)
         if self.test is not None:
             pair("test", self.test)
-        if self.test is None and any(q.needs_test for q in found):
+        elif any(q.needs_test for q in found):
             first = next(q.name for q in found if q.needs_test)
             raise ValueError(f"test: {first} is measured on test data; give them, Record(..., test=(x, y)).")
         if self.at is not None:
-            at: Any = self.at
-            steps = list(at) if isinstance(at, Iterable) else [at]
-            wrong = [s for s in steps if isinstance(s, bool) or not isinstance(s, Integral) or s < 0]
-            if wrong:
-                raise ValueError(f"at: steps to record at must be whole numbers from 0, got {shown(wrong[0])}.")
-            object.__setattr__(self, "at", tuple(sorted({int(step) for step in steps})))
+            object.__setattr__(self, "at", _steps(self.at))
         object.__setattr__(self, "found", found)
 
     def steps(self, last: int) -> list[int]:
         """The recorded steps of a run of `last` steps."""
         return sorted({0, last} if self.at is None else {step for step in self.at if step <= last})
+
+
+def _quantities(given: Any) -> tuple[Quantity, ...]:
+    """Quantities, those that go by a name looked up; ValueError for a name that is unknown or taken."""
+    named = [given] if isinstance(given, str | Quantity) else given
+    if not isinstance(named, Sequence) or not all(isinstance(q, str | Quantity) for q in named):
+        raise ValueError(f"quantities must be names or Quantity tuples in a sequence, got {shown(named)}.")
+    unknown = [name for name in named if isinstance(name, str) and name not in QUANTITIES]
+    if unknown:
+        raise ValueError(f"quantities: there is no quantity {unknown[0]!r}; record some of {', '.join(QUANTITIES)}.")
+    found = tuple(QUANTITIES[q] if isinstance(q, str) else q for q in named)
+    names = [q.name for q in found]
+    taken = [name for name in names if name in ("step", "model", "diverged", "stopped")]
+    if taken or len(set(names)) < len(set(found)):
+        twice = taken or [name for name in names if names.count(name) > 1]
+        raise ValueError(f"quantities: the name {twice[0]!r} stands for something else in the record; take another.")
+    strange = [q.name for q in found if not callable(q.measure)]
+    if strange:
+        raise ValueError(f"quantities: measure of {strange[0]!r} must be a function of a frame.")
+    return found
+
+
+def _steps(given: Any) -> tuple[int, ...]:
+    """Steps to record at, in order; ValueError for one that is not a whole number from 0."""
+    steps = list(given) if isinstance(given, Iterable) else [given]
+    wrong = [s for s in steps if not is_whole(s) or s < 0]
+    if wrong:
+        raise ValueError(f"at: steps to record at must be whole numbers from 0, got {shown(wrong[0])}.")
+    return tuple(sorted({int(step) for step in steps}))

@@ -33,11 +33,11 @@ def save(path: str | Path, net: Layer, params: Params) -> None:
     """Write a net and its parameters, those of all models, to an .npz file, whole or not at all.
 
     Every array comes back by `load` to the last bit, untrained ones too. A file of this name is replaced.
-    ValueError for parameters of another net, a layer of the user's own, or a path that is none.
+    ValueError for parameters of another net, a layer of the user's own, or a path that cannot be.
     """
     require_params(net, params)
-    place = archive.path_of("path", path)
-    header = {"format": FORMAT, "net": _told(net)}
+    place = archive.place_of("path", path)
+    header = {"format": FORMAT, "net": _described(net)}
     arrays = {str(i): array for i, array in enumerate(every_array(params))}
     archive.write(place, {"header": np.array(json.dumps(header)), **arrays})
 
@@ -47,7 +47,7 @@ def load(path: str | Path, device: str = "cpu") -> tuple[Layer, Params]:
 
     ValueError where there is no such file, or it is damaged, of a newer simlab, or something else.
     """
-    place, home = archive.path_of("path", path), Device.open(one_of("device", device, ("cpu", "gpu")))
+    place, home = archive.place_of("path", path), Device.open(one_of("device", device, ("cpu", "gpu")))
     found = archive.read(place, "a net")
     try:
         header = json.loads(str(found.pop("header")))
@@ -65,7 +65,7 @@ def load(path: str | Path, device: str = "cpu") -> tuple[Layer, Params]:
     return net, params
 
 
-def _told(layer: Layer) -> dict[str, Any]:
+def _described(layer: Layer) -> dict[str, Any]:
     """A layer as JSON has it: its kind and its fields; floats come back from their shortest decimals."""
     if isinstance(layer, Activation):
         if layer not in (ACTIVATIONS.get(layer.name), leaky_relu(layer.leak)):
@@ -77,18 +77,19 @@ def _told(layer: Layer) -> dict[str, Any]:
     values = {field.name: getattr(layer, field.name) for field in fields(layer)}  # type: ignore[arg-type]
     for name, value in values.items():
         if isinstance(value, Layer):
-            values[name] = _told(value)
+            values[name] = _described(value)
         elif isinstance(value, tuple):
-            values[name] = [_told(part) for part in value]
+            values[name] = [_described(part) for part in value]
     return {"kind": kind, **values}
 
 
 _OWN = "net: {} is no layer of simlab, so a file cannot name it; save nn.flatten(params) and keep the code of the net."
 
 
-def _made(told: dict[str, Any]) -> Layer:
-    """The layer that was told."""
-    kind, values = told["kind"], {name: value for name, value in told.items() if name != "kind"}
+def _made(description: dict[str, Any]) -> Layer:
+    """The layer of such a description."""
+    values = dict(description)
+    kind = values.pop("kind")
     if kind in ACTIVATIONS:
         return leaky_relu(values["leak"]) if kind == "leaky_relu" else ACTIVATIONS[kind]
     for name, value in values.items():

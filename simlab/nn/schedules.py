@@ -103,7 +103,7 @@ class Piecewise(Schedule):
 
     def __post_init__(self) -> None:
         starts = stored("starts", self.starts)
-        count = len(self.rates) if hasattr(self.rates, "__len__") else 0
+        count = 0 if getattr(self.rates, "shape", None) == () or not hasattr(self.rates, "__len__") else len(self.rates)
         fine = starts.ndim == 1 and starts.size == count > 0 and starts[0] == 0 and (np.diff(starts) > 0).all()
         if not (fine and starts.dtype.kind in "iu"):
             raise ValueError(
@@ -111,7 +111,7 @@ class Piecewise(Schedule):
                 f"from steps {shown(self.starts)}."
             )
         for place, value in enumerate(self.rates):
-            _require_rates(**{f"rates[{place}]": value})
+            per_model(f"rates[{place}]", value, None)
 
     def __call__(self, step: int) -> Any:
         return self.rates[int(np.searchsorted(self.starts, step, side="right")) - 1]

@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from simlab.checks import shown, stored, whole
+from simlab.checks import number, shown, stored, whole
 from simlab.device import Device
 from simlab.nn.curvature import Matrix, Which, matrix, require_probes
-from simlab.nn.layer import Array, Layer, Params, is_whole, require_number
+from simlab.nn.layer import Array, Layer, Params, is_whole
 from simlab.nn.losses import Loss
 
 CHECKS = 4
@@ -47,7 +47,7 @@ class Density(NamedTuple):
 
         at: (points). The integral is 1. The standard error is of the probes; the width is a bias of its own.
         """
-        width = require_number("width", width, "positive and finite", above=0)
+        width = number("width", width, above=0, allowed="positive and finite")
         xp, at = Device.of(self.nodes).xp, at if hasattr(at, "dtype") else stored("at", at)
         total = 0
         # A node at a time: the whole of it would be points * probes * nodes numbers.

@@ -91,13 +91,13 @@ def train(
         log.rehearse(state)
     saves: set[int] = set()
     if checkpoint is not None:
-        path = archive.path_of("checkpoint", checkpoint)
+        path = archive.place_of("checkpoint", checkpoint)
         mark = checkpoints.mark(log, stop, mover.name, params)
         saves = {*range(checkpoint_every, steps, checkpoint_every), steps}
         if path.exists():
             state = checkpoints.load(path, mark, state, log, wanted, steps)
     state = mover.start(state)
-    with _told(progress, steps - state.step) as tell:
+    with _reported(progress, steps - state.step) as tell:
         for target in sorted({*wanted, *saves, steps}):
             if target < state.step or (target == state.step and target in log.rows):
                 continue
@@ -225,7 +225,7 @@ def _engine(run: Run, name: str) -> Any:
 
 
 def _count(name: str, value: Any, smallest: int) -> int:
-    """A whole number as given; ValueError if it is none or too small."""
+    """A whole number as given; ValueError if it is too small, or has a point: 3.0 steps are refused all over nn."""
     if not (is_whole(value) and value >= smallest):
         raise ValueError(f"{name} must be a whole number of at least {smallest}, got {exact(value)}.")
     return int(value)
@@ -251,8 +251,8 @@ def _require_rule(stop: Any, record: Record) -> None:
 
 
 @contextmanager
-def _told(progress: Any, steps: int) -> Iterator[Callable[[int], Any]]:
-    """A function that is told of steps done, and shows them where that is asked for."""
+def _reported(progress: Any, steps: int) -> Iterator[Callable[[int], Any]]:
+    """A function that takes numbers of steps done, and shows them or passes them on as `progress` says."""
     if progress is True:
         with Progress.to_stderr().task("training", steps) as task:
             yield task.advance

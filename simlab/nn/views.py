@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import prod
 
+from simlab.checks import shown
 from simlab.nn.derivatives import flatten
 from simlab.nn.layer import Array, Params, is_state, require_tree
 from simlab.nn.optimisers import measured_norm
@@ -30,7 +31,7 @@ def columns(params: Params, layer: str | None = None) -> slice:
     if layer is not None:
         parts = {name: part for name, part in parts.items() if f"{name}.".startswith(f"{layer}.")}
     if not parts:
-        raise ValueError(f"layer must be a part of {', '.join(by_layer(params))}, got {layer!r}.")
+        raise ValueError(f"layer must be a part of {', '.join(by_layer(params))}, got {shown(layer)}.")
     return slice(min(part.start for part in parts.values()), max(part.stop for part in parts.values()))
 
 

@@ -48,7 +48,7 @@ class Key(NamedTuple):
 def key(seed: int, *cell: int) -> Key:
     """Key of a seed and, if given, of a cell of a study.
 
-    Spread by NumPy's SeedSequence, so that near seeds are far apart. ValueError for what is no whole number from 0.
+    Spread by NumPy's SeedSequence, so that near seeds are far apart. ValueError for what is not a whole number from 0.
     """
     given: tuple[Any, ...] = (seed, *cell)  # from a user, so they may be anything
     for name, value in zip(("seed", *("cell",) * len(cell)), given, strict=True):
@@ -70,7 +70,7 @@ def words(key: Key, walker: Array, step: Array, component: int = 0, stream: int 
     """The words (u, v) that a walker uses at this step and at its partner step; shapes of walker and step broadcast.
 
     walker, step: integers, arrays of any device; component and stream may be arrays as well. Returns uint64 arrays of
-    values below 2^32. ValueError for what is no whole number within the limits of this module.
+    values below 2^32. ValueError for what is not a whole number within the limits of this module.
     """
     u, v, _ = _words(key, walker, step, component, stream)
     return u, v

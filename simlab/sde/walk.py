@@ -18,7 +18,7 @@ from simlab.sde.printing import Plan, plan
 from simlab.theory.chain import DT, Chain
 from simlab.theory.schemes import SCHEMES, Scheme
 from simlab.theory.sde import SDE
-from simlab.theory.symbols import bind
+from simlab.theory.symbols import bind, by_name
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -110,16 +110,15 @@ class Walkers:
         self.key: Key = key(whole("seed", seed))
         if parameters is not None and not isinstance(parameters, Mapping):
             raise ValueError(f"parameters must be a dictionary from symbols to numbers, got {shown(parameters)}.")
-        values = {str(name): value for name, value in (parameters or {}).items()}
+        values = by_name("parameters", parameters or {})
         if dt is not None:
+            if str(DT) in values:
+                raise ValueError("dt must be given once, by dt= or in parameters.")
             values[str(DT)] = dt
         step = values.get(str(DT))
         if step is None and DT in self.kernel.parameters:
             raise ValueError("this model moves in steps of dt; give dt=....")
-        try:
-            self.dt = 1.0 if step is None else number("dt", step, above=0)
-        except ValueError:
-            raise ValueError(f"dt must be a positive number, got {shown(step)}.") from None
+        self.dt = 1.0 if step is None else number("dt", step, above=0, allowed="a positive number")
         self._constants = self.kernel.constants(values)
         count = whole("walkers", walkers, 1, 2**33)
         start = _start(x0, count, self.names, dtype)
@@ -160,11 +159,11 @@ class Walkers:
         if self.kernel.dtype == "float32" and end > MOST_STEPS32 and self.kernel.clocks:
             raise ValueError(
                 f"steps: the component {self.kernel.clocks[0]} counts, and in single precision it stands still after "
-                f' 2^24 = {MOST_STEPS32} steps, got {end}; take dtype="float64".'
+                f'2^24 = {MOST_STEPS32} steps, got {end}; take dtype="float64".'
             )
 
     def diverged(self) -> int:
-        """How many walkers have left the numbers (NaN or infinity in any component)."""
+        """How many walkers have diverged: NaN or infinity in any component."""
         return int((~self.device.xp.isfinite(self.state)).any(axis=0).sum())
 
     def positions(self) -> np.ndarray:
@@ -203,11 +202,11 @@ def walk(
     small increment to a large component. Runs of more than 2^24 steps with a component that counts are refused.
 
     Returns dims (time, walker), or (time, walker, component) for a vector state; coordinate `step` lies along time.
-    Walkers that left the numbers (NaN, infinity) stay in the array and are counted in its attribute `diverged`.
+    Walkers that reach NaN or infinity stay in the array and are counted in its attribute `diverged`.
     """
     import xarray as xr
 
-    crowd = Walkers(
+    many = Walkers(
         model,
         walkers,
         dt=dt,
@@ -220,26 +219,26 @@ def walk(
         dtype=dtype,
     )
     steps = whole("steps", steps, 0, 2**33)
-    crowd._refuse_slow_clocks(steps)
+    many._refuse_slow_clocks(steps)
     stops = _stops(steps, every)
-    frames = np.empty((len(stops), *crowd.state.shape), dtype)
+    frames = np.empty((len(stops), *many.state.shape), dtype)
     for frame, stop in zip(frames, stops, strict=True):
-        crowd.run(stop - crowd.step, progress)
-        frame[...] = crowd.device.to_host(crowd.state)
-    return _label(xr, frames, stops, crowd)
+        many.run(stop - many.step, progress)
+        frame[...] = many.device.to_host(many.state)
+    return _label(xr, frames, stops, many)
 
 
-def _label(xr: Any, frames: np.ndarray, stops: list[int], crowd: Walkers) -> xr.DataArray:
+def _label(xr: Any, frames: np.ndarray, stops: list[int], many: Walkers) -> xr.DataArray:
     """Dimensions, coordinates and the count of diverged walkers."""
-    coords: dict[str, Any] = {"time": np.array(stops) * crowd.dt, "step": ("time", stops)}
+    coords: dict[str, Any] = {"time": np.array(stops) * many.dt, "step": ("time", stops)}
     attrs = {
-        "diverged": crowd.diverged(),
-        "seed_key": f"{crowd.key.high:08x}{crowd.key.low:08x}",
-        "stream": crowd.stream,
+        "diverged": many.diverged(),
+        "seed_key": f"{many.key.high:08x}{many.key.low:08x}",
+        "stream": many.stream,
     }
-    if len(crowd.names) == 1:
-        return xr.DataArray(frames[:, 0], coords, ("time", "walker"), crowd.names[0], attrs)
-    coords["component"] = list(crowd.names)
+    if len(many.names) == 1:
+        return xr.DataArray(frames[:, 0], coords, ("time", "walker"), many.names[0], attrs)
+    coords["component"] = list(many.names)
     return xr.DataArray(np.moveaxis(frames, 1, 2), coords, ("time", "walker", "component"), "state", attrs)
 
 

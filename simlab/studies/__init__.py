@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 
-from simlab.errors import InputError
+from simlab.errors import InputError, did_you_mean
 from simlab.study import Study
 
 STUDIES = ("langevin_drift", "random_features", "scale_invariance", "ensemble_power_laws")
@@ -14,8 +13,7 @@ STUDIES = ("langevin_drift", "random_features", "scale_invariance", "ensemble_po
 def load(name: str) -> Study:
     """The study of this name; InputError if there is none."""
     if name not in STUDIES:
-        near = difflib.get_close_matches(name, STUDIES, 1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(STUDIES)}."
-        raise InputError(f"there is no study {name!r}; {hint}")
+        hint = did_you_mean(name, STUDIES) or f"; there are {', '.join(STUDIES)}."
+        raise InputError(f"there is no study {name!r}{hint}")
     study: Study = importlib.import_module(f"simlab.studies.{name}").STUDY
     return study

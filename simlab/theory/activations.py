@@ -73,7 +73,8 @@ def moments(activation: str | Callable[[np.ndarray], Any]) -> Moments:
     ValueError for a name that is not known, a function whose mean square is infinite or not found to 1e-12, and an
     activation without a nonlinear part (use least_squares).
     """
-    if not callable(activation) and activation not in list(ACTIVATIONS):
+    name: Any = activation
+    if not (callable(name) or (isinstance(name, str) and name in ACTIVATIONS)):
         names = ", ".join(ACTIVATIONS)
         raise ValueError(f"activation must be one of {names} or a function of an array, got {shown(activation)}.")
     try:

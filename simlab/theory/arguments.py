@@ -1,11 +1,10 @@
-"""Arguments of formulas: numbers that broadcast against each other, and expressions of sympy."""
+"""Arguments of formulas: numbers of sizes that can be evaluated, which broadcast against each other."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-import sympy as sp
 from numpy.typing import NDArray
 
 from simlab.checks import number, real_array, shown
@@ -17,6 +16,7 @@ SMALLEST, GREATEST = 1e-60, 1e60
 
 def together(**arrays: Floats) -> list[Floats]:
     """The arrays in one shape; ValueError with all their shapes where they do not broadcast."""
+    arrays = {name: real_array(name, values) for name, values in arrays.items()}
     try:
         return list(np.broadcast_arrays(*arrays.values()))
     except ValueError:
@@ -27,9 +27,8 @@ def together(**arrays: Floats) -> list[Floats]:
 def sizes(name: str, values: Any) -> Floats:
     """Positive numbers of a size with which formulas can be evaluated; ValueError otherwise."""
     found = real_array(name, values)
-    return _those(
-        name, found, (found >= SMALLEST) & (found <= GREATEST), f"positive, from {SMALLEST:g} to {GREATEST:g}"
-    )
+    good = (found >= SMALLEST) & (found <= GREATEST)
+    return _all_good(name, found, good, f"positive, from {SMALLEST:g} to {GREATEST:g}")
 
 
 def size(name: str, value: Any) -> float:
@@ -38,12 +37,13 @@ def size(name: str, value: Any) -> float:
 
 
 def zero_or_sizes(name: str, values: Any) -> Floats:
-    """The same, or zero, and smaller ones too, for they are as good as zero; ValueError otherwise."""
+    """Such numbers, zero, and what lies between and is as good as zero; ValueError otherwise."""
     found = real_array(name, values)
-    return _those(name, found, (found >= 0) & (found <= GREATEST), f"zero or positive, and at most {GREATEST:g}")
+    return _all_good(name, found, (found >= 0) & (found <= GREATEST), f"zero or positive, and at most {GREATEST:g}")
 
 
-def _those(name: str, found: Floats, good: Any, allowed: str) -> Floats:
+def _all_good(name: str, found: Floats, good: Any, allowed: str) -> Floats:
+    """The numbers, if all are good; ValueError with the first that is not."""
     if not good.all():
         raise ValueError(f"{name} must be {allowed}, got {shown(found[~good][0])}.")
     return found
@@ -53,15 +53,4 @@ def counts(name: str, values: Any, at_least: int = 0) -> Floats:
     """Whole numbers, each exact as a float; ValueError otherwise."""
     found = real_array(name, values)
     good = (found >= at_least) & (found <= 2.0**53) & (found == np.floor(found))
-    return _those(name, found, good, f"a whole number, {at_least} or more, and at most 2^53")
-
-
-def expression(name: str, value: Any) -> sp.Expr:
-    """A number or an expression of sympy; ValueError for text, arrays, NaN and infinity."""
-    try:
-        found = sp.sympify(value, strict=True)
-    except (sp.SympifyError, TypeError, ValueError):
-        found = None
-    if not isinstance(found, sp.Expr) or found.has(sp.nan, sp.oo, -sp.oo, sp.zoo):
-        raise ValueError(f"{name} must be a finite expression of sympy, got {shown(value)}.")
-    return found
+    return _all_good(name, found, good, f"a whole number, {at_least} or more, and at most 2^53")

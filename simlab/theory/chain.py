@@ -18,11 +18,13 @@ from simlab.theory.symbols import expression, same_symbols, states
 
 DT = sp.Symbol("dt", positive=True)
 """The time step of every scheme."""
+MOST = 10_000
+"""Unit normals of one step at most."""
 
 
 def unit_normals(count: int) -> tuple[sp.Symbol, ...]:
     """Symbols xi0, xi1, ... for independent standard normals, fresh at every step."""
-    return tuple(sp.Symbol(f"xi{j}", real=True) for j in range(whole("count", count)))
+    return tuple(sp.Symbol(f"xi{j}", real=True) for j in range(whole("count", count, 0, MOST)))
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,11 @@ class Chain:
 
     def __post_init__(self) -> None:
         state = states("state", self.state)
-        normals = states("normals", self.normals) if self.normals else ()
         given: Any = self.update
-        entries = tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
+        symbols: Any = self.normals
+        normals = () if isinstance(symbols, (tuple, list)) and not symbols else states("normals", symbols)
+        single = isinstance(given, str) or not isinstance(given, Iterable) or getattr(given, "ndim", 1) == 0
+        entries = (given,) if single else tuple(given)
         update = tuple(expression("update", e, (*state, *normals)) for e in entries)
         for name, value in {"state": state, "update": update, "normals": normals}.items():
             object.__setattr__(self, name, value)
@@ -79,7 +83,7 @@ def stopped(chain: Chain, alive: sp.Basic, clock: str = "lifetime") -> Chain:
     """The chain frozen for good at the first step where `alive` (a condition on the state) is false.
 
     One more component, named `clock`, counts the steps taken so far: once a walker is stopped it is the discrete
-    first-passage time. ValueError where `alive` is no condition, or `clock` the name of another symbol.
+    first-passage time. ValueError where `alive` is not a condition, or `clock` the name of another symbol.
     """
     chain = a_chain(chain)
     if not isinstance(alive, Boolean) or isinstance(alive, sp.Symbol):

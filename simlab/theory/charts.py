@@ -43,7 +43,8 @@ class Line(Chart):
 
     def place(self, x: Floats) -> Floats:
         """Coordinates."""
-        return np.arcsinh((np.asarray(x, float) - self.centre) / self.width)
+        with np.errstate(over="ignore"):  # what lies beyond all panels may be infinitely far
+            return np.arcsinh((np.asarray(x, float) - self.centre) / self.width)
 
     def grid(self) -> Floats:
         """Coordinates at which a density is looked for, from end to end."""

@@ -45,6 +45,7 @@ class Law(NamedTuple):
     def at(self, n: ArrayLike) -> Floats:
         """The law at n members, at least one; infinitely many are allowed."""
         n = numbers("n", n, at_least=1, infinite=True)
+        n = np.minimum(n, 1e100)  # as good as infinite, and its square is a number
         return (self.c + self.b / n + self.d / n**2)[()]
 
 
@@ -71,7 +72,7 @@ _COEFFICIENTS = sp.lambdify(
 def law(mean: ArrayLike, variance: ArrayLike, third: ArrayLike = 0.0) -> Law:
     """The law from the mean, variance and third cumulant over members of the true class's probability (example).
 
-    ValueError where a mean is not positive: such an example costs without bound; and for what is no probability.
+    ValueError where a mean is not positive: such an example costs without bound; and for what is not a probability.
     """
     mu, variance = _probabilities("mean", mean), numbers("variance", variance, at_least=0, at_most=HIGHEST)
     if not mu.size or not (mu > 0).all():
@@ -87,7 +88,7 @@ def law(mean: ArrayLike, variance: ArrayLike, third: ArrayLike = 0.0) -> Law:
 def cumulants(p: ArrayLike) -> tuple[Floats, Floats, Floats]:
     """Unbiased mean, variance and third cumulant over members: p (member, example) -> (example) each.
 
-    NaN stays NaN. ValueError with fewer than three members, and for what is no probability.
+    NaN stays NaN. ValueError with fewer than three members, and for what is not a probability.
     """
     p = _probabilities("p", p, nan=True)
     if p.ndim != 2 or len(p) < 3 or not p.size:
@@ -114,8 +115,8 @@ def law_of_members(p: ArrayLike) -> Law:
 def brier_law(p: ArrayLike, labels: ArrayLike) -> Law:
     """The law of the Brier score, exact for every n (d = 0): p (member, example, class), labels (example).
 
-    NaN stays NaN. ValueError with fewer than two members, for what is no distribution over classes, and for labels that
-    are none of them.
+    NaN stays NaN. ValueError with fewer than two members, for what is not a distribution over classes, and for labels
+    that are none of them.
     """
     p, labels = _probabilities("p", p, nan=True), counts("labels", labels).astype(int)
     if p.ndim != 3 or len(p) < 2 or not p.size:

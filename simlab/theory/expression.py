@@ -11,14 +11,17 @@ the calls that sympy makes are counted.
 from __future__ import annotations
 
 import ast
-import difflib
 import math
+import operator
 import warnings
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NoReturn
 
+import numpy as np
 import sympy as sp
 
+from simlab.checks import shown
+from simlab.errors import did_you_mean
 from simlab.theory.work import TooMuchWork, counted_calls
 
 FUNCTIONS: dict[str, tuple[Callable[..., sp.Expr], int | None]] = {
@@ -29,8 +32,12 @@ FUNCTIONS: dict[str, tuple[Callable[..., sp.Expr], int | None]] = {
 }  # fmt: skip
 """name -> (function, number of arguments; None is any number from two on)."""
 CONSTANTS = {"pi": sp.pi, "E": sp.E}
+OPERATORS: dict[type, Callable[[sp.Expr, sp.Expr], sp.Expr]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
+}  # fmt: skip
 COMPARISONS = {ast.Lt: sp.Lt, ast.LtE: sp.Le, ast.Gt: sp.Gt, ast.GtE: sp.Ge}
 LONGEST, DEEPEST, LARGEST_POWER, LARGEST_NUMBER = 1000, 40, 64, sp.Integer(10) ** 30
+OUT_OF_RANGE = "is out of range (1e-30 to 1e30)"
 MOST_CALLS = 1_000_000
 """Calls of functions that reading a formula may take, about a fifth of a second; usual ones take a few thousand."""
 MOST_BITS = 2048
@@ -51,9 +58,12 @@ def parse(text: str, symbols: Iterable[str] = ("x",)) -> sp.Expr:
     most 64, and what a million calls of sympy do not evaluate is refused.
     """
     if not isinstance(text, str):
-        raise ExpressionError(f"text must be a formula such as x**4/4 - x**2/2, got {type(text).__name__}.")
+        raise ExpressionError(f"text must be a formula such as x**4/4 - x**2/2, got {shown(text)}.")
     if len(text) > LONGEST:
         raise ExpressionError(f"a formula has at most {LONGEST} characters, this one has {len(text)}.")
+    names: Any = symbols
+    if isinstance(names, str) or not np.iterable(names) or not all(isinstance(s, str) for s in names):
+        raise ExpressionError(f'symbols must be a sequence of names, such as ("x",), got {shown(symbols)}.')
     known = {name: sp.Symbol(name, real=True) for name in symbols}
     try:
         with warnings.catch_warnings():
@@ -93,7 +103,7 @@ class _Reader:
         method = getattr(self, "_" + type(node).__name__, None)
         if method is None:
             self.refuse(node, f"{_describe(node)} is not allowed")
-        value = method(node, depth + 1)  # type: ignore[misc]  # refuse() never returns
+        value = method(node, depth + 1)
         if isinstance(value, sp.Expr) and not value.free_symbols:
             self.constant(node, value)
         return value
@@ -106,12 +116,12 @@ class _Reader:
             )
         size = value.evalf(15, maxn=60)
         if not size.is_Float and not size.is_Rational:
-            self.refuse(node, "a constant has no real value that can be told")
+            self.refuse(node, "a constant has no real value that can be found")
         if abs(size) > 1.001 * LARGEST_NUMBER or 0 < abs(size) < 0.999 / LARGEST_NUMBER:
-            self.refuse(node, "a constant is out of range (1e-30 to 1e30)")
+            self.refuse(node, f"a constant {OUT_OF_RANGE}")
         return float(size)
 
-    def refuse(self, node: ast.AST, why: str) -> None:
+    def refuse(self, node: ast.AST, why: str) -> NoReturn:
         """End in one sentence that names the place."""
         allowed = f"numbers, {', '.join(self.symbols)}, pi, E, + - * / **, {', '.join(FUNCTIONS)}, Piecewise"
         raise ExpressionError(
@@ -130,48 +140,35 @@ class _Reader:
         if isinstance(node.value, float) and not set(mantissa) & set("123456789"):
             return sp.Integer(0)
         if isinstance(node.value, float) and not 1e-31 < node.value < 1e31:  # before 10**999999999 is made
-            self.refuse(node, f"{written} is out of range (1e-30 to 1e30)")
+            self.refuse(node, f"{written} {OUT_OF_RANGE}")
         exact = sp.Integer(node.value) if isinstance(node.value, int) else sp.Rational(written.replace("_", ""))
         if abs(exact) > LARGEST_NUMBER or (exact != 0 and abs(exact) < 1 / LARGEST_NUMBER):
-            self.refuse(node, f"{written} is out of range (1e-30 to 1e30)")
+            self.refuse(node, f"{written} {OUT_OF_RANGE}")
         return exact
 
     def _Name(self, node: ast.Name, depth: int) -> sp.Expr:
-        if node.id in self.symbols:
-            return self.symbols[node.id]
-        if node.id in CONSTANTS:
-            return CONSTANTS[node.id]
-        near = difflib.get_close_matches(node.id, [*self.symbols, *CONSTANTS, *FUNCTIONS], 1)
-        self.refuse(node, f"the name {node.id!r} is unknown" + (f", did you mean {near[0]}?" if near else ""))
-        raise AssertionError
+        known = {**CONSTANTS, **self.symbols}
+        if node.id not in known:
+            self.refuse(node, f"the name {node.id!r} is unknown{did_you_mean(node.id, [*known, *FUNCTIONS])}")
+        return known[node.id]
 
     def _UnaryOp(self, node: ast.UnaryOp, depth: int) -> Any:
-        if isinstance(node.op, ast.USub):
-            return -self.number(node.operand, depth)
-        if isinstance(node.op, ast.UAdd):
-            return self.number(node.operand, depth)
-        self.refuse(node, f"{_describe(node.op)} is not allowed")
-        raise AssertionError
+        if not isinstance(node.op, (ast.USub, ast.UAdd)):
+            self.refuse(node, f"{_describe(node.op)} is not allowed")
+        value = self.number(node.operand, depth)
+        return -value if isinstance(node.op, ast.USub) else value
 
     def _BinOp(self, node: ast.BinOp, depth: int) -> sp.Expr:
         left, right = self.number(node.left, depth), self.number(node.right, depth)
-        match node.op:
-            case ast.Add():
-                return left + right
-            case ast.Sub():
-                return left - right
-            case ast.Mult():
-                return left * right
-            case ast.Div():
-                if right == 0:
-                    self.refuse(node, "division by zero")
-                return left / right
-            case ast.Pow():
-                return self.power(node, left, right)
-            case ast.BitXor():
-                self.refuse(node, "^ is not a power, write **")
-        self.refuse(node, f"{_describe(node.op)} is not allowed")
-        raise AssertionError
+        if isinstance(node.op, ast.Pow):
+            return self.power(node, left, right)
+        if isinstance(node.op, ast.BitXor):
+            self.refuse(node, "^ is not a power, write **")
+        if type(node.op) not in OPERATORS:
+            self.refuse(node, f"{_describe(node.op)} is not allowed")
+        if isinstance(node.op, ast.Div) and right == 0:
+            self.refuse(node, "division by zero")
+        return OPERATORS[type(node.op)](left, right)
 
     def power(self, node: ast.AST, base: sp.Expr, exponent: sp.Expr) -> sp.Expr:
         """base**exponent, unless it is a tower that would fill the memory, or complex."""
@@ -187,7 +184,7 @@ class _Reader:
             if abs(value) > 10**6:
                 self.refuse(node, "powers of numbers beyond 10^6 are too large")
             if number is not None and value != 0 and abs(number * math.log10(abs(value))) > 30.001:
-                self.refuse(node, "a constant is out of range (1e-30 to 1e30)")
+                self.refuse(node, f"a constant {OUT_OF_RANGE}")
         coefficient = base.as_coeff_Mul()[0]
         if number is not None and coefficient.is_Rational and _bits(coefficient) * abs(number) > MOST_BITS:
             self.refuse(node, "the numbers in a power become too large")
@@ -200,12 +197,11 @@ class _Reader:
     def _Call(self, node: ast.Call, depth: int) -> sp.Expr:
         if not isinstance(node.func, ast.Name) or node.keywords:
             self.refuse(node, "only plain calls such as exp(x) are allowed")
-        name = node.func.id  # type: ignore[attr-defined]  # refuse() never returns
+        name = node.func.id
         if name == "Piecewise":
             return self.piecewise(node, depth)
         if name not in FUNCTIONS:
-            near = difflib.get_close_matches(name, [*FUNCTIONS, "Piecewise"], 1)
-            self.refuse(node, f"the function {name!r} is unknown" + (f", did you mean {near[0]}?" if near else ""))
+            self.refuse(node, f"the function {name!r} is unknown{did_you_mean(name, [*FUNCTIONS, 'Piecewise'])}")
         function, count = FUNCTIONS[name]
         if count != len(node.args) and (count is not None or len(node.args) < 2):
             self.refuse(node, f"{name} takes {count or 'two or more'} argument{'' if count == 1 else 's'}")
@@ -245,7 +241,7 @@ class _Reader:
         for pair in node.args:
             if not isinstance(pair, ast.Tuple) or len(pair.elts) != 2:
                 self.refuse(pair, "Piecewise takes pairs (value, condition)")
-            value, condition = pair.elts  # type: ignore[attr-defined]  # refuse() never returns
+            value, condition = pair.elts
             cases.append((self.number(value, depth), self.condition(condition, depth)))
         if not cases or cases[-1][1] != sp.true:
             self.refuse(node, "Piecewise must end with a pair (value, True)")
@@ -258,10 +254,10 @@ class _Reader:
     def _Compare(self, node: ast.Compare, depth: int) -> Any:
         values = [self.number(v, depth) for v in (node.left, *node.comparators)]
         result = sp.true
-        for operator, left, right in zip(node.ops, values, values[1:], strict=False):
-            if type(operator) not in COMPARISONS:
+        for sign, left, right in zip(node.ops, values, values[1:], strict=False):
+            if type(sign) not in COMPARISONS:
                 self.refuse(node, "conditions compare with < <= > >=")
-            compare = COMPARISONS[type(operator)]
+            compare = COMPARISONS[type(sign)]
             if not left.free_symbols and not right.free_symbols and left != right:
                 left, right = (sp.Integer(0), sp.Integer(1))[:: 1 if self.is_lower(node, left, right) else -1]
             result = sp.And(result, compare(left, right))

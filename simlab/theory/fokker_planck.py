@@ -117,8 +117,16 @@ def slope(sde: SDE, observable: sp.Expr, values: Values) -> float:
 
 
 def euler_harmonic_variance(k: sp.Expr, s: sp.Expr, dt: sp.Expr = DT) -> sp.Expr:
-    """Stationary variance of Euler's chain for dx = -k x dt + s dW, from the chain itself: s^2/(k (2 - k dt))."""
+    """Stationary variance of Euler's chain for dx = -k x dt + s dW, from the chain itself: s^2/(k (2 - k dt)).
+
+    ValueError for numbers that are not positive, and for a step that is not stable, k dt >= 2.
+    """
     k, s, dt = (expression(name, e) for name, e in (("k", k), ("s", s), ("dt", dt)))
+    for name, e in (("k", k), ("s", s), ("dt", dt)):
+        if e.is_number:
+            number(name, e, above=0)
+    if (k * dt).is_number and not k * dt < 2:
+        raise ValueError(f"dt must be below 2/k for a stable step, got {shown(dt)}.")
     x, v = sp.Symbol("x", real=True), sp.Symbol("v", positive=True)
     mean, root = EULER(SDE(x, -k * x, s)).moments()
     step = mean[0].coeff(x) if mean[0].is_Mul else sp.expand(mean[0]).coeff(x)
@@ -152,6 +160,8 @@ class Density:
         ValueError where the tails that panels reach (1e150 far out, e^-690 before a wall) do not hold the whole of it,
         as where there is no mean.
         """
+        if not callable(f):
+            raise ValueError(f"f must be a function of an array, got {shown(f)}.")
         with np.errstate(all="ignore"):
             found = np.broadcast_to(np.asarray(f(self.panels.nodes), float), self.log_p.shape)
         parts = self.panels.weights_in_u * np.exp(self.log_p) * found
@@ -174,7 +184,8 @@ class Density:
         chart, ends = self.panels.chart, self.panels.edges[[0, -1]]
         u = chart.place(flat)
         log_p = self.log_p - chart.log_slope(self.panels.coordinates)
-        found = np.exp(self.panels.interpolate(flat, self.log_p) - chart.log_slope(np.clip(u, *ends)))
+        with np.errstate(invalid="ignore"):  # of NaN
+            found = np.exp(self.panels.interpolate(flat, self.log_p) - chart.log_slope(np.clip(u, *ends)))
         beyond = ((u < ends[0]) & (ends[0] > -WALL)) | ((u > ends[1]) & (ends[1] < WALL))
         low, high = self.support
         found = np.where(beyond | (flat < low) | (flat > high), 0.0, found)

@@ -49,7 +49,7 @@ class Sample:
 def sample(name: str, function: Callable[[Floats], Any]) -> Sample:
     """Where to know the function `name` so that E a(G), E G a(G) and E a(G)^2 are right to 1e-12 of the rms or square.
 
-    ValueError for what is no function of an array, where the mean square is infinite or is not found to 1e-12.
+    ValueError for what is not a function of an array, where the mean square is infinite or is not found to 1e-12.
     """
     with np.errstate(all="ignore"):
         found, missed = _adapted(name, function)

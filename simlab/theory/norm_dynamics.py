@@ -10,8 +10,8 @@ from functools import cache
 import sympy as sp
 
 from simlab.checks import shown
-from simlab.theory.arguments import expression
 from simlab.theory.sgd import LR, normal_variance
+from simlab.theory.symbols import expression
 
 WD, RHO, RHO0, G, LEVEL = sp.symbols("lambda rho rho_0 G h", positive=True)
 """Weight decay, norm, norm at step 0, E |g~|^2, and a curvature on the unit sphere."""
@@ -29,11 +29,11 @@ def mean_product(a: sp.Expr, b: sp.Expr) -> sp.Expr:
     """The mean inner product of two combinations of weights, velocity and gradient, where |w| = rho.
 
     w . g = 0 by Euler, and v . g has the mean 0: the gradients of successive steps are taken as uncorrelated.
-    ValueError where a or b is no linear combination of the three.
+    ValueError where a or b is not a linear combination of the three.
     """
     vectors = (WEIGHTS, VELOCITY, GRADIENT)
     for name, value in (("a", a), ("b", b)):
-        found = expression(name, value).as_poly(*vectors)
+        found = expression(name, value, vectors).as_poly(*vectors)
         if found is None or not all(sum(powers) == 1 for powers in found.monoms()):
             raise ValueError(f"{name} must be a linear combination of w, v and g, got {shown(value)}.")
     means = {

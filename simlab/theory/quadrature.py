@@ -19,11 +19,13 @@ from scipy.optimize import brentq
 from sympy.core.relational import Relational
 
 from simlab.checks import number, numbers, shown, whole
+from simlab.theory.symbols import Values
 
 Floats = NDArray[np.float64]
-Values = Mapping[Any, float]
 Function = Callable[[Floats], Floats]
 PANELS, ORDER = 512, 16
+MOST, FAR = 10**6, 1e150
+"""Panels at most, and how far out they may lie."""
 SCAN = 20001
 """Points at which a change of formula is looked for."""
 
@@ -142,10 +144,11 @@ class Panels:
 
 def panels(low: float, high: float, breaks: Any = (), count: int = PANELS) -> Panels:
     """About `count` panels on [low, high], of equal width between the breaks that lie inside."""
-    low, high, breaks = number("low", low), number("high", high), numbers("breaks", breaks, ndim=1)
+    low, high = (number(name, x, at_least=-FAR, at_most=FAR) for name, x in (("low", low), ("high", high)))
+    breaks = numbers("breaks", breaks, ndim=1)
     if not low < high:
         raise ValueError(f"high must lie above low = {low:g}, got {high:g}.")
-    return Panels(edges(low, high, breaks, whole("count", count, 1)))
+    return Panels(edges(low, high, breaks, whole("count", count, 1, MOST)))
 
 
 def edges(low: float, high: float, breaks: Iterable[float] = (), count: int = PANELS) -> Floats:
@@ -169,10 +172,19 @@ def running_sum(increments: Floats, origin: int) -> Floats:
 
 
 def numeric(x: sp.Symbol, e: sp.Expr, values: Values) -> Function:
-    """An expression in x as a function of an array; values: numbers for its other symbols, by symbol."""
+    """An expression in x as a function of an array; values: numbers for its other symbols, by symbol.
+
+    ValueError where it cannot be evaluated, as the derivative of a jump.
+    """
     if not isinstance(x, sp.Symbol):
         raise ValueError(f"x must be a symbol of sympy, got {shown(x)}.")
-    function = sp.lambdify(x, smooth(sp.sympify(e).subs(values)), ["scipy", "numpy"])
+    e = _bound("e", e, values)
+    if e.has(sp.DiracDelta, sp.Derivative, sp.Subs):
+        raise ValueError(f"e must not hold the derivative of a jump, got {shown(e)}; give one without jumps.")
+    try:
+        function = sp.lambdify(x, smooth(e), ["scipy", "numpy"])
+    except (NotImplementedError, KeyError, TypeError, ValueError, SyntaxError) as error:
+        raise ValueError(f"e must be an expression that can be evaluated in numbers, got {shown(e)}.") from error
 
     def evaluate(z: Floats) -> Floats:
         with np.errstate(all="ignore"):
@@ -194,7 +206,7 @@ def kinks(
         raise ValueError(f"high must lie above low = {low:g}, got {high:g}.")
     grid = np.linspace(low, high, SCAN) if grid is None else grid
     found: set[float] = set()
-    for switch in _switches(smooth(sp.sympify(e).subs(values))):
+    for switch in _switches(smooth(_bound("e", e, values))):
         if x not in switch.free_symbols:
             continue
         function = numeric(x, switch, {})
@@ -207,11 +219,26 @@ def kinks(
     return sorted(z for z in found if low < z < high)
 
 
+def _bound(name: str, e: Any, values: Any) -> sp.Expr:
+    """An expression with numbers for some of its symbols."""
+    if not isinstance(e, (sp.Expr, int, float)):
+        raise ValueError(f"{name} must be an expression of sympy, got {shown(e)}.")
+    if not isinstance(values, Mapping):
+        raise ValueError(f"values must be a dictionary from symbols to numbers, got {shown(values)}.")
+    return sp.sympify(e).subs(values)
+
+
 def smooth(e: sp.Expr) -> sp.Expr:
-    """The same expression with 1 - sin^2 as cos^2 and so on, whose roots lose no digits where they vanish."""
+    """The same expression with 1 - sin^2 as cos^2 and so on, whose roots lose no digits where they vanish.
+
+    And with u/|u| as sign(u), which has a value at 0, too.
+    """
     for a in e.atoms(sp.sin, sp.cos):
         other = sp.cos if isinstance(a, sp.sin) else sp.sin
-        e = e.subs(1 - a**2, other(a.args[0]) ** 2)
+        if a**2 in e.atoms(sp.Pow):  # asked first: of a long expression each search takes a while
+            e = e.subs(1 - a**2, other(a.args[0]) ** 2)
+    for a in e.atoms(sp.Abs):
+        e = e.subs(a.args[0] / a, sp.sign(a.args[0]))
     return e
 
 

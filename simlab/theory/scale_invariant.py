@@ -36,10 +36,10 @@ SMALL, LARGEST_JUMP = 0.25, 4.0
 def equilibrium_norm(lr: Any, weight_decay: Any, gradient_square: Any, momentum: Any = 0.0) -> Floats:
     """The norm where growth and decay balance: rho^4 = lr G/(wd (1 - m)(2 - lr wd/(1 + m))), exact in the step.
 
-    ValueError where weight_decay is 0: without decay the norm grows for ever.
+    ValueError where weight_decay is 0: without decay the norm grows without bound.
     """
     lr, wd, g, m = _checked(lr=lr, weight_decay=weight_decay, gradient_square=gradient_square, momentum=momentum)
-    _need(wd > 0, "weight_decay must be positive, got 0, for without decay the norm grows for ever")
+    _need(wd > 0, "weight_decay must be positive, got 0, for without decay the norm grows without bound")
     return _numbers(nd.stationary()[0], {LR: lr, nd.WD: wd, nd.G: g, nd.MOMENTUM: m}) ** 0.25
 
 
@@ -154,9 +154,10 @@ def concentration_error(kappa: Any, sigma: Any, lr: Any, weight_decay: Any, dime
     """
     kappa, sigma, lr, rho = _isotropic(kappa, sigma, lr, weight_decay, dimension)
     found = _numbers(nd.concentration_shift(), {nd.KAPPA: kappa, LR: lr, nd.RHO: rho})
+    worst = np.max(found, initial=0.0)
     _need(
         found <= SMALL,
-        f"kappa must be smaller, or lr weight_decay, or sigma larger: kappa lr/(4 rho^2) = {np.max(found):.3g} is no "
+        f"kappa must be smaller, or lr weight_decay, or sigma larger: kappa lr/(4 rho^2) = {worst:.3g} is no "
         f"correction of first order, at most {SMALL:g} is",
     )
     return found

@@ -10,7 +10,7 @@ import numpy as np
 import sympy as sp
 
 from simlab.checks import number, one_of, shown
-from simlab.theory.symbols import derivative, expression, states
+from simlab.theory.symbols import NO_TIME, derivative, expression, states
 
 Calculus = Literal["ito", "stratonovich"]
 Boundary = Literal["periodic", "reflecting"]
@@ -91,7 +91,7 @@ class SDE:
 
         Ito drift = Stratonovich drift + (1/2) sum_jk noise_kj d noise_ij/dx_k.
         """
-        if calculus == self.calculus:
+        if one_of("calculus", calculus, ("ito", "stratonovich")) == self.calculus:
             return self
         sign = 1 if calculus == "ito" else -1
         g, x = self.noise, self.state
@@ -118,11 +118,15 @@ class SDE:
         unfolded = position - low - 2 * length * sp.floor((position - low) / (2 * length))
         return low + sp.Min(unfolded, 2 * length - unfolded)
 
-    def subs(self, values: Mapping[sp.Symbol, Any]) -> SDE:
-        """The same equation with some parameters given a value."""
-        domain = self.domain and tuple(i and tuple(sp.sympify(end).subs(values) for end in i) for i in self.domain)
-        drift = tuple(b.subs(values) for b in self.drift)
-        return SDE(self.state, drift, self.noise.subs(values), self.calculus, domain, self.boundary)
+    def subs(self, values: Mapping[Any, Any]) -> SDE:
+        """The same equation with some parameters given a value, by symbol or by name; other names change nothing."""
+        if not isinstance(values, Mapping):
+            raise ValueError(f"values must be a dictionary from parameters to values, got {shown(values)}.")
+        known = {s.name: s for s in self.parameters}
+        given = {known[str(s)]: expression("values", v) for s, v in values.items() if str(s) in known}
+        domain = self.domain and tuple(i and tuple(sp.sympify(end).subs(given) for end in i) for i in self.domain)
+        drift = tuple(b.subs(given) for b in self.drift)
+        return SDE(self.state, drift, self.noise.subs(given), self.calculus, domain, self.boundary)
 
 
 def langevin(potential: Any, state: sp.Symbol | Sequence[sp.Symbol], temperature: Any) -> SDE:
@@ -184,7 +188,8 @@ def _domain(domain: Any, x: Symbols, boundary: Boundary | None, others: Symbols)
     d = len(x)
     if domain is None:
         return None
-    if isinstance(domain, str) or not hasattr(domain, "__len__") or len(domain) == 0:
+    listed = isinstance(domain, (tuple, list, sp.Tuple)) or (isinstance(domain, np.ndarray) and domain.ndim > 0)
+    if not listed or len(domain) == 0:
         raise ValueError(f"domain must be (low, high), or such a pair for every component, got {shown(domain)}.")
     intervals = (domain,) if d == 1 and (isinstance(domain[0], str) or np.ndim(domain[0]) == 0) else tuple(domain)
     if len(intervals) != d:
@@ -221,9 +226,7 @@ def _check_names(sde: SDE) -> None:
             f"{twice[0]} = sympy.Symbol({twice[0]!r}, real=True), and use it everywhere."
         )
     if "t" in names[len(sde.state) :]:
-        raise ValueError(
-            "t is not the time here; for drift or noise that depends on time add a component with drift 1 and noise 0."
-        )
+        raise ValueError(NO_TIME)
 
 
 __all__ = ["SDE", "Boundary", "Calculus", "langevin"]

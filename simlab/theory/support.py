@@ -57,6 +57,9 @@ def motion_of(sde: SDE, values: Values) -> Motion:
     x, drift, noise = scalar(sde)
     known = bind(sde.parameters, values)
     force, spread = ((e.subs(known)) for e in (2 * drift / noise**2, noise**2))
+    if force.has(sp.zoo, sp.nan) or spread.is_nonpositive:
+        given = ", ".join(f"{s} = {value:g}" for s, value in known.items())
+        raise ValueError(f"values: drift or noise has no real value, or the noise is zero, at {given}; give others.")
     interval = sde.domain[0] if sde.domain else None
     if interval is None:
         return Motion(x, force, spread, Line())
@@ -201,7 +204,7 @@ def _tail(motion: Motion, u: Floats, log_p: Floats, end: int, at: int, norm: flo
 
 
 def _oscillates(motion: Motion, u: Floats, log_p: Floats) -> None:
-    """A potential that oscillates for ever rises outwards as often as it falls."""
+    """A potential that oscillates without end rises outwards as often as it falls."""
     with np.errstate(all="ignore"):
         rises = np.sign(u[1:]) * np.diff(log_p) > 0
     outer = np.isfinite(log_p[1:]) & (np.abs(motion.chart.x(u[1:])) > 1e4)
@@ -226,7 +229,7 @@ def _inside(u: Floats, rise: Floats, log_p: Floats, depth: float) -> tuple[int, 
 def _inside_of_noise(u: Floats, rate: Floats, log_p: Floats, low: int, high: int, whole: bool) -> tuple[int, int]:
     """The core of a density; NotNormalisable where tails are many cores wide, as walkers see it: noise one.
 
-    They need for ever to visit those. Where the noise grows like x, a power of x is an exponential, and soon visited.
+    Walkers never get round all of those. Where the noise grows like x a power of x is an exponential, soon visited.
     """
     with np.errstate(all="ignore"):
         steps = np.diff(u) * np.exp((rate[1:] + rate[:-1]) / 2)

@@ -1,8 +1,8 @@
-"""The exact law of a chain at finite dt, from its one-step transfer operator on quadrature nodes (Nystrom 1930).
+"""The exact density of a chain at finite dt, from its one-step transfer operator on quadrature nodes (Nystrom 1930).
 
 This is the reference without any bias: what remains is quadrature error, which falls exponentially with the nodes and
-is checked. The operator acts on functions, (K f)(x) = E[f(X') | X = x]; its left eigenvector is the stationary law, its
-second eigenvalue the slowest decay, and restricted to an interval it knows the first-passage time.
+is checked. The operator acts on functions, (K f)(x) = E[f(X') | X = x]; its left eigenvector is the stationary density,
+its second eigenvalue the slowest decay, and restricted to an interval it knows the first-passage time.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from scipy.interpolate import CubicSpline
 from scipy.linalg import eig
 from scipy.special import ndtr
 
-from simlab.checks import number, whole
+from simlab.checks import number, numbers, shown, whole
 from simlab.theory.chain import Chain, a_chain
-from simlab.theory.quadrature import Floats, Function, Values, kinks, numeric, running_sum
-from simlab.theory.symbols import bind
+from simlab.theory.quadrature import Floats, Function, kinks, numeric, running_sum
+from simlab.theory.symbols import Values, bind
 
 LARGEST = 4000
 RESOLUTION = 0.45
@@ -37,6 +37,8 @@ OVERSHOOT = 8.0
 """Kernel widths beyond an open end that a step from inside never goes: 6e-16 is left."""
 NEVER = 1e-16
 """A node of less mass than this, relative to the heaviest, is not visited in any run."""
+REACH, FAR = 1e4, 1e12
+"""How far out the density is looked for, and an absorbing end may lie."""
 DEPTH = 45.0
 """e^-45 of the top of the density is where the line is cut off at first."""
 
@@ -87,23 +89,28 @@ class Transfer:
 
     def expect(self, f: Callable[[Floats], Any]) -> float:
         """Stationary mean of f(x)."""
+        if not callable(f):
+            raise ValueError(f"f must be a function of an array, got {shown(f)}.")
         return float((self.mass * f(self.nodes)).sum())
 
-    def bin_probabilities(self, edges: Floats) -> Floats:
+    def bin_probabilities(self, edges: Any) -> Floats:
         """Stationary probability of each bin (len(edges) - 1); a line's end bins are open.
 
-        As accurate as the density itself.
+        As accurate as the density itself. ValueError unless there are two edges or more, and they rise.
         """
+        edges = numbers("edges", edges, infinite=not self.period, ndim=1)
+        if len(edges) < 2 or not (np.diff(edges) > 0).all():
+            raise ValueError(f"edges must be two numbers or more, each above the one before, got {shown(edges)}.")
         if self.period:
             k = np.fft.fftfreq(len(self.nodes), 1 / len(self.nodes))
             amplitudes = np.fft.fft(self.mass) / self.period
             wave = 2j * np.pi * k[1:] / self.period
-            t = np.asarray(edges)[:, None] - self.nodes[0]
+            t = edges[:, None] - self.nodes[0]
             running = (amplitudes[0] * t[:, 0] + (np.exp(wave * t) / wave) @ amplitudes[1:]).real
             return np.diff(running)
         assert self.mean is not None
         assert self.std is not None
-        z = (np.asarray(edges)[:, None] - self.mean(self.nodes)) / self.std(self.nodes)
+        z = (edges[:, None] - self.mean(self.nodes)) / self.std(self.nodes)
         below = ndtr(z) @ self.mass
         below[0], below[-1] = 0.0, 1.0
         return np.diff(below)
@@ -144,7 +151,7 @@ class Transfer:
 def gaussian(chain: Chain, values: Values, *, low: float | None = None, high: float | None = None) -> Transfer:
     """The operator of a chain on the line whose step is Gaussian (Euler; SGD with normal noise).
 
-    low, high: absorbing ends, for first passages; without them the line is cut off where the law is negligible.
+    low, high: absorbing ends, for first passages; without them the line is cut off where the density is negligible.
     ValueError when the step is too long to be stable or too short to be resolved by 4000 nodes.
     """
     x, values = _bound(chain, values)
@@ -171,7 +178,7 @@ def gaussian(chain: Chain, values: Values, *, low: float | None = None, high: fl
         ends = density[[0, -1]] / density.max()
         if (ends < 1e-14).all() or not _stable(mean, left, right):
             return result
-        # The finite step widens the law (in a stiff well by 1/(1 - k dt/2)): look further out.
+        # The finite step widens the distribution (in a stiff well by 1/(1 - k dt/2)): look further out.
         pad = 0.15 * (right - left)
         left, right = left - pad * (ends[0] >= 1e-14), right + pad * (ends[1] >= 1e-14)
     return result
@@ -212,7 +219,7 @@ def koopman(chain: Chain, values: Values, low: float, high: float, nodes: int = 
     spectrum = np.abs(np.fft.rfft(result.mass))
     if spectrum[-3:].max() > 1e-10 * spectrum[0]:
         raise ValueError(
-            f"{nodes} nodes do not resolve the chain's law on the circle; take another step, or less noise."
+            f"{nodes} nodes do not resolve the chain's density on the circle; take another step, or less noise."
         )
     return result
 
@@ -229,8 +236,8 @@ def _bound(chain: Any, values: Any) -> tuple[sp.Symbol, Values]:
 
 def _interval(low: float | None, high: float | None) -> tuple[float | None, float | None]:
     """Both ends, each None where it is open."""
-    low = None if low is None else number("low", low)
-    high = None if high is None else number("high", high)
+    low = None if low is None else number("low", low, at_least=-FAR, at_most=REACH)
+    high = None if high is None else number("high", high, at_least=-REACH, at_most=FAR)
     if low is not None and high is not None and not low < high:
         raise ValueError(f"high must lie above low = {low:g}, got {high:g}.")
     return low, high
@@ -245,8 +252,8 @@ def _balance(nodes: Floats, weights: Floats, mean: Function, variance: Function)
 
 
 def _range(mean: Any, variance: Any, low: float | None, high: float | None) -> tuple[float, float]:
-    """Where the law of the diffusion with this drift and noise exceeds e^-DEPTH of its top."""
-    arm = np.sinh(np.linspace(0, np.arcsinh(1e7), 4001)) * 1e-3
+    """Where the density of the diffusion with this drift and noise exceeds e^-DEPTH of its top."""
+    arm = np.sinh(np.linspace(0, np.arcsinh(1e3 * REACH), 4001)) * 1e-3
     grid = np.concatenate([-arm[:0:-1], arm])
     grid = grid[(grid >= (low if low is not None else -np.inf)) & (grid <= (high if high is not None else np.inf))]
     middle, width = (grid[1:] + grid[:-1]) / 2, np.diff(grid)

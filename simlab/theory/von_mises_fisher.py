@@ -23,10 +23,11 @@ import sympy as sp
 from numpy.polynomial import Polynomial
 
 from simlab.checks import number, numbers, whole
-from simlab.theory.arguments import expression, together
+from simlab.theory.arguments import together
 from simlab.theory.fokker_planck import NEGLIGIBLE, residual
 from simlab.theory.quadrature import Floats, Panels, panels
 from simlab.theory.sde import SDE
+from simlab.theory.symbols import expression
 
 LARGEST = 1e12
 """Concentrations beyond this put 1 - cos within a few thousand rounding errors of zero."""
@@ -42,6 +43,8 @@ def diffusion(loss: sp.Expr, temperature: sp.Expr, dimension: sp.Expr) -> SDE:
     """The Ito equation of the angle where a point on the sphere follows -grad loss(theta) at this temperature.
 
     dtheta = (-loss' + T (d - 2) cot theta) dt + sqrt(2 T) dW: the Laplacian on the sphere of a function of theta.
+    loss: an expression in ANGLE, or text in theta. ValueError for temperatures that are not positive, and dimensions
+    that are not whole numbers from 2.
     """
     loss, temperature, dimension = _expressions(loss, temperature, dimension)
     drift = -sp.diff(loss, ANGLE) + temperature * (dimension - 2) * sp.cot(ANGLE)
@@ -62,7 +65,14 @@ def zonal_residual(loss: sp.Expr, temperature: sp.Expr, dimension: sp.Expr) -> s
 
 
 def _expressions(loss: Any, temperature: Any, dimension: Any) -> tuple[sp.Expr, sp.Expr, sp.Expr]:
-    return expression("loss", loss), expression("temperature", temperature), expression("dimension", dimension)
+    """The arguments as expressions; ValueError for a number that is no temperature or no dimension."""
+    loss = expression("loss", loss, [ANGLE])
+    temperature, dimension = expression("temperature", temperature), expression("dimension", dimension)
+    if temperature.is_number:
+        number("temperature", temperature, above=0)
+    if dimension.is_number:
+        whole("dimension", dimension, 2)
+    return loss, temperature, dimension
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ class TooMuchWork(BaseException):
 def counted_calls(most: int) -> Iterator[None]:
     """End what runs inside, in this thread, in TooMuchWork after so many calls of functions."""
     left = most
-    before = sys.getprofile()
+    before: Any = sys.getprofile()
 
     def count(frame: Any, event: str, argument: Any) -> None:
         nonlocal left
@@ -28,4 +28,8 @@ def counted_calls(most: int) -> Iterator[None]:
     try:
         yield
     finally:
-        sys.setprofile(before)
+        sys.setprofile(None)
+        if hasattr(before, "enable"):  # the profiler of cProfile, which is no function
+            before.enable()
+        else:
+            sys.setprofile(before)

@@ -47,7 +47,22 @@ NO_LABELS: tuple[Any, ...] = (
     np.eye(3)[Y],
 )
 NO_TAU: tuple[Any, ...] = (0, -1, np.inf, -np.inf, "1", None, 1j, np.ones(3), [1, 1, 1, 0])
-NO_COUNT: tuple[Any, ...] = (0, -1, 1.5, np.nan, np.inf, "2", None, True, [1, 2])
+NO_COUNT: tuple[Any, ...] = (
+    0,
+    -1,
+    1.5,
+    np.nan,
+    np.inf,
+    "2",
+    None,
+    True,
+    [1, 2],
+    1e300,
+    2**63,
+    10**400,
+    np.timedelta64(2, "s"),
+)
+NO_ROW: tuple[Any, ...] = (np.array(2), np.array("a"), np.ma.masked_equal([1, 2], 2))
 N, LOSS = np.array([1.0, 2, 4, 8]), np.array([90.0, 70, 62, 59])
 NO_SIZES: tuple[Any, ...] = (
     N[:3],
@@ -72,13 +87,13 @@ NO_LOSS: tuple[Any, ...] = (
 )
 P, TABLE = np.array([10.0, 20]), np.array([[30.0, 20, 15, 12], [25, 20, 16, 14]])
 NO_TABLE: tuple[Any, ...] = (TABLE.T, TABLE[0], TABLE + 0j, "x", None, np.ma.masked_equal(TABLE, 15), TABLE[:, :0])
-NO_WIDTHS: tuple[Any, ...] = (P[::-1], P[:1], -P, 0 * P, P * np.nan, P + 0j, "x", None, [])
-NO_BUDGETS: tuple[Any, ...] = (-1, 0, [40, np.nan], np.inf, "x", None, [], [[40.0]])
+NO_WIDTHS: tuple[Any, ...] = (P[::-1], P[:1], -P, 0 * P, P * np.nan, 1e-320 * P, P + 0j, "x", None, [])
+NO_BUDGETS: tuple[Any, ...] = (-1, 0, 1e-320, [40, np.nan], np.inf, "x", None, [], [[40.0]])
 SPLITS = {"parameters": NO_WIDTHS, "n": NO_SIZES, "loss": NO_TABLE, "budgets": NO_BUDGETS}
 CELLS = {"parameters": P, "n": N, "loss": TABLE, "budgets": np.array([40.0, 80])}
 FIT = {"n": N, "y": LOSS, "se": np.array([1.0, 2, 1, 2]), "covariance": None, "exponent": None, "level": 0.9}
-NO_SE: tuple[Any, ...] = (0, -1, np.nan, np.inf, [1.0, 1], [1, 1, 1, -1], "x", 1j, np.ones((4, 4)))
-NO_EXPONENT: tuple[Any, ...] = (0, -1, np.nan, np.inf, "1", True, [1, 2])
+NO_SE: tuple[Any, ...] = (0, -1, 1e-320, 1e300, np.nan, np.inf, [1.0, 1], [1, 1, 1, -1], "x", 1j, np.ones((4, 4)))
+NO_EXPONENT: tuple[Any, ...] = (0, -1, 1e-320, 9, np.nan, np.inf, "1", True, [1, 2])
 NO_POINTS = {"n": (*NO_SIZES[:1], *NO_SIZES[2:]), "y": (*NO_LOSS, LOSS * np.nan, LOSS * np.inf, 0 * LOSS)}
 LAW = ens.fit_power_law(N, LOSS)
 SPLIT = ens.best_split(**CELLS)
@@ -93,7 +108,7 @@ CALLS = [
     Call(
         ens.nested,
         {"log_probs": LOGS, "sizes": [1, 2]},
-        {"log_probs": NO_MEMBERS, "sizes": ([], 1, "12", None, [0], [5], [1.5], [np.nan], [None])},
+        {"log_probs": NO_MEMBERS, "sizes": ([], 1, "12", None, [0], [5], [1.5], [np.nan], [None], *NO_ROW)},
     ),
     Call(
         ens.curve,
@@ -101,7 +116,7 @@ CALLS = [
         {
             "log_probs": (*NO_MEMBERS, LOGS[:3], np.stack([LOGS] * 2)),
             "labels": NO_LABELS,
-            "sizes": ([], 1, "12", None, [0], [5], [1.5]),
+            "sizes": ([], 1, "12", None, [0], [5], [1.5], *NO_ROW),
             "validation": (LOGS, (LOGS,), (LOGITS, Y), (LOGS, Y + 1), (LOGS[:3], Y), (LOGS[0], Y), "no", (LOGS, None)),
         },
         arrays=("sizes",),
@@ -110,7 +125,7 @@ CALLS = [
     Call(
         ens.calibrate,
         {"log_probs": np.array([[1.0, 5], [7, 3]]), "tau": 2},
-        {"log_probs": (LOGS + 0j, "x", None, MASKED), "tau": NO_TAU[:-1]},
+        {"log_probs": (LOGS + 0j, "x", None, MASKED, 0.0, [], LOGS[..., :0]), "tau": NO_TAU[:-1]},
     ),
     Call(
         ens.cross_validated_nll,
@@ -148,7 +163,7 @@ CALLS = [
         {
             "samples": (TABLE[:1], TABLE[:, :1], TABLE + 0j, "x", None, 1.0),
             "estimator": (None, "mean"),
-            "axes": (2, -3, (), (0, 0), (0, -2), 0.5, "01", None, True),
+            "axes": (2, -3, (), (0, 0), (0, -2), 0.5, "01", None, True, [[1], [1, 2]], np, np.array(1.0)),
             "resamples": (*NO_COUNT, 1),
             "seed": (-1, 0.5, "0", None, True),
         },
@@ -175,7 +190,18 @@ CALLS = [
     Call(
         ens.fit_power_law,
         {**FIT, "se": None, "covariance": np.diag([1.0, 4, 1, 4])},
-        {"covariance": (-np.eye(4), np.eye(3), np.ones((4, 4)), np.triu(np.ones((4, 4))), np.eye(4) * np.nan, "x", 1j)},
+        {
+            "covariance": (
+                -np.eye(4),
+                1e-320 * np.eye(4),
+                np.eye(3),
+                np.ones((4, 4)),
+                np.triu(np.ones((4, 4))),
+                np.eye(4) * np.nan,
+                "x",
+                1j,
+            )
+        },
         dict.fromkeys(("n", "y", "se", "exponent", "level"), "as above"),
         arrays=("n", "y", "covariance"),
         name="ensembles.fit_power_law, covariance",
@@ -186,7 +212,7 @@ CALLS = [
         {**NO_POINTS, "se": NO_SE, "exponent": NO_EXPONENT},
         arrays=("n", "y", "se"),
     ),
-    Call(LAW.predict, {"n": np.array([1.0, 9])}, {"n": (0, -1, np.nan, "x", None, 1j)}, arrays=("n",)),
+    Call(LAW.predict, {"n": np.array([1.0, 9])}, {"n": (0, -1, 1e-200, np.nan, "x", None, 1j)}, arrays=("n",)),
     Call(
         ens.power_laws,
         {"n": N, "losses": np.stack([LOSS, TABLE[0]])},

@@ -6,6 +6,7 @@ import inspect
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import sympy as sp
 
 from simlab.nn import kernels
@@ -45,7 +46,18 @@ MOMENTA = [*NO_NUMBERS, -1e-9, 1.0]
 DECAYS = [*ZEROS, 1e-61]
 DIMENSIONS = [*NO_NUMBERS, 1, 2.5, 1e16]
 MEMBERS = [NAN, "1", None, 0.5, -1, [1.0, 0.0]]
-ACTIVATIONS = ["swish", 3.5, None, [1], np.tan, lambda x: np.exp(x**2), lambda x: x[:2], lambda x: 2 * x]
+ACTIVATIONS = [
+    "swish",
+    3.5,
+    None,
+    [1],
+    np.ones(3),
+    pd.Series([1.0, 2.0]),
+    np.tan,
+    lambda x: np.exp(x**2),
+    lambda x: x[:2],
+    lambda x: 2 * x,
+]
 EXPRESSIONS = ["x", NAN, INF, None, [1.0], sp.oo, np.ones(2)]
 PROBABILITIES = [-1e-9, 1.1, INF, "1", None]
 GROUPS = {"rf": {"psi1": SIZES, "psi2": SIZES, "ridge": RIDGES}}
@@ -97,7 +109,8 @@ CALLS = [
     }, arrays=["concentration", "dimension"]),
     *(
         Call(f, {"loss": sp.cos(von_mises_fisher.ANGLE), "temperature": sp.Symbol("T"), "dimension": 3},
-             dict.fromkeys(("loss", "temperature", "dimension"), EXPRESSIONS))
+             {"loss": [*EXPRESSIONS, sp.Symbol("theta"), sp.Matrix([[1, 2]])],
+              "temperature": [*EXPRESSIONS, 0, -1, sp.I], "dimension": [*EXPRESSIONS, 1, 2.5, sp.I]})
         for f in (von_mises_fisher.diffusion, von_mises_fisher.zonal_density, von_mises_fisher.zonal_residual)
     ),
     Call(activations.closed_form, {"name": "relu"}, {"name": ["swish", None, 3.5, np.tanh]}),
@@ -107,7 +120,8 @@ CALLS = [
     }),
     Call(gaussian.Sample, {"x": [1.0], "weight": [1.0], "a": [1.0]}, {},
          dict.fromkeys(("x", "weight", "a"), "part of an answer")),
-    Call(arguments.together, {"one": np.ones(2), "two": np.ones((3, 1))}, {"two": [np.ones(3)]}),
+    Call(arguments.together, {"one": np.ones(2), "two": np.ones((3, 1))},
+         {"two": [np.ones(3), [[1], [1, 2]], "x", None]}),
     Call(arguments.sizes, {"name": "values", "values": [1.0, 2.0]}, {"values": SIZES}, {"name": "any word"},
          ["values"]),
     Call(arguments.size, {"name": "value", "value": 2.0}, {"value": SIZE}, {"name": "any word"}),
@@ -115,7 +129,6 @@ CALLS = [
          ["values"]),
     Call(arguments.counts, {"name": "values", "values": [0.0, 2.0], "at_least": 0}, {"values": COUNTS},
          {"name": "any word", "at_least": "any number"}, ["values"]),
-    Call(arguments.expression, {"name": "value", "value": LR}, {"value": EXPRESSIONS}, {"name": "any word"}),
 
     Call(least_squares.transform, {}),
     *(
@@ -245,7 +258,7 @@ CALLS = [
     *(
         Call(f, {"a": [2.0, 1.0], "b": [3.0, 4.0], "c": [1.0, 2.0]}, {
             "a": [-1.0, NAN, INF, 1.1e100, "1", None], "b": [-1.0, NAN, INF, 1.1e100, "1", None],
-            "c": [NAN, INF, 9.0, "1", None, [1.0, 2.1]],
+            "c": [NAN, INF, 9.0, "1", None, [1.0, 2.1], [0.0] * 3, []],
         }, arrays=["a", "b", "c"], name=name)
         for name, f in {
             "arc-sine": kernels.arc_sine, "arc-cosine": kernels.arc_cosine(0.5),

@@ -17,17 +17,18 @@ WELL, VALUES = sde.langevin(X**4 / 4 - X**2 / 2, X, T), {"T": 0.5}
 EULER_WELL = schemes.EULER(WELL)
 PLANE = sde.SDE((X, Y), (-X, -Y), 1)
 CIRCLE = schemes.HEUN(sde.SDE(X, 0, 1 + sp.sin(X) / 2))
+ON_CIRCLE = transfer.koopman(CIRCLE, {"dt": 0.1}, 0.0, 2 * np.pi)
 NO_EXPRESSION = [None, True, 1j, float("nan"), float("inf"), np.arange(3.0), [[X]], "x +", "import os", OTHER, sp.I * X]
 NO_NUMBER = [None, "1", float("nan"), float("inf"), 1j, [1.0, 2.0]]
 NO_SDE = [None, X, "x", WELL.drift, EULER_WELL, PLANE]
-NO_VALUES = [None, {}, {"T": "1"}, {"T": float("nan")}, {"T": 0.5, "b": 1}, 0.5]
+NO_VALUES = [None, {}, {"T": 0}, {"T": -1}, {T: 0.5, "T": 1}, {"T": "1"}, {"T": float("nan")}, {"T": 0.5, "b": 1}, 0.5]
 MATRIX, COVARIANCE = np.array([[0.5, 0.25], [0, 0.5]]), np.eye(2)
 NO_MATRIX = [None, "1", 1.0, [1.0, 2.0], np.ones((2, 3)), np.full((2, 2), np.nan), np.eye(3)]
 
 CALLS = [
     Call(
         expression.parse, {"text": "x**2", "symbols": ("x",)},
-        {"text": [None, 5]}, {"symbols": "any names; text with others is refused"}, name="expression.parse",
+        {"text": [None, 5, ["x"]], "symbols": [None, "x", 5, (5,), [X]]}, name="expression.parse",
     ),
     Call(
         sde.SDE,
@@ -36,7 +37,9 @@ CALLS = [
             "state": [None, "x", X**2, (), (X, X), 5], "drift": [*NO_EXPRESSION, (X, X), -X + sp.Symbol("t")],
             "noise": [*NO_EXPRESSION[:6], "x +", OTHER, [], [1, 2], [[1], [2]], [["x", 1], [2]]],
             "calculus": ["strat", None, 5],
-            "domain": [(1, 0), (0, 0), 5, "x", (0, 1, 2), (0, float("nan")), (0, None), [(0, 1), (0, 1)]],
+            "domain": [
+                {0, 1}, {"x": (0, 1)}, np.array(1.0),
+                       (1, 0), (0, 0), 5, "x", (0, 1, 2), (0, float("nan")), (0, None), [(0, 1), (0, 1)]],
             "boundary": ["open", 5],
         },
     ),
@@ -46,9 +49,15 @@ CALLS = [
     ),
     Call(
         chain.Chain, {"state": (X,), "update": (X / 2 + chain.unit_normals(1)[0],), "normals": chain.unit_normals(1)},
-        {"state": [None, "x", (), (X, X)], "update": [*NO_EXPRESSION, (X, X)], "normals": ["xi0", 5, (X,)]},
+        {
+            "state": [None, "x", (), (X, X)], "update": [*NO_EXPRESSION, (X, X), np.array(np.nan), [[1], [1, 2]]],
+            "normals": ["xi0", 5, (X,), np.zeros(2), np.array(["a", "b"])],
+        },
     ),
-    Call(chain.unit_normals, {"count": 2}, {"count": [-1, 1.5, "2", None, float("nan")]}),
+    Call(
+        chain.unit_normals, {"count": 2},
+        {"count": [-1, 1.5, "2", None, float("nan"), 1e300, 10**400, np.timedelta64(2, "s")]},
+    ),
     Call(
         chain.stopped, {"chain": EULER_WELL, "alive": X < 1, "clock": "lifetime"},
         {"chain": [None, WELL, X], "alive": [None, X, True, "x < 1", OTHER < 1], "clock": ["x", "T", 5, None]},
@@ -75,8 +84,9 @@ CALLS = [
     Call(
         quadrature.panels, {"low": 0.0, "high": 1.0, "breaks": [0.5], "count": 4},
         {
-            "low": [*NO_NUMBER, 1.0], "high": [*NO_NUMBER, 0.0], "breaks": [None, "x", [float("nan")], 0.5],
-            "count": [0, -1, 1.5, "4", None],
+            "low": [*NO_NUMBER, 1.0, -1e308], "high": [*NO_NUMBER, 0.0, 1e308],
+            "breaks": [None, "x", [float("nan")], 0.5],
+            "count": [0, -1, 1.5, "4", None, 10**8, 2**63, 10**400],
         },
     ),
     Call(
@@ -85,13 +95,14 @@ CALLS = [
     ),
     Call(
         quadrature.kinks, {"x": X, "e": abs(X), "values": {}, "low": -1.0, "high": 1.0, "grid": None, "most": 10},
-        {"low": [*NO_NUMBER, 1.0], "high": [*NO_NUMBER, -1.0]},
-        {"x": "a symbol", "e": "checked by its callers", "values": "checked by its callers", "grid": "points",
-         "most": "a number of points"},
+        {"low": [*NO_NUMBER, 1.0], "high": [*NO_NUMBER, -1.0], "e": [None, "x", [X]], "values": [None, 5, [1.0]]},
+        {"x": "a symbol", "grid": "points", "most": "a number of points"},
     ),
     Call(
-        quadrature.numeric, {"x": X, "e": X**2, "values": {}}, {"x": [None, "x", 5]},
-        {"e": "checked by its callers", "values": "checked by its callers"},
+        quadrature.numeric, {"x": X, "e": X**2, "values": {}}, {
+            "x": [None, "x", 5], "e": [None, "x", [X], sp.zoo, sp.DiracDelta(X), sp.floor(X).diff(X)],
+            "values": [None, 5, [1.0]],
+        },
     ),
     Call(fokker_planck.stationary, {"sde": sde.SDE(X, -X, 1)}, {"sde": NO_SDE}),
     Call(
@@ -106,7 +117,10 @@ CALLS = [
     ),
     Call(
         fokker_planck.euler_harmonic_variance, {"k": 2, "s": 1, "dt": 0.1},
-        {"k": NO_EXPRESSION[:9], "s": NO_EXPRESSION[:9], "dt": NO_EXPRESSION[:9]},
+        {
+            "k": [*NO_EXPRESSION[:9], 0, -1], "s": [*NO_EXPRESSION[:9], 0, -1],
+            "dt": [*NO_EXPRESSION[:9], 0, -1, 1, 2, [[1], [1, 2]]],
+        },
     ),
     Call(
         fokker_planck.density, {"sde": WELL, "values": VALUES},
@@ -114,7 +128,7 @@ CALLS = [
     ),
     Call(
         fokker_planck.Density.expect, {"self": fokker_planck.density(WELL, VALUES), "f": np.square},
-        {"f": [lambda x: np.exp(x**4)]}, {"self": "a density"},
+        {"f": [lambda x: np.exp(x**4), None, 1.0, "x"]}, {"self": "a density"},
     ),
     Call(
         fokker_planck.Density.pdf, {"self": fokker_planck.density(WELL, VALUES), "x": [0, 1, 2]},
@@ -140,7 +154,7 @@ CALLS = [
         {
             "chain": [None, WELL, X, schemes.EULER(PLANE), Chain((X,), (X / 2,), ())],
             "values": [None, {}, VALUES, {**VALUES, "dt": 0.1, "b": 1}, {"T": 0.5, "dt": "x"}],
-            "low": ["0", float("nan"), 0.5, 1.0], "high": ["0", float("nan"), float("inf")],
+            "low": ["0", float("nan"), 0.5, 1.0, -1e300], "high": ["0", float("nan"), float("inf"), -1e300, 1e300],
         },
     ),
     Call(
@@ -152,6 +166,18 @@ CALLS = [
             "nodes": [0, 2, -5, 1.5, "9", 10**6], "draws": [0, 2, -5, 1.5, "9"],
         },
     ),
+    Call(
+        transfer.Transfer.expect, {"self": ON_CIRCLE, "f": np.sin}, {"f": [None, 1.0, "x"]}, {"self": "an operator"},
+    ),
+    Call(
+        transfer.Transfer.bin_probabilities, {"self": ON_CIRCLE, "edges": [0, 1, 2]},
+        {"edges": [None, "x", 1.0, [1], [1, 0], [0, float("nan")], [0, float("inf")]]}, {"self": "an operator"},
+        ["edges"],
+    ),
+    Call(
+        sde.SDE.subs, {"self": WELL, "values": {"T": 0.5}}, {"values": [None, 0.5, {T: [1]}]}, {"self": "an equation"},
+    ),
+    Call(sde.SDE.to, {"self": WELL, "calculus": "ito"}, {"calculus": ["strat", None, 5]}, {"self": "an equation"}),
     Call(
         transfer.Transfer.first_passage,
         {"self": transfer.gaussian(EULER_WELL, {**VALUES, DT: 0.1}, high=0.5), "start": -1.0},

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -14,7 +16,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from simlab import nn
+from simlab import files, nn
 from simlab.nn.layer import every_array
 from tests.nn.nets import Case, cases
 from tests.refusals import refused_in_one_sentence
@@ -127,3 +129,46 @@ def test_layers_of_one_s_own_are_refused(tmp_path: Path) -> None:
         lambda: nn.save(tmp_path / "net.npz", net, nn.init(net, models=1)), "own is no layer of simlab"
     )
     assert not list(tmp_path.iterdir())
+
+
+def test_only_plain_files_are_read_and_replaced(tmp_path: Path) -> None:
+    net, pipe = NETS["mlp"], tmp_path / "pipe"
+    params = nn.init(net, models=1)
+    os.mkfifo(pipe)
+    for call in (partial(nn.load, pipe), partial(nn.save, pipe, net, params), partial(nn.load, os.devnull)):
+        refused_in_one_sentence(call, "path: .* is no plain file; name another one")
+    train = partial(nn.train, net, params, (X, np.zeros(9, int)), nn.SGD(0.1), batch_size=3, steps=2)
+    refused_in_one_sentence(partial(train, checkpoint=pipe), "checkpoint: .* is no plain file")
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a" * 300])
+def test_names_that_no_file_can_have_are_refused(tmp_path: Path, name: str) -> None:
+    net = NETS["mlp"]
+    for call in (partial(nn.load, tmp_path / name), partial(nn.save, tmp_path / name, net, nn.init(net, models=1))):
+        refused_in_one_sentence(call, "^path")
+
+
+def test_a_net_and_a_checkpoint_without_room_are_kept_where_there_is_some(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net, write = NETS["mlp"], files.write_atomically
+    params = nn.init(net, models=2)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+
+    def refuse(path: Path, writer: Callable[[str], object]) -> None:
+        if path.parent == tmp_path / "full":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(path, writer)
+
+    monkeypatch.setattr(files, "write_atomically", refuse)
+    said = r"cannot write .*/full/{} \(No space left on device\): it needs [\d,]+ bytes; it is kept in .*/here/{}"
+    refused_in_one_sentence(partial(nn.save, tmp_path / "full/net.npz", net, params), said.format("net.npz", "simlab"))
+    (kept,) = (tmp_path / "here").glob("simlab-net-*.npz")
+    same(nn.load(kept)[1], params)
+    train = partial(nn.train, net, params, (X, np.zeros(9, int)), nn.SGD(0.1), batch_size=3, steps=4)
+    refused_in_one_sentence(partial(train, checkpoint=tmp_path / "full/run.npz"), said.format("run.npz", "simlab"))
+    (kept,) = (tmp_path / "here").glob("simlab-run-*.npz")
+    same(train(checkpoint=kept)[0], train()[0])

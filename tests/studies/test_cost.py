@@ -7,8 +7,10 @@ from __future__ import annotations
 import tracemalloc
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+import sympy as sp
 
 from simlab import cost, nn, settings
 from simlab import study as runner
@@ -20,6 +22,8 @@ from simlab.sde import Walkers
 from simlab.studies import STUDIES, load
 from simlab.studies.random_features import problem
 from simlab.study import BaseConfig
+from simlab.theory import fokker_planck
+from simlab.theory.quadrature import smooth
 from tests.refusals import refused_in_one_sentence
 from tests.studies.configurations import in_miniature, miniature
 
@@ -192,3 +196,27 @@ def test_memory_is_as_said_to_a_factor_of_three(name: str, scene: str, changes: 
     finally:
         tracemalloc.stop()
     assert 1 / 3 < peak / total(own.cost(config)).bytes < 3
+
+
+@pytest.mark.parametrize("potential", ["Abs(x)", "log(cosh(x))", "sqrt(1 + x**2)"])
+def test_wells_that_grow_like_a_line_are_taken_with_the_default_steps(potential: str) -> None:
+    load("langevin_drift").scene("well").check(config_of("langevin_drift", "well", potential=potential))
+
+
+def test_the_density_of_a_potential_is_found_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    density = Mock(side_effect=fokker_planck.density)
+    monkeypatch.setattr(fokker_planck, "density", density)
+    config = config_of("langevin_drift", "well", potential="x**4/4 - 0.501*x**2")
+    load("langevin_drift").scene("well").check(config)
+    assert density.call_count == 1
+
+
+def test_formulas_in_each_other_are_made_smooth_in_few_searches(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = sp.Symbol("x", real=True)
+    nested = x
+    for _ in range(20):
+        nested = sp.sin(nested)
+    slope, subs = nested.diff(x), Mock(side_effect=sp.Basic.subs)
+    monkeypatch.setattr(sp.Basic, "subs", lambda *given: subs(*given))
+    assert smooth(slope + sp.exp(1 - sp.sin(x) ** 2)) == slope + sp.exp(sp.cos(x) ** 2)
+    assert subs.call_count <= 2  # of sin(x)**2, and perhaps of the cos(x)**2 that takes its place

@@ -22,8 +22,9 @@ from simlab.studies.scale_invariance import (
     nets,
     periods,
     phases,
-    sphere,
+    walkers,
 )
+from simlab.studies.scale_invariance.bursts import bursts
 from simlab.study import run
 from simlab.theory import scale_invariant, three_regimes
 
@@ -48,7 +49,7 @@ def wrong_temperature(patch: pytest.MonkeyPatch) -> None:
 
 
 def more_decay(patch: pytest.MonkeyPatch) -> None:
-    walk = sphere._Walk
+    walk = walkers.Walk
 
     def step(self: Any, w: Any, step: int) -> Any:
         push, square, _ = self.gradient(w, step)
@@ -58,13 +59,13 @@ def more_decay(patch: pytest.MonkeyPatch) -> None:
 
 
 def noise_along_the_weights(patch: pytest.MonkeyPatch) -> None:
-    right = sphere._Walk.gradient
+    right = walkers.Walk.gradient
 
     def gradient(self: Any, w: Any, step: int) -> Any:
         push, square, cosine = right(self, w, step)
         return push + 0.3 * w / square**0.5, square, cosine
 
-    patch.setattr(sphere._Walk, "gradient", gradient)
+    patch.setattr(walkers.Walk, "gradient", gradient)
 
 
 def rate_a_step_late(patch: pytest.MonkeyPatch) -> None:
@@ -158,7 +159,7 @@ def test_bursts_are_the_turns_of_the_norm() -> None:
     wiggle = 0.02 * (np.arange(len(log_norm)) % 2)  # below what counts as a burst
     norm = np.exp(np.array(log_norm) + wiggle)[:, None]
     record = xr.Dataset({"weight_norm": (("step", "model"), norm)}, {"step": 5 * np.arange(len(norm))})
-    found = periods.bursts(record, 0)
+    found = bursts(record, 0)
     # The last fall ends the run, and is none that a burst has ended.
     np.testing.assert_allclose(found.top, [50, 150], atol=5)
     np.testing.assert_allclose(found.bottom, [100, 200], atol=5)

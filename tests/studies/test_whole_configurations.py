@@ -105,8 +105,15 @@ APART: dict[str, tuple[str, str, dict[str, object], list[str]]] = {
     "a dimension twice": ("scale_invariance", "sphere", {"dimensions": (4, 4)}, ["dimensions", "different"]),
     "products that rise": ("scale_invariance", "sphere", {"products": (0.001, 0.002, 0.004)}, ["products", "fall"]),
     "a product twice": ("scale_invariance", "sphere", {"products": (0.004, 0.004, 0.002)}, ["products", "once"]),
+    "too large a correction at one product": (
+        "scale_invariance", "sphere", {"kappa": 20.0, "dimensions": (10,), "products": (0.04, 0.01, 0.0025)},
+        ["kappa = 20", "first order"],
+    ),
     "no temperature": ("scale_invariance", "sphere", {"sigma": 1e-5}, ["kappa = 3", "sigma = 1e-05"]),
-    "hardly a temperature": ("scale_invariance", "sphere", {"sigma": 2e-4}, ["kappa = 3", "first order"]),
+    "hardly a temperature": (
+        "scale_invariance", "sphere", {"sigma": 0.1, "products": (4e-5, 2e-5, 1.1e-5)},
+        ["kappa = 3", "single precision"],
+    ),
     "nobody in the steep half": (
         "langevin_drift", "valley", {"exponent": 100, "lr": 1.0, "steepness": 0.4}, ["exponent = 100", "steep half"],
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cProfile
 import sys
 
 import pytest
@@ -109,6 +110,13 @@ def test_the_work_is_bounded_by_the_calls_of_sympy(monkeypatch: pytest.MonkeyPat
     with pytest.raises(TooMuchWork), counted_calls(100):
         [sp.sin(k * X) for k in range(100)]
     assert sys.getprofile() is None
+
+
+def test_formulas_are_read_under_a_profiler() -> None:
+    with cProfile.Profile() as profiler:
+        assert parse("x**2") == X**2
+        [sp.sin(k * X) for k in range(10)]
+    assert any("sin" in str(entry.code) for entry in profiler.getstats())
 
 
 WORDS = st.sampled_from(

@@ -199,3 +199,10 @@ def test_a_general_loss_on_the_sphere_of_three_dimensions() -> None:
 def test_bad_numbers_are_refused(call: Callable[[], object], fragment: str) -> None:
     with pytest.raises(ValueError, match=fragment):
         call()
+
+
+def test_a_loss_of_another_symbol_of_the_same_name_is_refused() -> None:
+    theta = sp.Symbol("theta", real=True)
+    with pytest.raises(ValueError, match="loss holds a symbol theta with other assumptions"):
+        vmf.diffusion(-sp.cos(theta), 1, 3)
+    assert vmf.diffusion("-cos(theta)", 1, 3) == vmf.diffusion(-sp.cos(vmf.ANGLE), 1, 3)

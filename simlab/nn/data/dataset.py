@@ -132,7 +132,7 @@ def _labels(y: np.ndarray, classes: Sequence[str] | None, source: str) -> tuple[
     found = tuple(str(value) for value in values)
     if classes is None:
         if len(found) < 2:
-            raise InputError(f"{source}: y: all examples are of class {found[0]}; there is nothing to tell apart.")
+            raise InputError(f"{source}: y: all examples are of class {found[0]}; there is nothing to learn.")
         return labels, found
     names = () if isinstance(classes, str) or not isinstance(classes, Iterable) else tuple(map(str, classes))
     if not names:

@@ -7,13 +7,13 @@ import zlib
 from collections.abc import Sequence
 from math import prod
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from simlab import tables
-from simlab.checks import shown
 from simlab.errors import InputError
+from simlab.files import path_of, read_bytes
 from simlab.nn.data.dataset import Data, from_arrays
 from simlab.nn.layer import require_flag
 
@@ -39,23 +39,16 @@ def read(path: str | Path, *, classes: Sequence[str] | None = None) -> Data:
     example a line; whole numbers or text in y are labels. InputError as in `from_arrays`, and on a file that is
     missing, of another kind, or holds Python objects, which can run code when they are read.
     """
-    path = path_of(path)
+    path = path_of("path", path)
     x, y, _ = tables.read(path)
     return from_arrays(x, y, classes=classes, source=path.name)
 
 
 def npz(path: str | Path, *, classes: Sequence[str] | None = None) -> Data:
     """`read` for a file whose name does not say that it is one of .npz."""
-    path = path_of(path)
+    path = path_of("path", path)
     x, y, _ = tables.read_npz(path)
     return from_arrays(x, y, classes=classes, source=path.name)
-
-
-def path_of(path: Any, name: str = "path") -> Path:
-    """The path of a file; InputError for anything else."""
-    if not isinstance(path, (str, Path)) or not str(path):
-        raise InputError(f"{name} must be the path of a file, got {shown(path)}.")
-    return Path(path)
 
 
 def idx(images: str | Path, labels: str | Path, *, classes: Sequence[str] | None = None) -> Data:
@@ -65,7 +58,7 @@ def idx(images: str | Path, labels: str | Path, *, classes: Sequence[str] | None
     byte first (LeCun, Cortes & Burges, the MNIST database). MNIST's labels are bytes; floats would be targets.
     InputError as there, and on a file that is missing, of another kind, or shorter or longer than its header says.
     """
-    first, second = path_of(images, "images"), path_of(labels, "labels")
+    first, second = path_of("images", images), path_of("labels", labels)
     x, y = _idx_array(first), _idx_array(second)
     return from_arrays(x, y, classes=classes, source=first.name)
 
@@ -93,7 +86,7 @@ def cifar100(*paths: str | Path, coarse: bool = False) -> Data:
 def _cifar(form: Cifar, kind: int, classes: tuple[str, ...], paths: Sequence[str | Path]) -> Data:
     if not paths:
         raise InputError(f"{form.name}: no file is given; give the paths of its binary files.")
-    records = np.concatenate([_records(path_of(path, "paths"), form) for path in paths])
+    records = np.concatenate([_records(path_of("paths", path), form) for path in paths])
     names = np.array(classes)[records[:, kind]]
     more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
     source = f"{form.name}, {Path(paths[0]).name}{more}"
@@ -138,7 +131,7 @@ def _idx_array(path: Path) -> np.ndarray:
 def _bytes(path: Path) -> bytes:
     """The bytes of a file, unzipped where it is gzipped, whatever its name."""
     try:
-        raw = path.read_bytes()
+        raw = read_bytes(path)
     except FileNotFoundError as error:
         raise _missing(path) from error
     except OSError as error:  # a folder, or not ours to read

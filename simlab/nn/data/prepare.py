@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from simlab.checks import one_of
+from simlab.checks import number, one_of
 from simlab.nn.data.dataset import Data, require_classes, require_data
-from simlab.nn.layer import require_flag, require_number, require_width
+from simlab.nn.layer import require_flag, require_width
 from simlab.random import key, uniforms
 
 CELL = 0xDA7A
@@ -71,7 +71,7 @@ def noisy_labels(data: Data, share: float, *, seed: int) -> Data:
     ValueError for targets, or unless 0 <= share <= 1.
     """
     classes = require_classes(data, "noisy_labels")
-    share = require_number("share", share, "in [0, 1]", at_least=0, at_most=1)
+    share = number("share", share, at_least=0, at_most=1, allowed="in [0, 1]")
     at = np.arange(len(data))
     flip, other = (uniforms(key(seed, CELL), at, 0 * at, stream=stream) for stream in (FLIP, OTHER))
     shift = 1 + (other * (len(classes) - 1)).astype(np.int64)

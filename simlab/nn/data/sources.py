@@ -9,8 +9,8 @@ import numpy as np
 
 from simlab.checks import shown
 from simlab.errors import InputError
+from simlab.files import path_of
 from simlab.nn.data.dataset import Data, from_arrays
-from simlab.nn.data.files import path_of
 from simlab.nn.layer import require_width
 
 
@@ -37,7 +37,7 @@ def openml(name: str, *, version: int = 1, folder: str | Path | None = None) -> 
     if not isinstance(given, str) or not given:
         raise InputError(f"name must be that of a data set, got {shown(given)}.")
     require_width(version, "version")
-    folder = None if folder is None else path_of(folder, "folder")
+    folder = None if folder is None else path_of("folder", folder)
     from sklearn.datasets import fetch_openml
 
     source = f"openml {name}, version {version}"

@@ -7,9 +7,9 @@ from typing import Literal
 
 import numpy as np
 
-from simlab.checks import one_of
+from simlab.checks import number, one_of
 from simlab.nn.data.dataset import Data
-from simlab.nn.layer import require_number, require_width
+from simlab.nn.layer import require_width
 from simlab.nn.losses import softmax
 from simlab.random import key, normals, uniforms
 
@@ -48,8 +48,8 @@ def teacher(
     if n < 2 or (kind != "values" and n_out < 2):
         raise ValueError(f"a teacher needs at least 2 examples and 2 classes, got n = {n} and n_out = {n_out}.")
     words = "finite: gain must be positive, bias and noise at least 0"
-    gain = require_number("gain", gain, words, above=0)
-    bias, noise = (require_number(name, value, words, at_least=0) for name, value in (("bias", bias), ("noise", noise)))
+    gain = number("gain", gain, above=0, allowed=words)
+    bias, noise = (number(name, value, at_least=0, allowed=words) for name, value in (("bias", bias), ("noise", noise)))
     if noise and kind != "values":
         raise ValueError(f'noise is added to targets; use kind="values", or noisy_labels in place of noise = {noise}.')
     W1 = _normals(seed, n_in, hidden, FIRST) * math.sqrt(2 / n_in)

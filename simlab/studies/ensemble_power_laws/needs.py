@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from simlab.cost import ENTRY, FLOP, Cost
+from simlab.cost import ENTRY, Cost, forward_seconds, training_seconds
 from simlab.studies.ensemble_power_laws import pool, task
 from simlab.studies.ensemble_power_laws.config import Config
 
-FUSED = 1e-11
-"""Core-seconds of an operation in the compiled kernels, which work in single precision."""
 MEASURED = 120.0
 """Passes over the answers: of every temperature, of every size of the ensemble, of fits to the validation data."""
 CLASSES = 10
@@ -42,10 +40,10 @@ def _pools(
     found = []
     for width, parameters in zip(widths, pool.parameters(widths, inputs, classes).tolist(), strict=True):
         units = width + classes
-        taught = config.members * steps * batch * (6 * parameters * FUSED + 0.75 * units * ENTRY)
-        asked = config.members * (validation + tests) * (2 * parameters * FLOP + 4 * units * ENTRY)
+        trained = training_seconds(parameters, units, float(config.members) * steps * batch)
+        evaluated = forward_seconds(parameters, units, float(config.members) * (validation + tests))
         answers = float(config.members) * (validation + tests) * classes
         size = ANSWER * answers + 4 * (sum(sizes) * inputs * 3 + 6.0 * config.members * parameters)
-        seconds = count * (taught + asked + MEASURED * answers * ENTRY)
+        seconds = count * (trained + evaluated + MEASURED * answers * ENTRY)
         found.append(Cost(fields, count * steps, size, seconds))
     return found

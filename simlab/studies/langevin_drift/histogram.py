@@ -19,10 +19,10 @@ from simlab.progress import Progress
 from simlab.quantities import given, measured, measured_jointly, predicted
 from simlab.sde import SDE, Walkers
 from simlab.statistics import Estimate, chi_square, joint_mean, occupation, ratio
-from simlab.studies.langevin_drift import streams
+from simlab.studies.langevin_drift import potential, streams
 from simlab.studies.langevin_drift.config import Config
 from simlab.studies.langevin_drift.potential import T, burn_in, law, start
-from simlab.theory import fokker_planck, transfer
+from simlab.theory import transfer
 
 BINS, FRAMES = 40, 32
 LAGS = np.arange(9)
@@ -76,7 +76,7 @@ def simulate(sde: SDE, config: Config, device: Device, progress: Progress) -> xr
 def theory(sde: SDE, config: Config, simulation: xr.Dataset) -> xr.Dataset:
     """The chain's exact law at this dt, the Gibbs law, and the second eigenvalue."""
     chain = law(sde, config.temperature, config.dt)
-    gibbs = fokker_planck.density(sde, {T: config.temperature})
+    gibbs = potential.gibbs(sde, config.temperature)
     centre, width = simulation["bin"].values, simulation["bin_width"].values
     edges = np.append(centre - width / 2, centre[-1] + width[-1] / 2)
     found = {

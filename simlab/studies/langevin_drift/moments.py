@@ -22,7 +22,7 @@ from simlab.progress import Progress
 from simlab.quantities import given, measured, predicted
 from simlab.sde import DT, SDE, Walkers, langevin, walk
 from simlab.statistics import Estimate, chi_square, extrapolate, fit, mean
-from simlab.studies.langevin_drift import streams
+from simlab.studies.langevin_drift import potential, streams
 from simlab.studies.langevin_drift.config import Config
 from simlab.studies.langevin_drift.potential import T, X, burn_in, law, start
 from simlab.theory import fokker_planck
@@ -68,7 +68,7 @@ def theory(sde: SDE, config: Config, simulation: xr.Dataset) -> xr.Dataset:
     exact = np.array([law(sde, config.temperature, dt).expect(np.square) for dt in config.dts])
     parabola = fit(np.array(config.dts), exact, simulation["second_moment_se"].values, POWERS).coefficients
     limit = _limit(sde, config)
-    gibbs = fokker_planck.density(sde, {T: config.temperature}).expect(np.square)
+    gibbs = potential.gibbs(sde, config.temperature).expect(np.square)
     variance = sp.lambdify(DT, fokker_planck.euler_harmonic_variance(sp.Integer(1), sp.Integer(1), DT))
     found = {
         **predicted("second_moment", "dt", exact, "<x^2>"),

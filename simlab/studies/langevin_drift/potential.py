@@ -20,6 +20,7 @@ BURN_IN = 15.0
 """Relaxation times before anything counts: what is left of the start is e^-15 = 3e-7."""
 
 
+@cache
 def model(config: Config) -> SDE:
     """The equation dx = -U'(x) dt + sqrt(2 T) dW; InputError where the text or the potential will not do."""
     try:
@@ -32,7 +33,7 @@ def model(config: Config) -> SDE:
         raise InputError(f"{name}: it jumps and so has no slope; give a continuous function.")
     try:
         kernel(sde)
-        low, high = fokker_planck.density(sde, {T: config.temperature}).support
+        low, high = gibbs(sde, config.temperature).support
         _refuse_jumps(formula, low, high)
     except ValueError as error:
         raise InputError(f"{name} at temperature = {config.temperature:g}: {error}") from error
@@ -40,7 +41,7 @@ def model(config: Config) -> SDE:
 
 
 def _refuse_jumps(formula: sp.Expr, low: float, high: float) -> None:
-    """ValueError where the potential jumps or is no number, which its slope, all that walkers see, does not show."""
+    """ValueError where the potential jumps or is not a number, which its slope, all that walkers see, does not show."""
     value = numeric(X, formula, {})
     grid = np.linspace(low, high, SCAN)
     if len(bad := grid[~np.isfinite(value(grid))]):
@@ -53,6 +54,12 @@ def _refuse_jumps(formula: sp.Expr, low: float, high: float) -> None:
         jumps = (far / near < 1.2) & (np.abs(near) > 1e-9 * np.abs(value(where + step)))
     if jumps.any():
         raise ValueError(f"it jumps near x = {where[jumps][0]:.3g} and so has no slope; give a continuous function.")
+
+
+@cache
+def gibbs(sde: SDE, temperature: float) -> fokker_planck.Density:
+    """Gibbs' density; ValueError where there is none."""
+    return fokker_planck.density(sde, {T: temperature})
 
 
 @cache
@@ -81,7 +88,7 @@ def burn_in(chain: transfer.Transfer) -> int:
 def wells(sde: SDE, temperature: float) -> tuple[list[float], list[float]]:
     """Positions of the minima and of the maxima between them, where the Gibbs density is not negligible."""
     slope = sp.lambdify(X, sde.drift[0], ["scipy", "numpy"])
-    low, high = fokker_planck.density(sde, {T: temperature}).support
+    low, high = gibbs(sde, temperature).support
     grid = np.linspace(low, high, 8001)
     side = np.sign(np.broadcast_to(slope(grid), grid.shape))
     # A drift that is exactly zero on the grid belongs to the interval on its left.

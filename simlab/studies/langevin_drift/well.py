@@ -20,17 +20,18 @@ from simlab.progress import Progress
 from simlab.sde import SDE
 from simlab.studies.langevin_drift import escape, histogram, moments, potential
 from simlab.studies.langevin_drift.config import Config
-from simlab.studies.langevin_drift.potential import T, X, model
-from simlab.theory import fokker_planck, transfer
+from simlab.studies.langevin_drift.potential import X, model
+from simlab.theory import transfer
 
 PARTS = (histogram, moments, escape)
 PANELS = len(PARTS)
-NODE, PATIENCE = 2e-9, 10.0
-"""Core-seconds of a law over the cube of its nodes, and how many of them all laws together may take in `check`."""
+NODE, PATIENCE = 2e-9, 30.0
+"""Core-seconds of a stationary density over the cube of its nodes, at most, and how many all may take together in
+`check`: a potential that grows like |x| takes three, counted as eleven."""
 
 
 def check(config: Config) -> None:
-    """Refuse a potential that does not confine, steps that are unstable and barriers that nobody crosses."""
+    """Refuse a potential that does not confine, steps that are unstable and barriers that no walker crosses."""
     sde = model(config)
     _solvable(sde, config)
     potential.check(sde, config)
@@ -68,7 +69,7 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
 
 
 def _solvable(sde: SDE, config: Config) -> None:
-    """Refuse steps whose laws, which all that follows needs, would take long by themselves."""
+    """Refuse steps whose stationary densities, which all that follows needs, would take too long."""
     taken = 0.0
     for field, dt in dict.fromkeys([("dt", config.dt), *(("dts", dt) for dt in config.dts)]):
         nodes, long = _nodes(sde, config.temperature, dt)
@@ -82,11 +83,11 @@ def _solvable(sde: SDE, config: Config) -> None:
 
 
 def _nodes(sde: SDE, temperature: float, dt: float) -> tuple[float, bool]:
-    """About how many nodes the law at this step has, and whether it is its length that makes them many.
+    """About how many nodes the density at this step has, and whether the length of the step makes them many.
 
     Nodes are a share of the noise apart, less where the mean step has a slope; see `simlab.theory.transfer`.
     """
-    grid = np.linspace(*fokker_planck.density(sde, {T: temperature}).support, 2001)
+    grid = np.linspace(*potential.gibbs(sde, temperature).support, 2001)
     drift = np.broadcast_to(sp.lambdify(X, sde.drift[0], ["scipy", "numpy"])(grid), grid.shape)
     slope = float(np.abs(1 + dt * np.gradient(drift, grid)).max())
     apart = transfer.RESOLUTION * float(np.sqrt(2 * temperature * dt))

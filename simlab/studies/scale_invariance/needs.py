@@ -5,12 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import NamedTuple
 
-from simlab.cost import ENTRY, FLOP
+from simlab.cost import forward_seconds, training_seconds
 from simlab.studies.scale_invariance import nets
 from simlab.studies.scale_invariance.config import Config
 
-FUSED = 1e-11
-"""Core-seconds of an operation in the compiled kernels, which work in single precision."""
 RECORD, STEP = 1e-3, 8e-4
 """Core-seconds of a record, and of a step of the arrays' engine, however few the nets."""
 RECORDED = 300.0
@@ -43,12 +41,12 @@ class Stack(NamedTuple):
         return float(sum(self.widths[1:]))
 
     def training(self, batch: int, steps: float) -> float:
-        """Core-seconds of training in the compiled kernels."""
-        return self.models * batch * steps * (6 * self.parameters * FUSED + 0.75 * self.units * ENTRY)
+        """Core-seconds of training all nets in the compiled kernels."""
+        return training_seconds(self.parameters, self.units, self.models * batch * steps)
 
     def forward(self, examples: float) -> float:
-        """Core-seconds of the outputs on so many examples; the gradient takes three times as many."""
-        return self.models * examples * (2 * self.parameters * FLOP + 4 * self.units * ENTRY)
+        """Core-seconds of the outputs of all nets on so many examples."""
+        return forward_seconds(self.parameters, self.units, self.models * examples)
 
     def memory(self, data_sets: int, together: int) -> float:
         """Bytes of data, each data set made and stacked, and one for each net; of parameters; of outputs.

@@ -23,15 +23,13 @@ from simlab.errors import InputError
 from simlab.nn.record import sharpness
 from simlab.progress import Progress
 from simlab.quantities import given, measured, predicted
-from simlab.statistics import Estimate, jackknife, mean, ratio
+from simlab.statistics import Estimate, mean
 from simlab.studies.scale_invariance import needs, nets
+from simlab.studies.scale_invariance.bursts import bursts, crossings, decay, irregularity, late, mean_gap
 from simlab.studies.scale_invariance.config import Config
-from simlab.theory import scale_invariant as theory_of
 
 Floats = NDArray[np.float64]
 PANELS = 2
-RISE = 1.1
-"""A burst is a rise of the norm by this factor at least."""
 SHOWN = 120
 """Measurements of the first net that are kept for the figure."""
 FASTEST = 0.05
@@ -57,15 +55,6 @@ class Setting(NamedTuple):
         text = f"lr {self.lr:g}, wd {self.wd:g}"
         text += f", logits {self.logits:g}" if self.logits != 10 else ""
         return text + (f", batch {self.batch}" if self.batch != 100 else "")
-
-
-class Bursts(NamedTuple):
-    """The falls of one net's norm between bursts: steps of top and bottom, norms there. A burst starts at a bottom."""
-
-    top: Floats
-    bottom: Floats
-    largest: Floats
-    least: Floats
 
 
 def check(config: Config) -> None:
@@ -109,9 +98,9 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     length = [_steps(config, s, config.period_lifetimes) for s in grid]
     control = Setting(grid[0].lr, grid[0].wd, 1.0, grid[0].batch, max(config.noise, 0.1))
     with progress.task("periods: nets", sum(length) + length[0]) as task:
-        records = [_train(config, s, config.replicates, n, device, task.advance)[0]
+        records = [_train(config, s, config.replicates, n, device, task.advance)
                    for s, n in zip(grid, length, strict=True)]  # fmt: skip
-        floor = _train(config, control, config.replicates, length[0], device, task.advance)[0]
+        floor = _train(config, control, config.replicates, length[0], device, task.advance)
     edge, sharpness = _edge(config, grid[0], device, progress)
     found: dict[str, Any] = given("setting", "setting", [str(s) for s in grid], "how the nets are trained")
     products = np.array([s.lr * s.wd for s in grid])
@@ -119,15 +108,17 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     gaps = [[np.diff(b.bottom) for b in nets_] for nets_ in every]
     found |= given("gaps", "setting", [sum(map(len, g)) for g in gaps], "intervals between bursts, of all nets")
     found |= given("rate", "setting", products, "lr times weight decay")
-    scaled = Estimate.stack([_mean_gap(g, p) for g, p in zip(gaps, products, strict=True)])
+    scaled = Estimate.stack([mean_gap(g, p) for g, p in zip(gaps, products, strict=True)])
     found |= measured("scaled", "setting", scaled, "mean interval between bursts, times lr wd")
-    irregular = Estimate.stack([jackknife(_sums(g), _deviation) for g in gaps])
+    irregular = Estimate.stack([irregularity(g) for g in gaps])
     found |= measured("irregular", "setting", irregular, "deviation of the intervals over their mean")
-    free = Estimate.stack([_decay(n, setting) for n, setting in zip(every, grid, strict=True)])
+    free = Estimate.stack([decay(n, s.lr, s.wd) for n, s in zip(every, grid, strict=True)])
     found |= measured("decay", "setting", free, "interval between bursts over that of free decay")
-    counts = np.array([_late(floor, m) for m in range(config.replicates)])
+    counts = np.array([late(floor, m) for m in range(config.replicates)])
     found |= given("floor", (), counts.sum(), "bursts where the loss has a floor")
-    found |= _crossings(edge, sharpness, grid[0])
+    crossed, calm = crossings(edge, grid[0].lr * sharpness)
+    found |= given("crossed", "burst", crossed, "largest lr lambda_max at the start of a burst")
+    found |= given("calm", "burst", calm, "least lr lambda_max in the fall before")
     shown = records[0].isel(model=0, step=slice(0, SHOWN))
     found |= given("step", "step", shown.step.values, "steps", "steps")
     found |= given("example_norm", "step", shown.weight_norm.values, "norm of the weights of the first net")
@@ -210,24 +201,6 @@ def settings(config: Config) -> list[Setting]:
     return [*grid, twin, grid[0]._replace(logits=20.0), grid[0]._replace(batch=50)]
 
 
-def bursts(record: xr.Dataset, model: int) -> Bursts:
-    """The bursts of one net: turning points of its norm, rises and falls by less than `RISE` being passed over."""
-    log_norm = np.log(record.weight_norm.values[:, model].astype(float))
-    turns, rising, extreme = [0], True, 0
-    for i, value in enumerate(log_norm):
-        beyond = value >= log_norm[extreme] if rising else value <= log_norm[extreme]
-        if beyond:
-            extreme = i
-        elif abs(value - log_norm[extreme]) > np.log(RISE):
-            turns.append(extreme)
-            rising, extreme = not rising, i
-    # turns: the start, a top, a bottom, a top ...; whole falls lie between a top and the bottom after it.
-    tops, bottoms = (np.array(turns[i::2], int) for i in (1, 2))
-    steps = record.step.values.astype(float)
-    falls = len(bottoms)
-    return Bursts(steps[tops[:falls]], steps[bottoms], np.exp(log_norm[tops[:falls]]), np.exp(log_norm[bottoms]))
-
-
 def _steps(config: Config, setting: Setting, lifetimes: float) -> int:
     return round(lifetimes / (setting.lr * setting.wd) / EVERY) * EVERY
 
@@ -239,45 +212,23 @@ def _edge_steps(config: Config, setting: Setting) -> int:
 def _train(
     config: Config, setting: Setting, replicates: int, steps: int, device: Device, tell: Any,
     extra: tuple[nn.Quantity, ...] = (), every: int = EVERY,
-) -> tuple[xr.Dataset, Any]:  # fmt: skip
-    """The record of norm and loss, (step, model), and the trained nets."""
+) -> xr.Dataset:  # fmt: skip
+    """The record of norm and loss, (step, model)."""
     net = nets.scale_invariant((nets.features(config), config.width, config.width, nets.classes(config)))
     data = nets.problem(config, nets.PERIODS, replicates, config.examples, setting.noise, device)
     params = nets.initial(config, nets.PERIODS, net, list(range(replicates)), logits=setting.logits, device=device)
     record = nn.Record(["weight_norm", BATCH_LOSS, *extra], at=range(0, steps + 1, every))
-    params, found = nn.train(
+    _, found = nn.train(
         net, params, (data.x, data.y), nn.SGD(setting.lr, weight_decay=setting.wd), batch_size=setting.batch,
         steps=steps, seed=nets.seed(config, nets.PERIODS), record=record, progress=tell,
     )  # fmt: skip
-    return found, params
+    return found
 
 
 BATCH_LOSS = nn.Quantity(
     "batch_loss", "loss on the minibatch that follows", "1",
     lambda frame: frame.loss.value(frame.net.forward(frame.params, frame.batch[0])[0], frame.batch[1]),
 )  # fmt: skip
-
-
-def _mean_gap(gaps: list[Floats], scale: float = 1.0) -> Estimate:
-    """Total interval over number of intervals, nets being independent."""
-    totals = np.array([g.sum() for g in gaps]) * scale
-    return _ratio(totals, np.array([len(g) for g in gaps], float))
-
-
-def _ratio(above: Floats, below: Floats) -> Estimate:
-    """`ratio`, or NaN where no net has a burst: then there is no verdict on it."""
-    return ratio(above, below) if below.any() else Estimate(np.array(np.nan), np.array(np.nan))
-
-
-def _sums(gaps: list[Floats]) -> Floats:
-    """Number, sum and sum of squares of the intervals of each net, (net, 3)."""
-    return np.array([[len(g), g.sum(), (g**2).sum()] for g in gaps], float)
-
-
-def _deviation(sums: Floats) -> float:
-    """The standard deviation of intervals over their mean."""
-    number, total, squares = sums
-    return float(np.sqrt(max(squares * number / total**2 - 1, 0.0))) if total > 0 else np.nan
 
 
 def _slope(x: Floats, y: Floats, se: Floats) -> Estimate:
@@ -297,39 +248,14 @@ def _distance(values: xr.DataArray) -> float:
     return nets.over(*map(float, mean(values.values)))
 
 
-def _decay(nets_: list[Bursts], setting: Setting) -> Estimate:
-    """Steps from the top of the norm to the next burst over ln(norm^2 there/norm^2 here)/(2 lr wd)."""
-    taken = np.array([(b.bottom - b.top).sum() for b in nets_])
-    free = np.array([theory_of.period(setting.lr, setting.wd, b.largest, b.least).sum() for b in nets_])
-    return _ratio(taken, free)
-
-
-def _late(record: xr.Dataset, model: int) -> int:
-    """Bursts in the second half of a run."""
-    return int((bursts(record, model).bottom > record.step.values[-1] / 2).sum())
-
-
 def _edge(config: Config, setting: Setting, device: Device, progress: Progress) -> tuple[xr.Dataset, Floats]:
     """A run with the largest eigenvalue of the Hessian of the whole training loss."""
     steps = _edge_steps(config, setting)
     quantity = nn.Quantity("sharpness", "largest eigenvalue of the Hessian", "1", _sharpness)
     with progress.task("periods: curvature", steps) as task:
-        found, _ = _train(config, setting, EDGE_REPLICATES, steps, device, task.advance, (quantity,), EDGE_EVERY)
+        found = _train(config, setting, EDGE_REPLICATES, steps, device, task.advance, (quantity,), EDGE_EVERY)
     return found, found.sharpness.values.astype(float)
 
 
 def _sharpness(frame: Any) -> Any:
     return sharpness(frame, LANCZOS)
-
-
-def _crossings(record: xr.Dataset, sharpness: Floats, setting: Setting) -> dict[str, Any]:
-    """Lr lambda_max: the largest within two records of the start of a burst, and the least in the fall before."""
-    crossed, calm = [], []
-    for m in range(sharpness.shape[1]):
-        edge, own = setting.lr * sharpness[:, m], bursts(record, m)
-        for top, bottom in zip(own.top, own.bottom, strict=True):
-            a, b = np.searchsorted(record.step.values, (top, bottom))
-            crossed.append(edge[max(a, b - 2) : b + 3].max())
-            calm.append(edge[a : b + 1].min())
-    found = given("crossed", "burst", np.array(crossed), "largest lr lambda_max at the start of a burst")
-    return found | given("calm", "burst", np.array(calm), "least lr lambda_max in the fall before")

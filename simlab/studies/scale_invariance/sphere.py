@@ -7,8 +7,7 @@ the temperature lr sigma^2/(2 rho^2), which depends on the product of learning r
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -19,52 +18,43 @@ from simlab.claims import Claim
 from simlab.cost import ENTRY, Cost, affordable
 from simlab.device import Device
 from simlab.errors import InputError
-from simlab.nn.draws import LANGEVIN, Draw
 from simlab.progress import Progress
 from simlab.quantities import given, measured, measured_jointly, predicted
-from simlab.random import key
 from simlab.statistics import Estimate, Joint, chi_square, fit, mean
 from simlab.studies.scale_invariance.config import Config
+from simlab.studies.scale_invariance.walkers import (
+    CLAIMED,
+    CURVE,
+    LR,
+    START,
+    Stationary,
+    relaxation,
+    stationary,
+    steps_of,
+)
 from simlab.theory import scale_invariant as theory_of
 from simlab.theory.von_mises_fisher import VonMisesFisher
 
-Array = Any
 Floats = NDArray[np.float64]
 PANELS = 2
-SCENE = 7
-"""The scene's cell in the keys of the seed."""
-BINS, FRAMES, CURVE = 16, 40, 16
-"""Bins of the cosine, frames of a walker that are averaged, recorded steps of the relaxation."""
-LR = 0.05
-CLAIMED = (0.5, 1.5, 4.0)
-"""Lifetimes at which the relaxation is judged."""
+BINS = 16
+"""Bins of the cosine."""
 RESOLVED = 1e-4
 """The mean of 1 - cos at least: its bins, a sixteenth of it or less, are then a hundred roundings wide."""
-START = 3.0
-"""The norm at the start of the relaxation, in units of its equilibrium."""
 SOURCE = "talk, Scale invariance of DNNs; van Laarhoven 2017; Li, Lyu & Arora 2020"
 
 
-class Stationary(NamedTuple):
-    """A walker's own averages over its frames, (walker,) each, and its cosine in the last one."""
-
-    cosine: Floats
-    square: Floats  # rho^2
-    turn: Floats  # -2 ln cos of the angle of a step
-    last: Floats
-
-
 def check(config: Config) -> None:
-    """Refuse products that do not fall, and directions that single precision cannot tell from the optimum."""
+    """Refuse products that do not fall, and directions without a first correction or too near to the optimum."""
     if list(config.products) != sorted(set(config.products), reverse=True):
         raise InputError("products: they must fall, each of them once.")
     named = f"kappa = {config.kappa:g} with sigma = {config.sigma:g}"
     try:
-        laws = [_law(config, d, config.products[-1]) for d in config.dimensions]
-        laws += [_law(config, _middle(config), p, corrected=False) for p in config.products]
+        found = [_direction(config, d, config.products[-1]) for d in config.dimensions]
+        found += [_direction(config, _middle(config), p, corrected=c) for p in config.products for c in (True, False)]
     except ValueError as error:
         raise InputError(f"{named}: {error}") from error
-    nearest = min(1 - law.mean for law in laws)
+    nearest = min(1 - one.mean for one in found)
     if nearest < RESOLVED:
         raise InputError(
             f"{named}: walkers stay within 1 - cos = {nearest:.1e} of the optimum, and single precision needs "
@@ -76,7 +66,7 @@ def check(config: Config) -> None:
 def cost(config: Config) -> list[Cost]:
     """A run for every dimension, every product and three learning rates, and the relaxation."""
     fields, n = ("walkers", "dimensions", "products"), config.walkers
-    runs = [(d, _burn(lr * wd) + FRAMES * _gap(lr * wd)) for d, lr, wd in _settings(config)]
+    runs = [(d, steps_of(lr * wd)) for d, lr, wd in _settings(config)]
     runs.append((_middle(config), round(1 / config.products[-1])))
     return [Cost(fields, s, n * (24.0 * d + 8 * CURVE + 100), s * n * (4.5 * d + 3) * ENTRY) for d, s in runs]
 
@@ -85,36 +75,36 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     """Stationary averages in every dimension, at every product and along a line of one product; the relaxation."""
     d, smallest = _middle(config), config.products[-1]
     settings = _settings(config)
-    with progress.task("sphere: walkers", sum(_burn(lr * wd) + FRAMES * _gap(lr * wd) for _, lr, wd in settings)) as t:
-        runs = [_stationary(config, device, i, *setting, t.advance) for i, setting in enumerate(settings)]
+    with progress.task("sphere: walkers", sum(steps_of(lr * wd) for _, lr, wd in settings)) as t:
+        runs = [stationary(config, device, i, *setting, t.advance) for i, setting in enumerate(settings)]
     first, second = len(config.dimensions), len(config.dimensions) + len(config.products)
     found: dict[str, Any] = given("size", "size", np.array(config.dimensions), "dimensions of the weights")
     found |= given("product", "product", np.array(config.products), "learning rate times weight decay")
     found |= measured("square", "size", _means(runs[:first], "square"), "mean square of the norm")
     found |= measured("turn", "size", _means(runs[:first], "turn"), "mean of -2 ln cos(angle of a step)")
     own = runs[config.dimensions.index(d)].last
-    edges = _law(config, d, smallest).quantile(np.linspace(0, 1, BINS + 1))
+    edges = _direction(config, d, smallest).quantile(np.linspace(0, 1, BINS + 1))
     share = np.histogram(own, edges)[0] / len(own)
     found |= given("bin_low", "bin", edges[:-1], "lower end of the bin") | given(
         "bin_high", "bin", edges[1:], "upper end"
     )
     error = np.sqrt(share * (1 - share) / len(own))
     found |= measured("share", "bin", Estimate(share, error), "share of walkers with a cosine in the bin")
-    gap = np.array([1 - _law(config, d, p, corrected=False).mean for p in config.products])
+    gap = np.array([1 - _direction(config, d, p, corrected=False).mean for p in config.products])
     excess = [mean((1 - r.cosine) / g - 1) for r, g in zip(runs[first:second], gap, strict=True)]
     found |= measured("excess", "product", Estimate.stack(excess), "1 - mean cosine over its limit, less 1")
     three = np.stack([r.cosine for r in runs[second:]])
     # The walkers of the three settings are independent, and so the two differences hang together by the first.
     differences = Joint(three[1:].mean(axis=1) - three[0].mean(), _covariance(three), float(config.walkers))
     found |= measured_jointly("line", "contrast", differences, "difference of mean cosines at one lr wd")
-    steps, norms = _relaxation(config, device, d, smallest)
+    steps, norms = relaxation(config, device, d, smallest)
     found |= given("step", "step", steps, "steps", "steps")
     found |= measured("norm", "step", mean(norms), "norm of the weights")
     return xr.Dataset(found)
 
 
 def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
-    """The equilibrium, the von Mises-Fisher law and the exact recursion."""
+    """The equilibrium, the von Mises-Fisher distribution and the exact recursion."""
     d, smallest = _middle(config), config.products[-1]
     wd = smallest / LR
     squares = [
@@ -123,9 +113,9 @@ def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
     found: dict[str, Any] = predicted("square", "size", squares, "mean square of the norm")
     turn = np.full(len(squares), -2 * np.log1p(-smallest))
     found |= predicted("turn", "size", turn, "mean of -2 ln cos(angle of a step)")
-    law = _law(config, d, smallest)
+    cosine = _direction(config, d, smallest)
     edges = np.append(simulation.bin_low, simulation.bin_high[-1])
-    found |= predicted("share", "bin", law.probabilities(edges), "share of walkers with a cosine in the bin")
+    found |= predicted("share", "bin", cosine.probabilities(edges), "share of walkers with a cosine in the bin")
     shift = [theory_of.concentration_error(config.kappa, config.sigma, LR, p / LR, d) for p in config.products]
     found |= predicted("excess", "product", np.array(shift, float), "1 - mean cosine over its limit, less 1")
     found |= predicted("line", "contrast", np.zeros(2), "difference of mean cosines at one lr wd")
@@ -136,7 +126,7 @@ def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
 
 
 def compare(config: Config, data: xr.Dataset) -> list[Claim]:
-    """Equilibrium in every dimension; the direction's law, its only parameter, and how it is approached; relaxation."""
+    """Equilibrium in every dimension; the distribution of the direction and how it is approached; relaxation."""
     smallest, claims = config.products[-1], []
     for size in config.dimensions:
         one = data.sel(size=size)
@@ -186,8 +176,8 @@ def compare(config: Config, data: xr.Dataset) -> list[Claim]:
 
 
 def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
-    """The relaxation of the norm, and the law of the cosine."""
-    norm, law = axes
+    """The relaxation of the norm, and the distribution of the cosine."""
+    norm, cosine = axes
     look.points(norm, data.step, data.norm, data.norm_se, "walkers, no force")
     look.line(norm, data.step, data.norm_theory, "exact recursion")
     norm.set(title="The norm finds its equilibrium", xlabel="step", ylabel="norm of the weights")
@@ -195,11 +185,11 @@ def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
     first = edges[1] - 1.5 * (edges[2] - edges[1])  # the lowest bin reaches to -1: draw what of it is not empty
     edges = np.concatenate([[first], edges[1:]])
     width = np.diff(edges)
-    look.bars(law, edges[:-1] + width / 2, data["share"] / width, data["share_se"] / width, width, "walkers")
+    look.bars(cosine, edges[:-1] + width / 2, data["share"] / width, data["share_se"] / width, width, "walkers")
     grid = np.linspace(edges[0], edges[-1], 400)[:-1]
-    exact = _law(config, _middle(config), config.products[-1])
-    look.line(law, grid, exact.pdf(grid), "von Mises-Fisher")
-    law.set(title="The direction has a temperature", xlabel="cosine with the optimum", ylabel="density")
+    exact = _direction(config, _middle(config), config.products[-1])
+    look.line(cosine, grid, exact.pdf(grid), "von Mises-Fisher")
+    cosine.set(title="The direction has a temperature", xlabel="cosine with the optimum", ylabel="density")
 
 
 def _settings(config: Config) -> list[tuple[int, float, float]]:
@@ -216,27 +206,17 @@ def _middle(config: Config) -> int:
     return config.dimensions[len(config.dimensions) // 2]
 
 
-def _burn(product: float) -> int:
-    """Steps before the first frame: six lifetimes of rho^4, from its equilibrium."""
-    return round(1.5 / product)
-
-
-def _gap(product: float) -> int:
-    """Steps between frames."""
-    return max(1, round(0.05 / product))
-
-
-def _law(config: Config, d: int, product: float, *, corrected: bool = True) -> VonMisesFisher:
-    """The law of the cosine in the limit lr wd -> 0, or with the first correction."""
+def _direction(config: Config, d: int, product: float, *, corrected: bool = True) -> VonMisesFisher:
+    """The distribution of the cosine in the limit lr wd -> 0, or with the first correction."""
     arguments = (config.kappa, config.sigma, LR, product / LR, d)
     share = float(theory_of.concentration_error(*arguments)) if corrected else 0.0
     return VonMisesFisher(float(theory_of.concentration(*arguments)) / (1 + share), d)
 
 
 def _gradient_square(config: Config, d: int) -> float:
-    """E|g~|^2 of the noise and of the true gradient, kappa^2 E sin^2, in the direction's own law."""
-    law = _law(config, d, config.products[-1])
-    return (d - 1) * config.sigma**2 + config.kappa**2 * (1 - law.mean**2 - law.variance)
+    """E|g~|^2 of the noise and of the true gradient, kappa^2 E sin^2, in the direction's own distribution."""
+    cosine = _direction(config, d, config.products[-1])
+    return (d - 1) * config.sigma**2 + config.kappa**2 * (1 - cosine.mean**2 - cosine.variance)
 
 
 def _second_order(config: Config) -> float:
@@ -259,78 +239,3 @@ def _covariance(samples: Floats) -> Floats:
 def _multinomial(config: Config, shares: Floats) -> Floats:
     """The covariance of the shares of independent walkers."""
     return (np.diag(shares) - np.outer(shares, shares)) / config.walkers
-
-
-def _stationary(
-    config: Config, device: Device, number: int, d: int, lr: float, wd: float, tell: Callable[[int], Any]
-) -> Stationary:
-    """Walkers of one setting at equilibrium."""
-    rho = float(theory_of.equilibrium_norm(lr, wd, (d - 1) * config.sigma**2))
-    walk = _Walk(config, device, number, d, lr, wd, config.kappa)
-    w = walk.start(rho)
-    burn, gap = _burn(lr * wd), _gap(lr * wd)
-    sums = [device.xp.zeros(config.walkers) for _ in range(3)]
-    for step in range(burn + FRAMES * gap):
-        if step >= burn and (step - burn) % gap == gap - 1:
-            square, cosine, growth = walk.look(w, step)
-            # The growth is orthogonal to w, so that the tangent of the angle is its length over what decay leaves.
-            turn = device.xp.log1p(growth / ((1 - lr * wd) ** 2 * square))
-            for total, value in zip(sums, (cosine, square, turn), strict=True):
-                total += value / FRAMES
-        w = walk.step(w, step)
-        if step % 100 == 99:
-            tell(100)
-    last = device.to_host(w[0] / (w * w).sum(axis=0) ** 0.5).astype(float)
-    cosine, square, turn = (device.to_host(total) for total in sums)
-    return Stationary(cosine, square, turn, last)
-
-
-class _Walk(NamedTuple):
-    """SGD on -kappa mu.w/|w|, mu being the first axis, for walkers side by side: w is (d, walker) in float32."""
-
-    config: Config
-    device: Device
-    number: int
-    d: int
-    lr: float
-    wd: float
-    kappa: float
-
-    def start(self, rho: float) -> Array:
-        """All walkers at mu, at this norm."""
-        w = self.device.xp.zeros((self.d, self.config.walkers), np.float32)
-        w[0] = rho
-        return w
-
-    def gradient(self, w: Array, step: int) -> tuple[Array, Array, Array]:
-        """The gradient times |w|, |w|^2 and the cosine, in the tangent space of each walker."""
-        draw = Draw(key(self.config.seed, SCENE, self.number), np.array([0]), step)
-        push = self.config.sigma * draw.normals(w.size, LANGEVIN, w).reshape(w.shape)
-        push[0] -= self.kappa
-        square = (w * w).sum(axis=0)
-        push -= (push * w).sum(axis=0) / square * w
-        return push, square, w[0] / square**0.5
-
-    def step(self, w: Array, step: int) -> Array:
-        """W - lr (g + wd w)."""
-        push, square, _ = self.gradient(w, step)
-        return (1 - self.lr * self.wd) * w - self.lr / square**0.5 * push
-
-    def look(self, w: Array, step: int) -> tuple[Array, Array, Array]:
-        """Before this step: |w|^2 and the cosine, and the lr^2 |g|^2 that it adds."""
-        push, square, cosine = self.gradient(w, step)
-        return square, cosine, self.lr**2 * (push * push).sum(axis=0) / square
-
-
-def _relaxation(config: Config, device: Device, d: int, product: float) -> tuple[Any, Floats]:
-    """Norms from `START` equilibria without any force, at recorded steps: (step,), (walker, step)."""
-    rho = float(theory_of.equilibrium_norm(LR, product / LR, (d - 1) * config.sigma**2))
-    curve, claimed = np.round(np.linspace(0, 1 / product, CURVE)), np.array(CLAIMED) / (4 * product)
-    steps = np.unique(np.array([*curve, *claimed]).astype(int))
-    walk = _Walk(config, device, 99, d, LR, product / LR, 0.0)
-    w, norms = walk.start(START * rho), []
-    for step in range(steps[-1] + 1):
-        if step in steps:
-            norms.append(device.to_host((w * w).sum(axis=0) ** 0.5).astype(float))
-        w = walk.step(w, step)
-    return steps, np.stack(norms, axis=1)
