@@ -264,7 +264,9 @@ def exact(value: Any) -> str:
 
 
 def require_width(width: Any, name: str = "width") -> int:
-    """A feature count, or another, as given; ValueError unless it is a positive integer, of 31 bits."""
-    if not is_whole(width) or not 1 <= int(width) < 2**31:
-        raise ValueError(f"{name} must be a positive integer below 2^31, got {exact(width)}.")
+    """A feature count, or another, as given; ValueError unless it is a positive integer, of at most 2^53."""
+    if not is_whole(width) or int(width) < 1:
+        raise ValueError(f"{name} must be a positive integer, got {exact(width)}.")
+    if int(width) > 2**53:
+        raise ValueError(f"{name} must be at most 2^53, got {exact(width)}.")
     return int(width)

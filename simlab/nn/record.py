@@ -201,7 +201,8 @@ def log_steps(steps: int, per_decade: int = 10) -> tuple[int, ...]:
 
     ValueError unless steps is a whole number from 0 to 2^53, and per_decade one from 1 to a million.
     """
-    steps, per_decade = whole("steps", steps, 0, 2**53), whole("per_decade", per_decade, 1, 10**6)
+    steps, per_decade = whole("steps", steps, 0, 2**53), require_width(per_decade, "per_decade")
+    whole("per_decade", per_decade, 1, 10**6)
     found = {0, steps}
     place = 0
     while (at := round(10 ** (place / per_decade))) < steps:
