@@ -1,8 +1,6 @@
 # `make run` and `make test` need only python3 (3.11+) and make: they create .venv, install into it, and go.
 PYTHON ?= python3
 BIN := .venv/bin
-# The tests of a study stay in one process, which runs its smoke preset once; all others go to whichever is free.
-SPREAD := -n auto --dist loadgroup
 
 .PHONY: run test test-avx2 test-plain peers check derive record bench clean
 
@@ -10,11 +8,11 @@ run: .venv/.installed
 	$(BIN)/python -m simlab.studies.langevin_drift
 
 test: .venv/.installed
-	$(BIN)/python -m pytest $(SPREAD)
+	$(BIN)/python -m pytest -n auto
 
 # The same as on a lesser processor, for machines of the x86-64 kind: with AVX2 at most, with SSE2 at most.
 test-avx2 test-plain: .venv/.installed
-	$(BIN)/python -m tests.processor $(@:test-%=%) -m pytest $(SPREAD)
+	$(BIN)/python -m tests.processor $(@:test-%=%) -m pytest -n auto
 
 # On Linux pip's PyTorch brings gigabytes for CUDA, which no test here needs. Where pip is set up with an index that has
 # processor builds, name one: make peers TORCH=2.13.0+cpu

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+from typing import TYPE_CHECKING, Any
 
 # Several test processes share the processors: threads of their linear algebra would only wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -14,6 +16,9 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from xdist.scheduler import LoadScopeScheduling
 
 # Kernels compile inside examples, so no example has a deadline; in CI the examples are the same every time.
 settings.register_profile("dev", max_examples=25, deadline=None)
@@ -35,3 +40,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     except DeviceError as error:
         for item in marked:
             item.add_marker(pytest.mark.skip(reason=str(error)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
+    """Keep the tests of a study in one process, which runs its smoke preset once; the largest groups go first.
+
+    `--dist loadgroup` is made for this and groups nothing with pytest 9.2 (pytest-xdist, issue 1386).
+    """
+    if config.getvalue("dist") != "load":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByStudy(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            found = re.match(r"tests/studies/test_(?:conformance\.py.*\[(?P<study>\w+)|(?P<module>\w+)\.py)", nodeid)
+            return (found["study"] or found["module"]) if found else nodeid
+
+    return ByStudy(config, log)

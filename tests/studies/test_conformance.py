@@ -46,7 +46,7 @@ def run(study: Study, **changes: Any) -> Run:
 
 
 # One process runs all tests of a study (pytest --dist loadgroup): the others would run the smoke preset again.
-@pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in STUDIES])
+@pytest.fixture(scope="module", params=STUDIES)
 def study(request: pytest.FixtureRequest) -> Study:
     return load_study(request.param)
 

@@ -27,7 +27,6 @@ from simlab.study import run
 from simlab.theory import ensembles as theory_of
 
 Change = Callable[[pool.Pool], pool.Pool]
-pytestmark = pytest.mark.xdist_group("ensemble_power_laws")  # one process trains the pool
 
 
 def config(**changes: Any) -> Any:
