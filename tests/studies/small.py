@@ -37,7 +37,7 @@ SMALL = {
     "random_features": Small({"replicates": 32, "tests": 100}, {"model_wise.SMALL": ((16, 32), (32, 32))}),
     "scale_invariance": Small(
         {
-            "walkers": 256, "dimensions": (4,), "replicates": 8, "width": 8, "examples": 200, "tests": 100,
+            "walkers": 256, "dimensions": (4,), "replicates": 8, "width": 8, "examples": 200, "tests": 150,
             "product": 0.005, "lifetimes": 4.0, "phase_width": 8, "phase_examples": 100, "phase_steps": (10, 30, 100),
             "phase_replicates": 8, "period_decays": (0.04,), "period_lifetimes": 8.0, "elrs": 6, "regime_steps": 200,
         },

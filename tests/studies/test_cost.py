@@ -97,7 +97,7 @@ TOO_MUCH: dict[str, tuple[str, str, dict[str, Any], list[str]]] = {
         "langevin_drift", "walk", {"walkers": 2**22, "walk_dt": 1e-4, "modulation": 0.95}, ["walk_dt = 0.0001"],
     ),
     "small steps": ("langevin_drift", "posterior", {"step": 1e-3, "prior": 1e3, "walkers": 2**22}, ["step = 0.001"]),
-    "laws of many nodes": ("langevin_drift", "well", {"dt": 10.0}, ["dt = 10", "shorter"]),
+    "laws of many nodes": ("langevin_drift", "well", {"temperature": 1e6}, ["temperature = 1e+06", "shorter"]),
 }  # fmt: skip
 
 

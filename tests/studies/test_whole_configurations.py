@@ -145,7 +145,7 @@ def test_a_step_that_is_looked_at_for_two_reasons_is_recorded_once() -> None:
 def test_where_nothing_bursts_there_is_no_verdict_and_no_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     study = load("scale_invariance")
     config = fields.validate(study, {**miniature(study, {}), "scenes": ("periods",)})
-    monkeypatch.setattr("simlab.studies.scale_invariance.periods.RISE", 1e30)
+    monkeypatch.setattr("simlab.studies.scale_invariance.bursts.RISE", 1e30)
     with in_miniature(study):
         result = runner.run(study, config)
         runner.figure(study, config, result)
