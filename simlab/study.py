@@ -1,8 +1,9 @@
 """What every study plugs into: a Config, scenes, presets; and the runner that turns them into a result on disk.
 
-A study is a Config and a few scenes; a scene is a module with five functions and a number:
+A study is a Config and a few scenes; a scene is a module with six functions and a number:
 
     check(config) -> None                               InputError for what the types of Config cannot see
+    cost(config) -> list[Cost]                          what its parts need; `check` holds them to the limits
     simulate(config, device, progress) -> xr.Dataset    what was measured: `q` with `q_se` beside it
     theory(config, simulation) -> xr.Dataset            `q_theory`, from the same config
     compare(config, data) -> list[Claim]                data is both of them together

@@ -25,7 +25,7 @@ from tests.sde import host_cuda
 from tests.studies import margins
 from tests.studies.small import SMALL, differing, measured, shrink
 
-FUNCTIONS = ("check", "simulate", "theory", "compare", "plot")
+FUNCTIONS = ("check", "cost", "simulate", "theory", "compare", "plot")
 
 
 class Run(NamedTuple):
@@ -73,7 +73,7 @@ def test_every_field_of_the_config_is_documented(study: Study) -> None:
     assert [name for name, field in study.config.model_fields.items() if not field.description] == []
 
 
-def test_every_scene_has_its_five_functions_and_its_panels(study: Study) -> None:
+def test_every_scene_has_its_functions_and_its_panels(study: Study) -> None:
     assert study.scenes
     for name in study.scenes:
         scene = study.scene(name)
