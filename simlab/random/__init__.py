@@ -16,6 +16,7 @@ arrays of a card, whose numbers are not looked at.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 from functools import cache
@@ -45,17 +46,36 @@ class Key(NamedTuple):
     high: int
 
 
-def key(seed: int, *cell: int) -> Key:
-    """Key of a seed and, if given, of a cell of a study.
+def key(seed: int | Key, *cell: int | str) -> Key:
+    """Key of a seed, or of another key, and of a cell: a chain of names and whole numbers, such as "teachers", 3.
 
-    Spread by NumPy's SeedSequence, so that near seeds are far apart. ValueError for what is not a whole number from 0.
+    Different chains have different keys, up to chance at 2^-64. They are spread by NumPy's SeedSequence, so that near
+    seeds are far apart. ValueError for a seed that is not a whole number from 0, and for a part of a cell that is
+    neither a name nor a whole number from 0 to 2^32 - 1.
     """
-    given: tuple[Any, ...] = (seed, *cell)  # from a user, so they may be anything
-    for name, value in zip(("seed", *("cell",) * len(cell)), given, strict=True):
-        if isinstance(value, bool) or not isinstance(value, Integral) or value < 0:
-            raise ValueError(f"{name} must be a non-negative integer, got {checks.shown(value)}.")
-    low, high = np.random.SeedSequence(seed, spawn_key=cell).generate_state(2, np.uint32)
+    if isinstance(seed, Key):
+        own = _checked(seed)
+        if not cell:
+            return own
+        return key(own.low | own.high << 32, "key", *cell)
+    given: Any = seed  # from a user, so it may be anything
+    if isinstance(given, bool) or not isinstance(given, Integral) or given < 0:
+        raise ValueError(f"seed must be a non-negative integer, got {checks.shown(given)}.")
+    low, high = np.random.SeedSequence(int(given), spawn_key=_spawn(cell)).generate_state(2, np.uint32)
     return Key(int(low), int(high))
+
+
+def _spawn(cell: tuple[Any, ...]) -> tuple[int, ...]:
+    """A cell as words of 32 bits: a number is one, a name the first four of its SHA-256."""
+    found: list[int] = []
+    for part in cell:
+        if isinstance(part, str):
+            found += np.frombuffer(hashlib.sha256(part.encode()).digest()[:16], "<u4").tolist()
+        elif isinstance(part, Integral) and not isinstance(part, bool) and 0 <= part < WORDS:
+            found.append(int(part))
+        else:
+            raise ValueError(f"cell must hold names and whole numbers from 0 to 2^32 - 1, got {checks.shown(part)}.")
+    return tuple(found)
 
 
 def philox(counter: tuple[Array, Array, Array, Array], key: Key) -> tuple[Array, Array, Array, Array]:

@@ -1,193 +1,165 @@
 """Scene 2, the talk's "stationary distribution of random walk with changing variance": dx = s(x) dW on a circle.
 
-The sentence has two readings. Ito (Euler): p ~ 1/s^2. Stratonovich (Heun): p ~ 1/s. The walker cannot know which one
-the speaker meant; the exponent a of p ~ 1/s^a, fitted to where walkers are, says which one the integrator meant.
+The sentence has two readings. Ito (Euler): p ~ 1/s^2. Stratonovich (Heun): p ~ 1/s. The exponent a of p ~ 1/s^a, fitted
+to the positions of walkers, tells which reading an integrator samples.
 """
 
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import sympy as sp
-import xarray as xr
 from scipy.optimize import brentq
 
-from simlab import plot as look
-from simlab.claims import Claim
-from simlab.cost import ENTRY, WALKER_STEP, Cost, affordable
-from simlab.device import Device
-from simlab.errors import InputError
-from simlab.progress import Progress
-from simlab.quantities import given, measured, measured_jointly, predicted
-from simlab.sde import DT, EULER, HEUN, SDE, Scheme, Walkers
-from simlab.statistics import Estimate, chi_square, edges_of, extrapolate, joint_mean, mean, occupation
+from simlab.lab.cost import ENTRY, WALKER_STEP, affordable
+from simlab.lab.scene import Axes, Claim, Cost, Found, InputError, Lab, Panel, Theory, Values, axis, quantity
+from simlab.sde import DT, EULER, HEUN, SDE, Scheme
+from simlab.statistics import Estimate, Joint, edges_of, extrapolate, joint_mean, mean, occupation
 from simlab.studies.langevin_drift import streams
 from simlab.studies.langevin_drift.config import Config
 from simlab.theory import fokker_planck, transfer
+from simlab.theory.sde import Calculus
 
-PANELS = 1
+SOURCE = "talk, Experiment 2: stationary distribution of random walk with changing variance"
+ANGLE = axis("angle x", "rad")
+CALCULUS = axis("calculus in which dx = s(x) dW is read")
+SHARE = quantity("share of time in the bin", CALCULUS, ANGLE)
+EXPONENT = quantity("exponent a of p ~ 1/s^a", CALCULUS)
+
 X, A = sp.Symbol("x", real=True), sp.Symbol("a", positive=True)
 NOISE = 1 + A * sp.sin(X)
-CIRCLE = (0, 2 * sp.pi)
+noise = sp.lambdify((X, A), NOISE, "numpy")
 BINS, FRAMES, BURN_IN = 32, 16, 60
 """Bins of the circle; frames that are kept, and that go by before, a quarter of a relaxation time apart."""
-READINGS: dict[str, tuple[Scheme, float]] = {"ito": (EULER, 2.0), "stratonovich": (HEUN, 1.0)}
-"""calculus -> (scheme that means it, exponent of 1/s in the stationary density)."""
+CENTRES = 2 * np.pi * (np.arange(BINS) + 0.5) / BINS
 
 
-def model(calculus: Any) -> SDE:
-    """The walk dx = (1 + a sin x) dW on the circle, in the named calculus."""
-    return SDE(X, 0, NOISE, calculus, CIRCLE, "periodic")
+class Reading(NamedTuple):
+    """A calculus, the scheme that converges to it, and the exponent of 1/s in its stationary density."""
+
+    calculus: Calculus
+    scheme: Scheme
+    exponent: float
+
+    @property
+    def sde(self) -> SDE:
+        """The walk on the circle."""
+        return SDE(X, 0, NOISE, self.calculus, (0, 2 * sp.pi), "periodic")
+
+
+ITO, STRATONOVICH = READINGS = (Reading("ito", EULER, 2.0), Reading("stratonovich", HEUN, 1.0))
 
 
 def check(config: Config) -> None:
     """Refuse a step at which the circle cannot be resolved."""
-    for calculus in READINGS:
-        try:
-            _chain(config.modulation, config.walk_dt, calculus)
-        except ValueError as error:
-            settings = f"walk_dt = {config.walk_dt:g} with modulation = {config.modulation:g}"
-            raise InputError(f"{settings}: {error}") from error
+    try:
+        _ = [chain(reading.calculus, config.modulation, config.walk_dt) for reading in READINGS]
+    except ValueError as error:
+        settings = f"walk_dt = {config.walk_dt:g} with modulation = {config.modulation:g}"
+        raise InputError(f"{settings}: {error}") from error
     affordable(config, cost(config))
 
 
 def cost(config: Config) -> list[Cost]:
     """A run for each reading; Heun's method takes twice the work; frames are kept for the bins and the noise."""
-    fields, n, steps = ("walkers", "walk_dt", "modulation"), config.walkers, (BURN_IN + FRAMES) * _every(config)
+    fields, n, steps = ("walkers", "walk_dt", "modulation"), config.walkers, (BURN_IN + FRAMES) * spacing(config)
     size = n * 8.0 * (6 * FRAMES + 4 * BINS)
     return [Cost(fields, steps, size, n * (steps * each * WALKER_STEP + 40 * FRAMES * ENTRY)) for each in (1, 2)]
 
 
-def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
-    """Where walkers are, bin by bin, and the exponent of 1/s that fits it, for both readings."""
-    edges = np.linspace(0, 2 * np.pi, BINS + 1)
-    found: dict[str, Any] = given("angle", "angle", (edges[1:] + edges[:-1]) / 2, "angle x", "rad")
-    lost, exponents = 0, []
-    for i, (calculus, (scheme, _)) in enumerate(READINGS.items()):
-        crowd = Walkers(
-            model(calculus), config.walkers, dt=config.walk_dt, x0=0.0, seed=config.seed, scheme=scheme,
-            stream=streams.WALK + i, device=device, parameters={A: config.modulation},
-        )  # fmt: skip
-        every = _every(config)
-        frames = []
-        with progress.task(f"walk: {scheme.name} ({calculus})", total=(BURN_IN + FRAMES) * every) as task:
-            crowd.run(BURN_IN * every, task.advance)
-            for _ in range(FRAMES):
-                crowd.run(every, task.advance)
-                frames.append(crowd.positions()[:, 0])
-        positions = np.array(frames)
-        lost += crowd.diverged()
-        share = joint_mean(occupation(np.mod(positions, 2 * np.pi), edges))
-        found |= measured_jointly(f"share_{calculus}", "angle", share, f"share of time in the bin, {calculus}")
-        exponents.append(_exponent(config, mean(np.log(_noise(config, positions)).mean(axis=0))))
-    values, errors = (np.array([getattr(e, f) for e in exponents]) for f in ("value", "se"))
-    found |= given("calculus", "calculus", list(READINGS), "reading of dx = s(x) dW")
-    found |= measured("exponent", "calculus", Estimate(values, errors), "exponent a of p ~ 1/s^a")
-    return xr.Dataset({**found, **given("diverged", (), lost, "walkers that left the numbers")})
+def simulate(config: Config, lab: Lab) -> Values:
+    """Occupation of the bins, and the exponent that fits it, for both readings."""
+    share, exponent = zip(*lab.cells(walk, config, range(len(READINGS)), "walk"), strict=True)
+    calculi = [reading.calculus for reading in READINGS]
+    return {ANGLE: CENTRES, CALCULUS: calculi, SHARE: list(share), EXPONENT: list(exponent)}
 
 
-def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
-    """Both stationary laws, of the equation and of the chain at this dt."""
-    angle = simulation["angle"].values
-    edges = edges_of(angle)
-    found: dict[str, Any] = {}
-    bias = []
-    for calculus in READINGS:
-        chain = _chain(config.modulation, config.walk_dt, calculus)
-        law = fokker_planck.density(model(calculus), {A: config.modulation})
-        found |= predicted(
-            f"share_{calculus}", "angle", chain.bin_probabilities(edges), f"share of time, chain, {calculus}"
-        )
-        found |= given(f"limit_{calculus}", "angle", np.diff(law.cdf(edges)), f"share of time, dt = 0, {calculus}")
-        # What this dt adds, from the exact chains at it and at smaller ones: the exponent expected does not enter.
-        steps = config.walk_dt / np.array([1, 2, 4])
-        own = [_chain_exponent(config, calculus, dt) for dt in steps]
-        bias.append(abs(own[0] - extrapolate(steps, own, (0, 1, 2))[0]))
-    found |= predicted("exponent", "calculus", [e for _, e in READINGS.values()], "exponent a of p ~ 1/s^a")
-    found |= given(
-        "exponent_bias", "calculus", bias, "what the finite dt adds to the exponent, from the chain's own law"
-    )
-    return xr.Dataset(found)
+def walk(config: Config, item: int, lab: Lab) -> tuple[Joint, Estimate]:
+    """Occupation and exponent of one reading."""
+    reading, every = READINGS[item], spacing(config)
+    walkers = lab.walkers(
+        reading.sde, config.walkers, "walk", reading.calculus, scheme=reading.scheme, dt=config.walk_dt,
+        parameters={A: config.modulation}, seed=config.seed, stream=streams.WALK + item,
+    )  # fmt: skip
+    frames = lab.frames(walkers, BURN_IN * every, every, FRAMES, reading.scheme.name)
+    x = np.array([w.positions()[:, 0] for w in frames])
+    share = joint_mean(occupation(np.mod(x, 2 * np.pi), edges_of(CENTRES)))
+    return share, fit_exponent(config.modulation, mean(np.log(noise(x, config.modulation)).mean(axis=0)))
 
 
-def compare(config: Config, data: xr.Dataset) -> list[Claim]:
-    """Each reading has its law, and neither can be taken for the other."""
-    source = "talk, Experiment 2: stationary distribution of random walk with changing variance"
+def theory(config: Config, axes: Axes) -> Values:
+    """The chain's own distribution at this dt, and the exponent for dt -> 0, biased by what the exact chain adds."""
+    dts = config.walk_dt / np.array([1, 2, 4])
+    chains = [[chain(reading.calculus, config.modulation, dt) for dt in dts] for reading in READINGS]
+    exponents = [[chain_exponent(config.modulation, one) for one in row] for row in chains]
+    bias = [abs(row[0] - extrapolate(dts, row, (0, 1, 2))[0]) for row in exponents]
+    share = [row[0].bin_probabilities(edges_of(CENTRES)) for row in chains]
+    return {SHARE: Theory(share), EXPONENT: Theory([reading.exponent for reading in READINGS], bias)}
+
+
+def compare(config: Config, found: Found) -> list[Claim]:
+    """Each reading has its own distribution, and is not mistaken for the other."""
     claims = []
-    others = dict(zip(READINGS, reversed(READINGS), strict=True))
-    for calculus, (scheme, exponent) in READINGS.items():
-        one = data.sel(calculus=calculus)
-        deviation = data[f"share_{calculus}"] - data[f"share_{calculus}_theory"]
-        joint = chi_square(deviation.values, data[f"share_{calculus}_covariance"].values, config.walkers)
-        apart = abs(float(one.exponent) - READINGS[others[calculus]][1]) / float(one.exponent_se)
-        name = calculus.capitalize()
+    for i, (reading, other) in enumerate(zip(READINGS, READINGS[::-1], strict=True)):
+        share, exponent = found[SHARE][i], found[EXPONENT][i]
+        name, scheme = reading.calculus.capitalize(), reading.scheme.name.capitalize()
         claims += [
-            Claim.chi_square(
-                f"walk/{calculus}-law",
-                f"{scheme.name.capitalize()} walkers follow the law of their own chain, bin by bin.", source, *joint,
+            share.agrees(
+                f"{reading.calculus}-distribution",
+                f"Walkers moved by {scheme} steps follow the exact distribution of their own chain, bin by bin.",
             ),
-            Claim.equals(
-                f"walk/{calculus}", f"{name} ({scheme.name}): the density is p ~ 1/s^{exponent:.0f}.", source,
-                float(one.exponent), exponent, float(one.exponent_se), bias=float(one.exponent_bias), resolution=0.5,
+            exponent.equals(
+                reading.calculus, f"{scheme} steps, {name}'s reading: the stationary density is p ~ 1/s^{reading.exponent:.0f}.",
+                resolution=0.5,
             ),
-            Claim.exceeds(
-                f"walk/{calculus}-told-apart",
-                f"{name} is told apart from {others[calculus]} by many standard errors of the exponent.", source,
-                apart,
+            exponent.differs(
+                f"{reading.calculus}-distinguished",
+                f"The exponent of {scheme} walkers distinguishes {name}'s reading from that of "
+                f"{other.calculus.capitalize()}.", other.exponent,
             ),
         ]  # fmt: skip
     return claims
 
 
-def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
-    """Both histograms, both laws."""
-    (panel,) = axes
-    width = float(data.angle[1] - data.angle[0])
-    labels = {"ito": "Ito", "stratonovich": "Stratonovich"}
-    around = np.linspace(0, 2 * np.pi, 241)
-    for i, (calculus, (scheme, exponent)) in enumerate(READINGS.items()):
-        law = f"$1/s^{{{exponent:.0f}}}$" if exponent != 1 else "$1/s$"
-        share, error = data[f"share_{calculus}"] / width, data[f"share_{calculus}_se"] / width
-        look.points(panel, data.angle, share, error, f"{scheme.name.capitalize()} walkers", color=i)
-        density = fokker_planck.density(model(calculus), {A: config.modulation})
-        look.line(panel, around, density.pdf(around), f"{labels[calculus]}: {law}", color=i)
-    panel.set(title=r"$dx = s(x)\,dW$: two readings, two laws", xlabel="angle x (rad)", ylabel="density")
+def draw_density(config: Config, found: Found, panel: Panel) -> None:
+    """Both histograms and the densities of both readings."""
+    around, width = np.linspace(0, 2 * np.pi, 241), 2 * np.pi / BINS
+    for i, reading in enumerate(READINGS):
+        density = fokker_planck.density(reading.sde, {A: config.modulation})
+        power = f"1/s^{reading.exponent:.0f}".removesuffix("^1")
+        panel.points(found[SHARE][i] / width, f"{reading.scheme.name.capitalize()} walkers", color=i)
+        panel.curve(around, density.pdf(around), f"{reading.calculus.capitalize()}: ${power}$", color=i)
+    panel.set(title="Two readings of dx = s(x) dW", ylabel="probability density (1/rad)")
+    panel.note(f"s(x) = 1 + {config.modulation:g} sin x, dt = {config.walk_dt:g}, {config.walkers:,} walkers")
+
+
+PANELS = (draw_density,)
 
 
 @cache
-def _chain(modulation: float, dt: float, calculus: Any) -> transfer.Transfer:
-    """The exact law of the chain; wrapping is done by the operator, so the equation goes in without its boundary."""
-    scheme, _ = READINGS[calculus]
+def chain(calculus: Calculus, modulation: float, dt: float) -> transfer.Transfer:
+    """The exact distribution of the chain; the operator wraps the circle, so the equation goes in without boundary."""
+    scheme = next(reading.scheme for reading in READINGS if reading.calculus == calculus)
     return transfer.koopman(scheme(SDE(X, 0, NOISE, calculus)), {A: modulation, DT: dt}, 0.0, 2 * np.pi)
 
 
-def _chain_exponent(config: Config, calculus: Any, dt: float) -> float:
-    """The exponent that fits the exact law of the chain."""
-    mean_log = _chain(config.modulation, dt, calculus).expect(lambda x: np.log(_noise(config, x)))
-    return float(_exponent(config, Estimate(np.array(mean_log), np.array(0.0))).value)
+def chain_exponent(modulation: float, own: transfer.Transfer) -> float:
+    """The exponent that fits the exact distribution of a chain."""
+    mean_log = own.expect(lambda x: np.log(noise(x, modulation)))
+    return float(fit_exponent(modulation, Estimate(np.array(mean_log), np.array(0.0))).value)
 
 
-def _relaxation(config: Config) -> float:
-    """Time in which the slowest wave on the circle decays: in the coordinate int dx/s the walk is plain diffusion."""
-    length = 2 * np.pi / np.sqrt(1 - config.modulation**2)  # int_0^2pi dx/(1 + a sin x)
-    return 2 * (length / (2 * np.pi)) ** 2
+def spacing(config: Config) -> int:
+    """Steps between frames, a quarter of a relaxation time: in the coordinate int dx/s the walk is plain diffusion on a
+    circle of length 2 pi/sqrt(1 - a^2), whose slowest wave decays in 2/(1 - a^2)."""
+    return max(1, round(2 / (1 - config.modulation**2) / 4 / config.walk_dt))
 
 
-def _every(config: Config) -> int:
-    """Steps between frames."""
-    return max(1, round(_relaxation(config) / 4 / config.walk_dt))
-
-
-def _noise(config: Config, x: np.ndarray) -> np.ndarray:
-    return sp.lambdify((X, A), NOISE, "numpy")(x, config.modulation)
-
-
-def _exponent(config: Config, log_noise: Estimate) -> Estimate:
-    """Maximum likelihood of a in p = s^-a / Z(a): the mean of ln s under p equals the measured one."""
-    x = np.linspace(0, 2 * np.pi, 1024, endpoint=False)
-    logs = np.log(_noise(config, x))
+def fit_exponent(modulation: float, log_noise: Estimate) -> Estimate:
+    """Maximum-likelihood a of p = s^-a/Z(a): E_p[ln s] equals the measured mean of ln s; dE_p[ln s]/da = -Var_p[ln s]."""
+    logs = np.log(noise(np.linspace(0, 2 * np.pi, 1024, endpoint=False), modulation))
 
     def moments(a: float) -> tuple[float, float]:
         weight = np.exp(-a * logs)

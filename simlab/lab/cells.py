@@ -1,0 +1,285 @@
+"""Finished cells of a run: kept in its folder, one file each, so that a run that was stopped goes on where it was.
+
+A file holds the arrays that a cell returned and what they depend on: the study, the work, the item, the fields of the
+config that were read with their values, the device, and a hash of all sources. A file of other dependences, and one
+that is damaged, is not used. Files appear whole or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import io
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from simlab.core import terminal
+from simlab.core.device import Device
+from simlab.core.errors import InputError
+from simlab.core.files import write_bytes
+
+FOLDER = "cells"
+"""In the folder of a run, until its result is written."""
+LOCK = ".lock"
+ABOUT = "about"
+"""The member of a file that says what the cell depends on."""
+
+
+class Kept(NamedTuple):
+    """A finished cell: its result, walkers that became NaN or infinite, and the fields of the config that it read."""
+
+    result: Any
+    diverged: int
+    read: Mapping[str, Any]
+
+
+class Recorded:
+    """A config that remembers which of its fields were read."""
+
+    def __init__(self, config: Any) -> None:
+        self._config = config
+        self._read: set[str] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        fields = type(self.plain).model_fields
+        self._read |= {name} if name in fields else set(fields)  # a method may read anything
+        return getattr(self._config, name)
+
+    def __hash__(self) -> int:
+        return hash(self._whole)
+
+    def __eq__(self, other: object) -> bool:
+        return bool(self._whole == (other._whole if isinstance(other, Recorded) else other))
+
+    @property
+    def plain(self) -> Any:
+        """The config itself."""
+        return self._config.plain if isinstance(self._config, Recorded) else self._config
+
+    @property
+    def _whole(self) -> Any:
+        """The config itself, all of which counts as read."""
+        self._read |= set(type(self.plain).model_fields)
+        return self._config._whole if isinstance(self._config, Recorded) else self._config
+
+    def read(self) -> dict[str, Any]:
+        """The fields that were read, with their values as JSON has them."""
+        return _values(self.plain, self._read)
+
+
+class Store:
+    """The finished cells of one run: in memory, and in a folder where there is one."""
+
+    def __init__(self, study: str, folder: Path | None = None, sources: str = "") -> None:
+        self.study, self.folder, self.sources = study, folder, sources
+        self._memory: dict[str, tuple[dict[str, Any], Kept]] = {}
+        self._full = False
+
+    def find(self, work: str, item: Any, config: Any, device: Device) -> Kept | None:
+        """The finished cell, or None where there is none that depends on the same."""
+        name = _file_name(work, item)
+        about, kept = self._memory.get(name) or self._load(name) or (None, None)
+        if about is None or kept is None:
+            return None
+        plain = config.plain if isinstance(config, Recorded) else config
+        return kept if about == self._about(work, item, device, _values(plain, kept.read)) else None
+
+    def keep(self, work: str, item: Any, device: Device, kept: Kept) -> Kept:
+        """Keep a cell; returned as it will be found again. A full disk costs the chance to go on later, not this run."""
+        kept = kept._replace(result=_settled(kept.result))
+        name, about = _file_name(work, item), self._about(work, item, device, kept.read)
+        self._memory[name] = about, kept
+        if self.folder is None:
+            return kept
+        try:
+            write_bytes(self.folder / name, _encode(kept, about))
+        except OSError as error:
+            if not self._full:
+                terminal.say(f"simlab: finished work cannot be kept in {self.folder} ({error.strerror or error}).\n")
+            self._full = True
+        return kept
+
+    def _about(self, work: str, item: Any, device: Device, read: Mapping[str, Any]) -> dict[str, Any]:
+        about = {"study": self.study, "work": work, "item": item_name(item), "device": device.name, "read": dict(read),
+                 "sources": self.sources}  # fmt: skip
+        return dict(json.loads(json.dumps(about)))
+
+    def _load(self, name: str) -> tuple[dict[str, Any], Kept] | None:
+        if self.folder is None or not (self.folder / name).exists():
+            return None
+        try:
+            about, kept = _decode((self.folder / name).read_bytes())
+        except Exception:  # whatever a damaged file makes NumPy, zip and JSON raise
+            return None
+        self._memory[name] = about, kept
+        return about, kept
+
+
+@contextmanager
+def kept_in(run: Path) -> Iterator[Path]:
+    """The folder of a run's cells, for this process alone; InputError where another one works in it.
+
+    What a process that was killed left half-written goes.
+    """
+    folder = run / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder, run):
+        for place in (run, folder):
+            for stray in place.glob(".writing-*"):
+                stray.unlink(missing_ok=True)
+        yield folder
+
+
+def any_kept(folder: Path) -> bool:
+    """Whether a finished cell is in the folder."""
+    return any(folder.glob("*.npz"))
+
+
+def clear(folder: Path) -> None:
+    """Remove all cells, but not the lock."""
+    for file in folder.iterdir():
+        if file.name != LOCK:
+            file.unlink(missing_ok=True)
+
+
+def remove(run: Path) -> None:
+    """Remove the folder of the cells, once the result is written or where there are none."""
+    folder = run / FOLDER
+    with suppress(OSError):
+        clear(folder)
+        (folder / LOCK).unlink(missing_ok=True)
+        folder.rmdir()
+
+
+def item_name(item: Any) -> str:
+    """An item as text, different for different items; ValueError for what is no plain value."""
+    plain = [i.item() if isinstance(i, np.generic) else i for i in (item if isinstance(item, tuple) else (item,))]
+    parts = [item_name(i) if isinstance(i, tuple) else i for i in plain]
+    if not all(isinstance(p, str | int | float) for p in parts):
+        raise ValueError(f"an item must be text, a number or a tuple of these, got {item!r}.")
+    return json.dumps(parts)
+
+
+@cache
+def sources_of(*packages: str) -> str:
+    """A hash of all sources of these packages, and of the numerical libraries below them."""
+    digest = hashlib.sha256()
+    for package in sorted({"simlab", *packages}):
+        root = Path(str(importlib.import_module(package).__file__)).parent
+        for path in sorted(p for p in root.rglob("*") if p.suffix in (".py", ".cuh")):
+            digest.update(f"{package}/{path.relative_to(root).as_posix()}\n".encode() + path.read_bytes())
+    for library in ("numpy", "scipy", "numba", "sympy"):
+        digest.update(f"{library} {importlib.import_module(library).__version__}\n".encode())
+    return digest.hexdigest()
+
+
+def _values(config: Any, names: Any) -> dict[str, Any]:
+    return {n: v for n, v in config.model_dump(mode="json").items() if n in set(names) - {"out", "scenes"}}
+
+
+def _file_name(work: str, item: Any) -> str:
+    text = f"{work} {item_name(item)}"
+    words = re.sub(r"[^A-Za-z0-9.]+", "-", text.removeprefix("simlab.studies.")).strip("-")
+    return f"{words[:80]}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.npz"
+
+
+def _encode(kept: Kept, about: Mapping[str, Any]) -> bytes:
+    arrays: list[Any] = []
+    form = _flatten(kept.result, arrays)
+    text = json.dumps({"about": about, "form": form, "diverged": kept.diverged})
+    content = io.BytesIO()
+    np.savez(content, allow_pickle=False, **{ABOUT: np.array(text)}, **{f"a{i}": a for i, a in enumerate(arrays)})
+    return content.getvalue()
+
+
+def _decode(content: bytes) -> tuple[dict[str, Any], Kept]:
+    with np.load(io.BytesIO(content), allow_pickle=False) as members:
+        head = json.loads(str(members[ABOUT]))
+        result = _settled(_unflatten(head["form"], members))
+    return head["about"], Kept(result, int(head["diverged"]), head["about"]["read"])
+
+
+def _settled(value: Any) -> Any:
+    """Arrays in the one layout that a file gives back, which decides the order of later sums; nobody may change them."""
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*map(_settled, value))
+    if isinstance(value, tuple | list):
+        return type(value)(map(_settled, value))
+    if isinstance(value, dict):
+        return {k: _settled(v) for k, v in value.items()}
+    if isinstance(value, np.ndarray):
+        value = np.array(value, order="C")
+        value.setflags(write=False)
+    return value
+
+
+def _flatten(value: Any, arrays: list[Any]) -> Any:
+    """The form of a result as JSON, and its arrays appended to a list."""
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        kind = type(value)
+        return ["named", kind.__module__, kind.__qualname__, [_flatten(v, arrays) for v in value]]
+    if isinstance(value, tuple | list):
+        return [type(value).__name__, [_flatten(v, arrays) for v in value]]
+    if isinstance(value, dict) and all(isinstance(k, str) for k in value):
+        return ["dict", {k: _flatten(v, arrays) for k, v in value.items()}]
+    if value is None or isinstance(value, bool | int | float | str):
+        return ["plain", value]
+    array = np.asarray(value)
+    if not isinstance(value, np.ndarray | np.generic) or array.dtype.kind not in "biufcU":
+        raise TypeError(f"a cell must return arrays, numbers, text and tuples or dictionaries of them, got {value!r}.")
+    arrays.append(array)
+    return ["array" if isinstance(value, np.ndarray) else "scalar", len(arrays) - 1]
+
+
+def _unflatten(form: Any, members: Any) -> Any:
+    kind, *rest = form
+    if kind == "plain":
+        return rest[0]
+    if kind in ("array", "scalar"):
+        array = members[f"a{rest[0]}"]
+        return array if kind == "array" else array[()]
+    if kind == "dict":
+        return {k: _unflatten(v, members) for k, v in rest[0].items()}
+    if kind == "named":
+        # Only a class that the work's own imports have brought, and that is a named tuple.
+        made = sys.modules[rest[0]]
+        for name in rest[1].split("."):
+            made = getattr(made, name)
+        if not (isinstance(made, type) and issubclass(made, tuple) and hasattr(made, "_fields")):
+            raise ValueError("not a named tuple")
+        return made(*(_unflatten(v, members) for v in rest[2]))
+    values = [_unflatten(v, members) for v in rest[0]]
+    return tuple(values) if kind == "tuple" else values
+
+
+@contextmanager
+def _locked(folder: Path, run: Path) -> Iterator[None]:
+    """Hold the folder's lock, which ends with the process however it ends; nothing where the system has none."""
+    try:
+        import fcntl
+    except ImportError:  # not on Windows
+        yield
+        return
+    path = folder / LOCK
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise InputError(
+                f"out = {str(run)!r}: another process works in this folder; wait for it, or name another one."
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,289 @@
+"""What a scene has found: measurements, what stands beside them, and the claims that can be made of both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from simlab.core.checks import Floats
+from simlab.lab.claim import Claim
+from simlab.lab.quantity import REFERENCES, Axis, Beside, Fit, Quantity, Reference, Theory, Values, names_of
+from simlab.statistics import Estimate, Joint, chi_square
+
+NAN = np.array(np.nan)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A quantity, or a part of one: value, standard error and reference side by side.
+
+    value, se, reference, bias: of one shape, NaN where there is none. covariance: of the errors along the last axis
+    (..., k, k), estimated from so many `samples`. coordinates: of every axis that is left. kind: of the reference.
+    """
+
+    quantity: Quantity
+    value: np.ndarray[Any, Any]
+    se: Floats
+    reference: Floats
+    bias: Floats
+    covariance: Floats
+    samples: float
+    kind: type[Reference] | None
+    axes: tuple[Axis, ...]
+    coordinates: tuple[np.ndarray[Any, Any], ...]
+    scene: str
+    source: str
+
+    def __getitem__(self, place: Any) -> Measured:
+        """The part at this place, or at these places, of the first axis."""
+        if not self.axes:
+            raise IndexError(f"{self.quantity.meaning} is a single number.")
+        cov = self.covariance
+        if cov.ndim and len(self.axes) > 1:
+            cov = cov[place]
+        elif cov.ndim:
+            cov = NAN if np.ndim(np.arange(len(cov))[place]) == 0 else cov[place][:, place]
+        first = np.asarray(self.coordinates[0])[place]
+        kept = slice(0 if first.ndim else 1, None)
+        parts = {n: _part(getattr(self, n), place) for n in ("value", "se", "reference", "bias")}
+        coordinates = (first, *self.coordinates[1:])[kept]
+        return replace(self, **parts, covariance=cov, axes=self.axes[kept], coordinates=coordinates)
+
+    def __float__(self) -> float:
+        """A single number."""
+        return float(self.value)
+
+    def __int__(self) -> int:
+        """A single whole number."""
+        return int(self.value)
+
+    def __mul__(self, factor: Any) -> Measured:
+        """In another unit; a factor broadcasts against the value."""
+        size = np.abs(np.asarray(factor, float))
+        cov = self.covariance
+        if cov.ndim:
+            each = np.broadcast_to(np.asarray(factor, float), self.value.shape)
+            cov = cov * each[..., :, None] * each[..., None, :]
+        parts = {n: getattr(self, n) * factor for n in ("value", "reference")}
+        return replace(self, **parts, se=self.se * size, bias=self.bias * size, covariance=cov)
+
+    def __truediv__(self, factor: Any) -> Measured:
+        """The same, divided."""
+        return self * (1 / np.asarray(factor, float))
+
+    def exp(self) -> Measured:
+        """e to this power, errors to first order."""
+        value, reference = np.exp(self.value), np.exp(self.reference)
+        return replace(self, value=value, se=value * self.se, reference=reference, bias=reference * self.bias, covariance=NAN)
+
+    @property
+    def z(self) -> Floats:
+        """Distance from the reference in standard errors."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray((self.value - self.reference) / self.se)
+
+    def weakest(self, least: float = 0.0) -> Measured:
+        """The one number that is the fewest standard errors above `least`."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self[int(np.argmin((self.value - least) / self.se))]
+
+    def equals(
+        self, name: str, statement: str, reference: float | None = None, *, bias: float | None = None,
+        source: str | None = None, **limits: Any,
+    ) -> Claim:  # fmt: skip
+        """One number is what theory, or a prediction from other data, says it is; or it is this `reference`.
+
+        bias: instead of that of the theory. limits: as of `Claim.equals`.
+        """
+        if reference is None:
+            self._require_reference()
+            reference = float(self.reference)
+            bias = float(self.bias) if bias is None else bias
+        return Claim.equals(
+            *self._about(name, statement, source), float(self.value), reference, float(self.se), bias=bias or 0.0,
+            **limits,
+        )  # fmt: skip
+
+    def agrees(self, name: str, statement: str, reference: Any = None, *, source: str | None = None, **limits: Any) -> Claim:
+        """All numbers at once are what theory, or a prediction from other data, says; or they are these.
+
+        Their covariance is used where there is one, with the number of samples that it is from.
+        """
+        if reference is None:
+            self._require_reference()
+            reference = self.reference
+        error = self.covariance if self.covariance.ndim else self.se
+        found = chi_square(np.asarray(self.value - reference, float), error, self.samples)
+        return Claim.chi_square(*self._about(name, statement, source), *found, **limits)
+
+    def exceeds(
+        self, name: str, statement: str, least: float = 0.0, *, source: str | None = None, **limits: Any
+    ) -> Claim:
+        """One number is above `least`, by many of its standard errors; limits: as of `Claim.exceeds`."""
+        about = self._about(name, statement, source)
+        return Claim.exceeds(*about, float(self.value), least, float(self.se), **limits)
+
+    def below(self, name: str, statement: str, most: float = 0.0, *, source: str | None = None, **limits: Any) -> Claim:
+        """One number is below `most`, by many of its standard errors."""
+        about = self._about(name, statement, source)
+        return Claim.below(*about, float(self.value), most, float(self.se), **limits)
+
+    def differs(self, name: str, statement: str, other: float, *, source: str | None = None, **limits: Any) -> Claim:
+        """One number is not `other`, by many of its standard errors."""
+        make = Claim.exceeds if float(self.value) >= other else Claim.below
+        return make(*self._about(name, statement, source), float(self.value), other, float(self.se), **limits)
+
+    def exactly(self, name: str, statement: str, reference: float, *, source: str | None = None) -> Claim:
+        """One number is this, to the last bit."""
+        return Claim.exact(*self._about(name, statement, source), float(self.value), reference)
+
+    def _about(self, name: str, statement: str, source: str | None) -> tuple[str, str, str]:
+        return f"{self.scene}/{name}", statement, source or self.source
+
+    def _require_reference(self) -> None:
+        """ValueError unless there is a reference that a claim may use."""
+        if self.kind is None or self.kind is Fit:
+            there = "has none" if self.kind is None else f"has a {Fit.words}"
+            raise ValueError(f"a claim needs a theory or a prediction, and {self.quantity.meaning!r} {there}.")
+
+
+def _part(array: Any, place: Any) -> Any:
+    return array[place] if np.ndim(array) else array
+
+
+@dataclass
+class Axes:
+    """What a theory may know of a simulation: the places it was made at, and how large its standard errors are."""
+
+    _found: Found
+
+    def __getitem__(self, axis: Axis) -> np.ndarray[Any, Any]:
+        """The coordinates of an axis."""
+        return self._found[axis].value
+
+    def se(self, quantity: Quantity) -> Floats:
+        """The standard errors of a quantity, for the error of a fit that will be made with them as weights."""
+        return self._found[quantity].se
+
+    def __contains__(self, quantity: Quantity) -> bool:
+        """Whether it was measured at all."""
+        return quantity in self._found
+
+
+@dataclass
+class Found:
+    """The results of a scene by quantity; `dataset` is what is stored."""
+
+    scene: str
+    source: str
+    names: Mapping[Quantity, str]
+    dataset: xr.Dataset = field(default_factory=xr.Dataset)
+
+    @classmethod
+    def of(cls, module: ModuleType, dataset: xr.Dataset | None = None) -> Found:
+        """Nothing yet, or what a stored result holds."""
+        scene = module.__name__.rpartition(".")[2]
+        return cls(scene, module.SOURCE, names_of(module), xr.Dataset() if dataset is None else dataset)
+
+    def __contains__(self, quantity: Quantity) -> bool:
+        """Whether it was found."""
+        return self.names.get(quantity) in self.dataset.variables
+
+    def __getitem__(self, quantity: Quantity) -> Measured:
+        """A quantity; KeyError where it was not found."""
+        name = self._name(quantity)
+        if name not in self.dataset.variables:
+            raise KeyError(f"scene {self.scene} has not found {name!r} ({quantity.meaning}).")
+        kind = next((k for k in REFERENCES if name + k.suffix in self.dataset), None)
+        value = self.dataset[name].values
+        axes = (quantity,) if isinstance(quantity, Axis) else quantity.axes
+        return Measured(
+            quantity=quantity, value=value, se=self._beside(name, "_se", value.shape),
+            reference=self._beside(name, kind.suffix if kind else "_theory", value.shape),
+            bias=np.nan_to_num(self._beside(name, "_bias", value.shape)),
+            covariance=self.dataset[f"{name}_covariance"].values if f"{name}_covariance" in self.dataset else NAN,
+            samples=float(self.dataset[name].attrs.get("samples", np.inf)), kind=kind, axes=axes,
+            coordinates=tuple(self.dataset[self._name(a)].values for a in axes), scene=self.scene, source=self.source,
+        )  # fmt: skip
+
+    @property
+    def axes(self) -> Axes:
+        """What a theory may know of it."""
+        return Axes(self)
+
+    def enter(self, values: Values) -> None:
+        """Take in what a simulation or a theory returned; ValueError for what does not fit its declaration."""
+        for quantity, value in sorted(values.items(), key=lambda pair: not isinstance(pair[0], Axis)):
+            if isinstance(value, Beside):
+                self._measure(quantity, value.measured)
+                self._refer(quantity, value.reference)
+            elif isinstance(value, Reference):
+                self._refer(quantity, value)
+            else:
+                self._measure(quantity, value)
+
+    def _measure(self, quantity: Quantity, value: Any) -> None:
+        name, value = self._name(quantity), _stacked(value)
+        dims = (name,) if isinstance(quantity, Axis) else tuple(self._name(a) for a in quantity.axes)
+        attrs: dict[str, Any] = {"long_name": quantity.meaning, "units": quantity.unit}
+        if isinstance(value, Joint):
+            units = quantity.unit if quantity.unit == "1" else f"({quantity.unit})^2"
+            about = {"long_name": f"covariance of the errors of {quantity.meaning}", "units": units}
+            self._put(f"{name}_covariance", (*dims, f"{dims[-1]}_"), value.covariance, about)
+            attrs["samples"] = float(value.samples)
+            value = Estimate(value.value, np.sqrt(np.diagonal(value.covariance, axis1=-2, axis2=-1)))
+        if isinstance(value, Estimate):
+            about = {"long_name": f"standard error of {quantity.meaning}", "units": quantity.unit}
+            self._put(f"{name}_se", dims, np.asarray(value.se, float), about)
+            attrs["ancillary_variables"] = f"{name}_se"
+            value = value.value
+        self._put(name, dims, np.asarray(value), attrs)
+
+    def _refer(self, quantity: Quantity, reference: Reference) -> None:
+        name, kind = self._name(quantity), type(reference)
+        dims, shape = tuple(self._name(a) for a in quantity.axes), None
+        if name in self.dataset.variables:
+            shape = self.dataset[name].shape
+        parts = {kind.suffix: (kind.words, reference.value)}
+        if isinstance(reference, Theory) and np.any(np.asarray(reference.bias) != 0):
+            parts["_bias"] = ("known error of the theory at this size", reference.bias)
+        for suffix, (words, numbers) in parts.items():
+            array = np.asarray(numbers, float)
+            array = array if shape is None else np.broadcast_to(array, shape).copy()
+            about = {"long_name": f"{words} of {quantity.meaning}", "units": quantity.unit}
+            self._put(name + suffix, dims, array, about)
+
+    def _put(self, name: str, dims: tuple[str, ...], values: np.ndarray[Any, Any], attrs: dict[str, Any]) -> None:
+        if values.ndim != len(dims):
+            raise ValueError(
+                f"scene {self.scene}: {name} is declared over ({', '.join(dims)}), and got an array of shape {values.shape}."
+            )
+        if values.dtype.kind == "U":
+            values = values.astype(object)
+        self.dataset[name] = xr.Variable(dims, values, attrs)
+
+    def _beside(self, name: str, suffix: str, shape: tuple[int, ...]) -> Floats:
+        if name + suffix in self.dataset.variables:
+            return np.asarray(self.dataset[name + suffix].values, float)
+        return np.full(shape, np.nan)
+
+    def _name(self, quantity: Quantity) -> str:
+        try:
+            return self.names[quantity]
+        except KeyError:
+            raise ValueError(f"scene {self.scene}: {quantity.meaning!r} is not declared in its module or its PARTS.") from None
+
+
+def _stacked(value: Any) -> Any:
+    """Estimates, or joint ones, along a new first axis; anything else as it is."""
+    if not isinstance(value, list) or not value or not isinstance(value[0], Estimate | Joint):
+        return value
+    if isinstance(value[0], Estimate):
+        return Estimate.stack(value)
+    samples = min(joint.samples for joint in value)
+    return Joint(*(np.array([joint[i] for joint in value]) for i in range(2)), samples)
