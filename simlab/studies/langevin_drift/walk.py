@@ -14,13 +14,13 @@ import sympy as sp
 import xarray as xr
 from scipy.optimize import brentq
 
-from simlab import plot as look
-from simlab.claims import Claim
-from simlab.cost import ENTRY, WALKER_STEP, Cost, affordable
-from simlab.device import Device
-from simlab.errors import InputError
-from simlab.progress import Progress
-from simlab.quantities import given, measured, measured_jointly, predicted
+from simlab.core.device import Device
+from simlab.core.errors import InputError
+from simlab.core.progress import Progress
+from simlab.lab import plot as look
+from simlab.lab.claim import Claim
+from simlab.lab.cost import ENTRY, WALKER_STEP, Cost, affordable
+from simlab.lab.quantities import given, measured, measured_jointly, predicted
 from simlab.sde import DT, EULER, HEUN, SDE, Scheme, Walkers
 from simlab.statistics import Estimate, chi_square, edges_of, extrapolate, joint_mean, mean, occupation
 from simlab.studies.langevin_drift import streams
