@@ -19,7 +19,7 @@ from statistics import median
 from peers import PEERS, Run
 from report import header, publish
 
-from simlab.device import Device
+from simlab.core.device import Device
 
 PACKAGES = ("numpy", "numba", "cupy-cuda12x", "cupy-cuda13x", "jax", "torch", "diffrax", "torchsde")
 SECONDS = 0.4

@@ -16,8 +16,8 @@ from network_peers import Torch, jax_loss, jax_with_processors, torch_loss
 from network_task import Task
 
 from simlab import nn
-from simlab.device import Device
-from simlab.nn.layer import leaves, tree_map
+from simlab.core.device import Device
+from simlab.nn.layers.layer import leaves, tree_map
 
 GRADIENT, EXAMPLES, HESSIAN = "gradient", "gradient of each example", "Hessian times a vector"
 

@@ -18,8 +18,8 @@ import numpy as np
 from network_task import EPS, EXAMPLES, LR, MOMENTUM, WEIGHT_DECAY, Leaves, Task, Trainer
 
 from simlab import nn
-from simlab.device import Device
-from simlab.nn.layer import leaves, tree_map
+from simlab.core.device import Device
+from simlab.nn.layers.layer import leaves, tree_map
 
 PROCESSORS = 2
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from simlab import nn
-from simlab.nn.layer import leaves
-from simlab.nn.order import batches
-from simlab.nn.train import TRAINING
+from simlab.nn.layers.layer import leaves
+from simlab.nn.training.train import TRAINING
 from simlab.random import key
+from simlab.random.shuffle import batches
 
 EXAMPLES = 1024
 LR, MOMENTUM, WEIGHT_DECAY, EPS = 0.05, 0.9, 1e-4, 1e-5

@@ -27,8 +27,8 @@ from network_peers import PEERS
 from network_task import Contestant, Task, Trainer
 from report import header, publish
 
-from simlab.device import Device
-from simlab.errors import DeviceError
+from simlab.core.device import Device
+from simlab.core.errors import DeviceError
 
 PACKAGES = ("numpy", "numba", "cupy-cuda12x", "cupy-cuda13x", "jax", "torch")
 TASKS = (

@@ -27,8 +27,8 @@ from report import header, publish
 from sklearn.linear_model import Ridge
 
 from simlab import linear
-from simlab.device import Device
-from simlab.errors import DeviceError
+from simlab.core.device import Device
+from simlab.core.errors import DeviceError
 from simlab.random import key
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "cupy-cuda12x", "cupy-cuda13x")

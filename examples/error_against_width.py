@@ -12,8 +12,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from simlab import nn, plot
-from simlab.nn import data
+from simlab import data, nn
+from simlab.lab import plot
 
 MODELS, STEPS = 32, 2000
 WIDTHS = (3, 4, 6, 8, 12, 16, 32, 64)

@@ -17,8 +17,8 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from simlab import nn, plot
-from simlab.nn import data
+from simlab import data, nn
+from simlab.lab import plot
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import importlib
 from types import ModuleType
 
-from simlab import interrupts
+from simlab.core import interrupts
 
 __version__ = "0.1.0"
 

@@ -7,11 +7,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from simlab import __version__, cli, interrupts, studies
-from simlab.claims import exit_status
-from simlab.errors import InputError
-from simlab.settings import to_toml
-from simlab.terminal import is_terminal, tell
+from simlab import __version__, studies
+from simlab.core import interrupts
+from simlab.core.errors import InputError
+from simlab.core.terminal import is_terminal, tell
+from simlab.lab import cli
+from simlab.lab.claim import exit_status
+from simlab.lab.settings import to_toml
 
 EPILOG = f"""examples:
   python -m simlab list
@@ -68,7 +70,7 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _claims(options: argparse.Namespace, rest: list[str]) -> int:
-    from simlab.records import recorded
+    from simlab.lab.records import recorded
 
     found = recorded(studies.STUDIES)
     if not found:
@@ -91,10 +93,10 @@ def _derive(options: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _record(options: argparse.Namespace, rest: list[str]) -> int:
-    from simlab import records
-    from simlab.progress import Progress
-    from simlab.results import claims_of
-    from simlab.study import run
+    from simlab.core.progress import Progress
+    from simlab.lab import records
+    from simlab.lab.results import claims_of
+    from simlab.lab.study import run
 
     study = studies.load(options.name)
     words, config = cli.parse(study, rest)
@@ -115,9 +117,9 @@ def _record(options: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _seeds(options: argparse.Namespace, rest: list[str]) -> int:
-    from simlab import records
-    from simlab.results import claims_of
-    from simlab.study import run
+    from simlab.lab import records
+    from simlab.lab.results import claims_of
+    from simlab.lab.study import run
 
     study = studies.load(options.name)
     words, config = cli.parse(study, rest)
@@ -147,8 +149,8 @@ def _seeds(options: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _figure(options: argparse.Namespace, rest: list[str]) -> int:
-    from simlab import results
-    from simlab.study import write_figures
+    from simlab.lab import results
+    from simlab.lab.study import write_figures
 
     path = Path(options.path)
     path = path / "result.nc" if path.is_dir() else path
@@ -165,7 +167,7 @@ def _figure(options: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _report(options: argparse.Namespace, rest: list[str]) -> int:
-    from simlab import records
+    from simlab.lab import records
 
     for name in records.recorded(studies.STUDIES):
         records.write_report(studies.load(name), records.root() / name)

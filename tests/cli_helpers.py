@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from simlab import __main__ as laboratory
-from simlab import cli
+from simlab.lab import cli
 from simlab.studies.langevin_drift import STUDY
 
 MODULE = "simlab.studies.langevin_drift"

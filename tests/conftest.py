@@ -32,8 +32,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     marked = [item for item in items if item.get_closest_marker("gpu")]
     if not marked:
         return
-    from simlab.device import Device
-    from simlab.errors import DeviceError
+    from simlab.core.device import Device
+    from simlab.core.errors import DeviceError
 
     try:
         Device.open("gpu")

@@ -39,7 +39,7 @@ def main() -> None:
     """Print the numbers, and how many functions were compiled in this process for want of kept ones."""
     from numba.core import event
 
-    from simlab.kernel_cache import KernelCache
+    from simlab.core.kernel_cache import KernelCache
 
     compiled: list[str] = []
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from simlab import checkout, records, results
-from simlab.errors import InputError
+from simlab.core import checkout
+from simlab.core.errors import InputError
+from simlab.lab import records, results
 from tests.cli_helpers import Terminal, contents
 
 TABLE = f"above\n{checkout.MARKS[0]}\n| a | table |\n{checkout.MARKS[1]}\nbelow\n"
@@ -126,8 +127,8 @@ def test_a_record_of_changed_code_is_refused_before_any_work(
     tree: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
     monkeypatch.chdir(tree)
-    monkeypatch.setattr("simlab.records.root", lambda: tree / "studies")
-    monkeypatch.setattr("simlab.study.run", lambda *_: pytest.fail("it ran"))
+    monkeypatch.setattr("simlab.lab.records.root", lambda: tree / "studies")
+    monkeypatch.setattr("simlab.lab.study.run", lambda *_: pytest.fail("it ran"))
     change(tree, "simlab/a.py", "2\n")
     before = contents(tree)
     terminal = Terminal(tree, capsys)

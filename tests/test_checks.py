@@ -15,9 +15,9 @@ import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simlab.checks import number, numbers, one_of, real_array, shown, stored, whole
-from simlab.device import Device, on_host, real
-from simlab.device import stored as stored_on
+from simlab.core.checks import number, numbers, one_of, real_array, shown, stored, whole
+from simlab.core.device import Device, on_host, real
+from simlab.core.device import stored as stored_on
 from tests.domains.calls import KINDS
 from tests.refusals import refused_in_one_sentence
 from tests.sde import host_cuda

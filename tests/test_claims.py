@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from simlab.claims import SIGMAS, Claim, exit_status, unless_diverged
+from simlab.lab.claim import SIGMAS, Claim, exit_status, unless_diverged
 
 NUMBERS = st.floats(-1e6, 1e6)
 ERRORS = st.floats(1e-6, 1e6)

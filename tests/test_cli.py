@@ -21,8 +21,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simlab import cli, results, settings, studies, study
-from simlab.errors import InputError
+from simlab import studies
+from simlab.core.errors import InputError
+from simlab.lab import cli, results, settings, study
 from simlab.studies.langevin_drift import STUDY
 from simlab.studies.langevin_drift.config import Config
 from tests.cli_helpers import FILES, HANGS, MODULE, QUICK, WALK, Answer, Terminal, contents, process
@@ -260,7 +261,7 @@ def test_what_is_in_a_folder_is_never_overwritten_silently(terminal: Terminal, h
 
 
 def test_runs_without_a_folder_keep_to_their_own(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("simlab.study.time.gmtime", lambda: time.struct_time((2026, 3, 4, 5, 6, 7, 2, 63, 0)))
+    monkeypatch.setattr("simlab.lab.study.time.gmtime", lambda: time.struct_time((2026, 3, 4, 5, 6, 7, 2, 63, 0)))
     words = ["--preset", "smoke", "--walkers", "1024", "--scenes", "walk"]
     runs = Path("runs/langevin_drift")
     for seed, name in (("0", "20260304T050607Z-0"), ("0", "20260304T050607Z-0-2"), ("7", "20260304T050607Z-7")):
@@ -318,7 +319,9 @@ def test_three_files_are_written_or_none(terminal: Terminal, blocked: str) -> No
         assert contents(terminal.folder) == before
 
 
-@pytest.mark.parametrize("place", ["simlab.sde.Walkers.run", "simlab.results.encode", "simlab.files.write_atomically"])
+@pytest.mark.parametrize(
+    "place", ["simlab.sde.Walkers.run", "simlab.lab.results.encode", "simlab.core.files.write_atomically"]
+)
 def test_an_interruption_anywhere_leaves_nothing(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:

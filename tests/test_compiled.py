@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simlab import compiled
-from simlab.compiled import spread
+from simlab.core import jit
+from simlab.core.jit import spread
 
 ROOT = Path(__file__).parents[1]
 LIMIT = 200
@@ -99,7 +99,7 @@ COMPILE = """
     from simlab import compiled
 
     TEXT = '''
-    from simlab.kernel_cache import kept
+    from simlab.core.kernel_cache import kept
 
     @kept(signatures=("int64(int64)",))
     def f(x):
@@ -107,7 +107,7 @@ COMPILE = """
     '''
 
     def new(k):
-        return compiled.load(TEXT.replace("NUMBER", str(k))).f(1)
+        return jit.load(TEXT.replace("NUMBER", str(k))).f(1)
 
     def others():
         k = 0
@@ -149,7 +149,7 @@ def test_work_at_the_end_of_the_interpreter_is_done() -> None:
 
 def test_every_item_is_visited_once(monkeypatch: pytest.MonkeyPatch) -> None:
     for threads in (1, 2, 7):
-        monkeypatch.setattr(compiled, "thread_count", lambda threads=threads: threads)
+        monkeypatch.setattr(jit, "thread_count", lambda threads=threads: threads)
         for items, block in ((1, 1), (5, 2), (100, 8), (64, 64), (65, 64), (0, 4)):
             seen = np.zeros(items, int)
 
@@ -165,8 +165,8 @@ def test_every_item_is_visited_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadPoolExecutor]:
     """One thread beside the caller's, in the place of the pool."""
     with ThreadPoolExecutor(1) as found:
-        monkeypatch.setattr(compiled, "thread_count", lambda: 2)
-        monkeypatch.setattr(compiled, "_pool", lambda: found)
+        monkeypatch.setattr(jit, "thread_count", lambda: 2)
+        monkeypatch.setattr(jit, "_pool", lambda: found)
         yield found
 
 
@@ -193,7 +193,7 @@ def test_what_goes_wrong_in_a_part_is_raised_when_all_that_were_begun_have_ended
 
 @pytest.mark.usefixtures("pool")
 def test_parts_not_begun_are_left_after_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiled, "thread_count", lambda: 50)
+    monkeypatch.setattr(jit, "thread_count", lambda: 50)
     begun = []
 
     def part(first: int, last: int) -> None:
@@ -211,8 +211,8 @@ def test_without_threads_the_caller_does_all(monkeypatch: pytest.MonkeyPatch) ->
         def submit(self, work: object) -> None:
             raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(compiled, "thread_count", lambda: 4)
-    monkeypatch.setattr(compiled, "_pool", Exhausted)
+    monkeypatch.setattr(jit, "thread_count", lambda: 4)
+    monkeypatch.setattr(jit, "_pool", Exhausted)
     seen = np.zeros(10, int)
 
     def visit(first: int, last: int) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simlab.device import Device
-from simlab.errors import DeviceError
+from simlab.core.device import Device
+from simlab.core.errors import DeviceError
 
 
 class CudaError(RuntimeError):

@@ -13,14 +13,15 @@ from typing import Any
 
 import pytest
 
-from simlab import files, results
-from simlab.claims import Claim
-from simlab.errors import InputError
+from simlab.core import files
+from simlab.core.errors import InputError
+from simlab.lab import results
+from simlab.lab.claim import Claim
 from tests.cli_helpers import FILES, MODULE, WALK, Terminal, contents, process
 
 LIMITED = """
 import resource, sys
-from simlab import cli
+from simlab.lab import cli
 from simlab.studies.langevin_drift import STUDY
 
 run = cli.run
@@ -176,7 +177,7 @@ BACKENDS = {
 }  # fmt: skip
 DRAW = """
 from pathlib import Path
-from simlab import plot
+from simlab.lab import plot
 with plot.style():
     figure, (axes,) = plot.grid(1, "a title")
     axes.plot([1, 2], [3, 4], label="a line")
@@ -209,7 +210,7 @@ def test_settings_of_the_user_s_own_change_no_figure(tmp_path: Path, plain_figur
 def test_a_style_leaves_the_user_s_settings_as_they_were() -> None:
     import matplotlib as mpl
 
-    from simlab import plot
+    from simlab.lab import plot
 
     before = dict(mpl.rcParams)
     with mpl.rc_context({"font.size": 30, "svg.hashsalt": "mine"}):
@@ -223,7 +224,7 @@ def test_a_style_leaves_the_user_s_settings_as_they_were() -> None:
 def test_a_backend_of_the_user_s_own_stays(tmp_path: Path) -> None:
     program = """
 import os
-from simlab import plot
+from simlab.lab import plot
 with plot.style():
     pass
 import matplotlib as mpl
@@ -255,7 +256,7 @@ def test_a_figure_that_fails_costs_no_result_and_can_be_drawn_again(
         raise failure
 
     with monkeypatch.context() as patch:
-        patch.setattr("simlab.plot.save_figure", fail)
+        patch.setattr("simlab.lab.plot.save_figure", fail)
         answer = terminal.study(*WALK)
         assert answer.status in (0, 1)
         assert "claims hold" in answer.out
@@ -285,7 +286,7 @@ def test_a_figure_of_no_result_is_refused(terminal: Terminal) -> None:
 
 def test_old_figures_do_not_stay_beside_a_new_result(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     assert terminal.study(*WALK).status in (0, 1)
-    monkeypatch.setattr("simlab.plot.grid", lambda *_: (_ for _ in ()).throw(RuntimeError("no ink")))
+    monkeypatch.setattr("simlab.lab.plot.grid", lambda *_: (_ for _ in ()).throw(RuntimeError("no ink")))
     assert terminal.study(*WALK, "--seed", "3", "--overwrite").status in (0, 1)
     assert [p.name for p in Path("out").iterdir()] == ["result.nc"]
 
@@ -296,7 +297,7 @@ def test_an_interruption_while_the_figure_is_drawn_says_that_the_result_is_there
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("simlab.plot.save_figure", interrupted)
+    monkeypatch.setattr("simlab.lab.plot.save_figure", interrupted)
     answer = terminal.study(*WALK, "--out", "new/deep")
     assert answer.status == 130
     assert answer.err.endswith("simlab: interrupted; the result is whole in new/deep/result.nc.\n")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from simlab import studies
-from simlab.study import BaseConfig, _docstring
+from simlab.lab.study import BaseConfig, _docstring
 from tests.cli_helpers import WALK, Answer, process
 
 ROOT = Path(__file__).parents[1]

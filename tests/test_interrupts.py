@@ -17,8 +17,9 @@ from typing import Any
 
 import pytest
 
-from simlab import cli, interrupts, results
-from simlab.interrupts import Stopped
+from simlab.core import interrupts
+from simlab.core.interrupts import Stopped
+from simlab.lab import cli, results
 from tests.cli_helpers import HANGS, MODULE, WALK, Answer, Terminal, contents, process
 
 LINES = {
@@ -113,10 +114,11 @@ def test_a_signal_that_is_ignored_stays_so(tmp_path: Path) -> None:
 def test_only_a_program_of_simlab_takes_the_signals(tmp_path: Path, words: list[str], program: bool) -> None:
     """What `import simlab` does to handlers in somebody's own program, and in simlab's."""
     source = (Path(interrupts.__file__).parent / "interrupts.py").read_text("utf-8")
-    (tmp_path / "simlab").mkdir()
+    (tmp_path / "simlab/core").mkdir(parents=True)
     show = "import signal\nprint(signal.getsignal(signal.SIGTERM) != signal.SIG_DFL)\n"
-    (tmp_path / "simlab/interrupts.py").write_text(source)
-    (tmp_path / "simlab/__init__.py").write_text("from simlab import interrupts\ninterrupts.from_the_start()\n")
+    (tmp_path / "simlab/core/interrupts.py").write_text(source)
+    (tmp_path / "simlab/core/__init__.py").touch()
+    (tmp_path / "simlab/__init__.py").write_text("from simlab.core import interrupts\ninterrupts.from_the_start()\n")
     (tmp_path / "simlab/there.py").write_text(show)
     for name in ("mine.py", "simlabs.py", "script.py"):
         (tmp_path / name).write_text(f"import simlab\n{show}")
@@ -132,7 +134,7 @@ def test_only_a_program_of_simlab_takes_the_signals(tmp_path: Path, words: list[
 
 
 def test_the_package_takes_no_signals_of_who_imports_it(tmp_path: Path) -> None:
-    program = "import simlab.study, signal; print(signal.getsignal(signal.SIGTERM) == signal.SIG_DFL)"
+    program = "import simlab.lab.study, signal; print(signal.getsignal(signal.SIGTERM) == signal.SIG_DFL)"
     assert process("-c", program, cwd=tmp_path).out == "True\n"
 
 
@@ -168,7 +170,7 @@ def test_a_stopped_program_that_does_not_end_ends_at_the_next_signal(tmp_path: P
     program = """
 import signal, sys, threading, time
 sys.argv = ["simlab"]
-from simlab import interrupts
+from simlab.core import interrupts
 try:
     with interrupts.raised():
         signal.raise_signal(signal.SIGTERM)
@@ -186,7 +188,7 @@ def test_a_second_signal_in_the_last_moments_changes_nothing(tmp_path: Path) -> 
     program = """
 import signal, sys
 sys.argv = ["simlab"]
-from simlab import interrupts
+from simlab.core import interrupts
 class Late:
     def __del__(self):
         signal.raise_signal(signal.SIGTERM)  # Python has taken its handlers away
@@ -204,7 +206,7 @@ def test_a_finished_program_only_has_to_end(tmp_path: Path) -> None:
     program = """
 import signal, sys
 sys.argv = ["simlab"]
-from simlab import interrupts
+from simlab.core import interrupts
 with interrupts.raised():
     pass
 signal.raise_signal(signal.SIGINT)

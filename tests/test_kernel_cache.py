@@ -21,16 +21,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simlab import compiled, kernel_cache
-from simlab.errors import InputError
-from simlab.kernel_cache import KernelCache
+from simlab.core import jit, kernel_cache
+from simlab.core.errors import InputError
+from simlab.core.kernel_cache import KernelCache
 from tests.cli_helpers import MODULE, QUICK, process
 from tests.processor import PROCESSORS, environment
 from tests.small_run import trained, walked
 
 ROOT = Path(__file__).parents[1]
 TEXT = """
-from simlab.kernel_cache import kept
+from simlab.core.kernel_cache import kept
 
 
 @kept(*IMPORTS, signatures=("int64(int64)",), nogil=True)
@@ -48,7 +48,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def compilations(text: str = TEXT, *imports: Any) -> int:
     """Load a module as a new process would, and see that it is right; how often it was compiled."""
-    module = compiled.load.__wrapped__(text, *imports)
+    module = jit.load.__wrapped__(text, *imports)
     assert module.twice(21) == 42
     return sum(module.twice._cache_misses.values())
 
@@ -96,11 +96,11 @@ def test_a_kernel_under_the_name_of_another_is_not_run(folder: Path) -> None:
     compilations()
     (path,) = folder.glob("*.kernel")
     other = TEXT.replace("2 * x", "3 * x")
-    module = compiled.load.__wrapped__(other)
+    module = jit.load.__wrapped__(other)
     assert module.twice(21) == 63
     (new,) = set(folder.glob("*.kernel")) - {path}
     shutil.copy(path, new)
-    assert compiled.load.__wrapped__(other).twice(21) == 63
+    assert jit.load.__wrapped__(other).twice(21) == 63
 
 
 def test_a_text_that_was_edited_is_not_run(folder: Path) -> None:
@@ -114,7 +114,7 @@ def test_a_text_that_was_edited_is_not_run(folder: Path) -> None:
 
 def test_a_change_in_what_a_kernel_imports_makes_another_kernel(folder: Path) -> None:
     def library(text: str) -> Any:
-        return compiled.load.__wrapped__(text)
+        return jit.load.__wrapped__(text)
 
     assert compilations(TEXT, library("factor = 2\n")) == 1
     assert compilations(TEXT, library("factor = 2\n")) == 0
@@ -130,8 +130,10 @@ def test_another_processor_means_another_file(folder: Path) -> None:
 
 
 def test_every_kept_function_names_all_modules_that_decide_its_code() -> None:
-    from simlab.nn import fused_kernel, order, outer
+    from simlab.nn.kernels.cpu import kernel as fused_kernel
+    from simlab.nn.layers import outer
     from simlab.random import kernels
+    from simlab.random import shuffle as order
 
     functions = [v for m in (fused_kernel, order, outer, kernels) for v in vars(m).values()]
     kept = {id(v): v for v in functions if isinstance(getattr(v, "_cache", None), KernelCache)}
@@ -306,7 +308,7 @@ def test_kernels_that_may_not_be_compiled_are_refused(tmp_path: Path) -> None:
         answer = process(*words, cwd=tmp_path, env=variables)
         assert answer == (2, "", f"simlab: {kernel_cache.NO_COMPILER}\n")
         assert not list(tmp_path.iterdir())
-    modules = ["sde", "random.kernels", "nn.order", "nn.fused_kernel", "nn.outer", "compiled"]
+    modules = ["sde", "random.kernels", "random.shuffle", "nn.kernels.cpu.kernel", "nn.layers.outer", "core.jit"]
     script = """
 import importlib
 for name in MODULES:

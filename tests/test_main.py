@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from simlab import results
-from simlab.claims import Claim
+from simlab.lab import results
+from simlab.lab.claim import Claim
 from simlab.studies.langevin_drift import STUDY
 from tests.cli_helpers import Terminal, contents
 
@@ -16,7 +16,7 @@ from tests.cli_helpers import Terminal, contents
 @pytest.fixture
 def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Terminal:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("simlab.records.root", lambda: tmp_path)  # never the checkout's own records
+    monkeypatch.setattr("simlab.lab.records.root", lambda: tmp_path)  # never the checkout's own records
     return Terminal(tmp_path, capsys)
 
 
@@ -62,6 +62,6 @@ def test_the_table_of_claims_is_that_of_the_records_or_says_what_is_missing(term
 def test_a_dry_run_of_a_record_runs_and_writes_nothing(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
-    monkeypatch.setattr("simlab.study.run", lambda *_: pytest.fail("it ran"))
+    monkeypatch.setattr("simlab.lab.study.run", lambda *_: pytest.fail("it ran"))
     assert terminal.laboratory(command, "langevin_drift", "--dry-run").status in (0, 2)
     assert contents(terminal.folder) == {}

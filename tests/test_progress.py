@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from simlab.progress import QUIET_SECONDS, Progress
+from simlab.core.progress import QUIET_SECONDS, Progress
 
 
 class Clock:
@@ -16,7 +16,7 @@ class Clock:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
-        patch.setattr("simlab.progress.time", SimpleNamespace(monotonic=lambda: self.now))
+        patch.setattr("simlab.core.progress.time", SimpleNamespace(monotonic=lambda: self.now))
 
 
 class Terminal(io.StringIO):

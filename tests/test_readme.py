@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from simlab.__main__ import main as simlab_main
-from simlab.cli import main as study_main
+from simlab.lab.cli import main as study_main
+from simlab.lab.study import Study
 from simlab.studies import load
-from simlab.study import Study
 from tests.studies.margins import LEFT_TO_DEFAULT
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from simlab import quantities, records, results
-from simlab.checkout import MARKS
-from simlab.claims import Claim
-from simlab.errors import InputError
-from simlab.settings import to_toml
+from simlab.core.checkout import MARKS
+from simlab.core.errors import InputError
+from simlab.lab import quantities, records, results
+from simlab.lab.claim import Claim
+from simlab.lab.settings import to_toml
+from simlab.lab.study import BaseConfig, Study
 from simlab.statistics import Joint
 from simlab.studies import STUDIES, load
-from simlab.study import BaseConfig, Study
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -187,7 +187,7 @@ def test_a_record_too_large_to_commit_is_refused_and_nothing_is_touched(study: S
 
 def test_records_are_those_of_this_checkout(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert records.root() == ROOT / "studies"
-    monkeypatch.setattr("simlab.checkout.root", lambda: tmp_path)
+    monkeypatch.setattr("simlab.core.checkout.root", lambda: tmp_path)
     with pytest.raises(InputError, match="records live in a checkout"):
         records.root()
 

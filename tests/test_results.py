@@ -19,9 +19,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from simlab import __version__, files, quantities, results
-from simlab.claims import Claim
-from simlab.errors import InputError
+from simlab import __version__
+from simlab.core import files
+from simlab.core.errors import InputError
+from simlab.lab import quantities, results
+from simlab.lab.claim import Claim
 from simlab.statistics import Estimate, Joint
 
 ATTRIBUTES: dict[str, Any] = {"simlab_study": "anything", "seed": 3}
@@ -130,7 +132,7 @@ def test_error_bars_are_linked_to_what_they_belong_to() -> None:
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
-        (quantities.given("x", "furlong", np.zeros(2), "x"), "scene one: 'furlong' is not in simlab.results.DIMS"),
+        (quantities.given("x", "furlong", np.zeros(2), "x"), "scene one: 'furlong' is not in simlab.lab.results.DIMS"),
         (quantities.given("x", ("bin", "furlong_"), np.zeros((2, 2)), "x"), "'furlong_' is not in"),
         ({"x": xr.Variable("bin", [1.0], {"long_name": "x"})}, "scene one: variable 'x' lacks units"),
         ({"x": xr.Variable("bin", [1.0], {"units": "1"})}, "scene one: variable 'x' lacks long_name"),

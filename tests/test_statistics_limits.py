@@ -10,17 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simlab.statistics import (
-    chi_square,
-    edges_of,
-    extrapolate,
-    fit,
-    jackknife,
-    joint_mean,
-    mean,
-    occupation,
-    ratio,
-)
+from simlab.statistics import chi_square, edges_of, extrapolate, fit, jackknife, joint_mean, mean, occupation, ratio
 from tests.sde import host_cuda
 
 SAMPLES = np.arange(12.0).reshape(6, 2) % 5

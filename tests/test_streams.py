@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from simlab import results, terminal
-from simlab.claims import exit_status
-from simlab.progress import Progress
+from simlab.core import terminal
+from simlab.core.progress import Progress
+from simlab.lab import results
+from simlab.lab.claim import exit_status
 from tests.cli_helpers import FILES, HANGS, MODULE, WALK, Answer
 
 RUN = f"-m {MODULE} {' '.join(WALK)}"

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simlab import cli, studies, tables
-from simlab.errors import InputError
-from simlab.nn import data
-from simlab.regression import read
+from simlab import data, studies
+from simlab.core.errors import InputError
+from simlab.data import tables
+from simlab.data.regression import read
+from simlab.lab import cli
 from tests.refusals import refused_in_one_sentence
 
 RNG = np.random.default_rng(0)
@@ -155,7 +156,7 @@ def test_a_dry_run_opens_the_data(name: str, tmp_path: Path, capsys: pytest.Capt
 
 
 def test_a_dry_run_without_data_stays_light() -> None:
-    script = "import sys; from simlab import cli, studies; "
+    script = "import sys; from simlab import studies; from simlab.lab import cli; "
     script += "cli.main(studies.load('langevin_drift'), ['--dry-run']); assert 'numpy' not in sys.modules"
     import subprocess
 

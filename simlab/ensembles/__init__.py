@@ -15,41 +15,29 @@ from simlab.ensembles.calibration import (
     temperature,
     validation_excess,
 )
-from simlab.ensembles.errors import bootstrap, crossed
 from simlab.ensembles.metrics import CalibrationError, brier, deep_ensemble_equivalent, ece, error
-from simlab.ensembles.power_law import Comparison, Forecast, PowerLaw, compare_exponent, fit_power_law
-from simlab.ensembles.power_laws import PowerLaws, power_laws
 from simlab.ensembles.split import Prediction, Split, best_split, iso_budget, predict_split, regret
 
 __all__ = [
     "CalibrationError",
-    "Comparison",
     "Curve",
-    "Forecast",
-    "PowerLaw",
-    "PowerLaws",
     "Prediction",
     "Split",
     "average",
     "best_split",
-    "bootstrap",
     "brier",
     "calibrate",
     "calibrated_nll",
-    "compare_exponent",
     "cross_validated_nll",
-    "crossed",
     "curve",
     "deep_ensemble_equivalent",
     "ece",
     "ensembles",
     "error",
-    "fit_power_law",
     "iso_budget",
     "nested",
     "nll",
     "partition",
-    "power_laws",
     "predict_split",
     "regret",
     "temperature",

@@ -6,15 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from simlab.device import Device, stored
+from simlab.core.device import Device, stored
 from simlab.linear.rank import precision
 from simlab.nn.calibration import working
 
 Array = Any
 LOOK = 2**16
 """Numbers that are looked at; of larger arrays evenly spaced examples."""
-LARGE_N, LARGE_Y = 1e18, 1e100
-"""Sizes n, whose eighth powers are squared, and values of a power law, which are squared."""
 SINGLE = float(np.finfo(np.float32).eps)
 
 
@@ -42,20 +40,3 @@ def log_probabilities(values: Array, members: bool = False, name: str = "log_pro
             f"{float(gap[wrong].max()):.2g}; take simlab.nn.log_softmax of logits first."
         )
     return found
-
-
-def points(n: Any, y: Any, name: str = "y") -> None:
-    """Sizes n and values y of a power law, of magnitudes whose powers and squares are numbers; ValueError otherwise.
-
-    NaN and infinity are left to others.
-    """
-    known, sizes = np.abs(y[np.isfinite(y)]), n[np.isfinite(n)]
-    if sizes.size and not 1 / LARGE_N <= sizes.min() <= sizes.max() <= LARGE_N:
-        ends = f"{sizes.min():g} ... {sizes.max():g}"
-        raise ValueError(f"n must be positive and from {1 / LARGE_N:g} to {LARGE_N:g}, got {ends}.")
-    apart = np.ptp(y, axis=-1)
-    if known.size and (known.max() > LARGE_Y or ((apart > 0) & (apart < 1 / LARGE_Y)).any()):
-        raise ValueError(
-            f"{name} must be at most {LARGE_Y:g} in size, and differ by at least {1 / LARGE_Y:g}, so that squares are "
-            f"numbers, got {known.min():g} ... {known.max():g}; take other units."
-        )

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from simlab import checks
-from simlab.device import Device
+from simlab.core import checks
+from simlab.core.device import Device
 from simlab.ensembles.arguments import log_probabilities
 from simlab.ensembles.calibration import cross_validated_nll
 from simlab.nn.calibration import labels_of, nll, nll_at, temperature, tempered

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from simlab import checks, random
-from simlab.device import Device, real, stored
+from simlab import random
+from simlab.core import checks
+from simlab.core.device import Device, real, stored
 from simlab.nn.calibration import LEAST, calibrated_nll, labels_of, nll, temperature, tempered, working
 
 __all__ = ["calibrate", "calibrated_nll", "cross_validated_nll", "nll", "temperature", "validation_excess"]

@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from simlab import checks
-from simlab.device import Device, on_host
-from simlab.ensembles.arguments import LARGE_N, log_probabilities
+from simlab.core import checks
+from simlab.core.device import Device, on_host
+from simlab.ensembles.arguments import log_probabilities
 from simlab.ensembles.calibration import NAMES
 from simlab.nn.calibration import by_rows, labels_of
-from simlab.nn.record import error
+from simlab.nn.training.record import error
+from simlab.statistics.arguments import LARGE_N
 
 __all__ = ["CalibrationError", "brier", "deep_ensemble_equivalent", "ece", "error"]
 

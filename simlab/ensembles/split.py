@@ -12,12 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from simlab import checks
-from simlab.device import on_host
-from simlab.ensembles.arguments import LARGE_N, LARGE_Y
-from simlab.ensembles.power_law import FLATTEST, RANGE, PowerLaw, fit_power_law
-
-Floats = NDArray[np.float64]
+from simlab.core import checks
+from simlab.core.checks import Floats
+from simlab.core.device import on_host
+from simlab.statistics.arguments import LARGE_N, LARGE_Y
+from simlab.statistics.power_law import FLATTEST, RANGE, PowerLaw, fit_power_law
 
 
 class Split(NamedTuple):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from simlab import checks
-from simlab.device import Device, real
+from simlab.core import checks
+from simlab.core.device import Device, real
 
 Array = Any
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from simlab.device import Device
+from simlab.core.device import Device
 from simlab.linear.arguments import finite, positive
 
 Array = Any

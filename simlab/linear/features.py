@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from simlab import checks
 from simlab import random as noise
-from simlab.device import Device, real
+from simlab.core import checks
+from simlab.core.device import Device, real
 
 Array = Any
 

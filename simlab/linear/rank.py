@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from simlab.device import Device
+from simlab.core.device import Device
 
 Array = Any
 EPS = float(np.finfo(np.float64).eps)

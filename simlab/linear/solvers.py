@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from simlab.device import Device, stored
+from simlab.core.device import Device, stored
 from simlab.linear.arguments import finite, positive, problem, unit
 from simlab.linear.rank import directions, precision, rank
 

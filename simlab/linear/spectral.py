@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from simlab import checks
-from simlab.device import Device, real, stored
+from simlab.core import checks
+from simlab.core.device import Device, real, stored
 from simlab.linear.arguments import finite, problem
 from simlab.linear.rank import directions, precision
 

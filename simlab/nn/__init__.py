@@ -5,12 +5,8 @@
 >>> value, grads = value_and_grad(net, cross_entropy, params, x, y)
 """
 
-from simlab.nn.activations import Activation, erf, gelu, leaky_relu, relu, softplus, tanh
-from simlab.nn.calibration import log_softmax
-from simlab.nn.compose import mlp, residual, serial
-from simlab.nn.curvature import gradient_noise, hessian, hessian_operator, trace
-from simlab.nn.dense import dense, weight_norm
-from simlab.nn.derivatives import (
+from simlab.nn.calculus.curvature import gradient_noise, hessian, hessian_operator, trace
+from simlab.nn.calculus.derivatives import (
     flatten,
     gauss_newton_product,
     hvp,
@@ -23,22 +19,26 @@ from simlab.nn.derivatives import (
     unflatten,
     value_and_grad,
 )
-from simlab.nn.draws import Draw
-from simlab.nn.fixed import fixed
-from simlab.nn.groups import train_each
-from simlab.nn.kernels import Kernel
-from simlab.nn.layer import Layer, NoParams, leaves, select, tree_map
-from simlab.nn.log import Until
+from simlab.nn.calculus.spectra import Density, Eigenpairs, spectral_density, top_eigenvalues
+from simlab.nn.calculus.views import by_layer, columns, norms_by_layer, on
+from simlab.nn.calibration import log_softmax
+from simlab.nn.layers.activations import Activation, erf, gelu, leaky_relu, relu, softplus, tanh
+from simlab.nn.layers.compose import mlp, residual, serial
+from simlab.nn.layers.dense import dense, weight_norm
+from simlab.nn.layers.fixed import fixed
+from simlab.nn.layers.infinite_width import Kernel
+from simlab.nn.layers.layer import Layer, NoParams, leaves, select, tree_map
+from simlab.nn.layers.noise import activation_noise, at_step
+from simlab.nn.layers.norms import batch_norm, layer_norm
 from simlab.nn.losses import CrossEntropy, Logistic, Loss, MeanSquaredError, cross_entropy, logistic, mse
-from simlab.nn.noise import activation_noise, at_step
-from simlab.nn.norms import batch_norm, layer_norm
-from simlab.nn.optimisers import SGD, SGLD, Adam, LabelNoiseSGD, Optimiser, SphereSGD, on
-from simlab.nn.record import QUANTITIES, Quantity, Record, error, linear_steps, log_steps
-from simlab.nn.saved import load, save
-from simlab.nn.schedules import Cosine, Cyclic, Piecewise, Schedule, StepDecay, WarmUp
-from simlab.nn.spectra import Density, Eigenpairs, spectral_density, top_eigenvalues
-from simlab.nn.train import train
-from simlab.nn.views import by_layer, columns, norms_by_layer
+from simlab.nn.training.draws import Draw
+from simlab.nn.training.groups import train_each
+from simlab.nn.training.log import Until
+from simlab.nn.training.optimisers import SGD, SGLD, Adam, LabelNoiseSGD, Optimiser, SphereSGD
+from simlab.nn.training.record import QUANTITIES, Quantity, Record, error, linear_steps, log_steps
+from simlab.nn.training.saved import load, save
+from simlab.nn.training.schedules import Cosine, Cyclic, Piecewise, Schedule, StepDecay, WarmUp
+from simlab.nn.training.train import train
 
 __all__ = [
     "QUANTITIES",

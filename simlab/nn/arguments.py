@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from simlab.device import Device, stored
-from simlab.nn.layer import COUPLED, Array, Layer, Params, leaves, require_layer, require_tree, tree_map
+from simlab.core.device import Device, stored
+from simlab.data.dataset import Data
+from simlab.nn.layers.layer import COUPLED, Array, Layer, Params, leaves, require_layer, require_tree, tree_map
 from simlab.random import key
 
 
@@ -59,8 +60,6 @@ def checked(net: Layer, params: Params, x: Any, name: str = "x") -> Array:
 
 def pair(name: str, data: Any) -> tuple[Any, Any]:
     """X and y of data, as they are; ValueError for what holds no such two."""
-    from simlab.nn.data.dataset import Data  # which stands on some of this package
-
     if isinstance(data, Data):
         return data.x, data.y
     if not (isinstance(data, tuple) and len(data) == 2):

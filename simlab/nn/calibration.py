@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from simlab.checks import shown
-from simlab.device import Device, real, stored
-from simlab.nn.layer import Array
+from simlab.core.checks import shown
+from simlab.core.device import Device, real, stored
+from simlab.nn.layers.layer import Array
 
 LARGEST = 12.0
 """|ln tau| at most: where every example is classified rightly the best temperature is 0, and e^-12 stands for it."""

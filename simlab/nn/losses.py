@@ -13,11 +13,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from simlab.checks import number, shown
-from simlab.device import Device
-from simlab.nn.activations import sigmoid
+from simlab.core.checks import number, shown
+from simlab.core.device import Device
 from simlab.nn.arguments import beside
-from simlab.nn.layer import Array
+from simlab.nn.layers.activations import sigmoid
+from simlab.nn.layers.layer import Array
 
 
 class Loss(Protocol):

@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from array_api_compat import array_namespace
 
-from simlab import checks
+from simlab.core import checks
 from simlab.random import coefficients
 
 Array = Any

@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit, types, uint64
 from numba.extending import intrinsic
 
-from simlab.kernel_cache import kept
+from simlab.core.kernel_cache import kept
 from simlab.random import coefficients
 from simlab.random.coefficients import COS32, COS64, LOG32, LOG64, SIN32, SIN64
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from simlab import checks
+from simlab.core import checks
 from simlab.random import PLACES, WORDS, Key
 from simlab.random.kernels import CONSTANTS32, CONSTANTS64, fill_normals32, fill_normals64, fill_words
 

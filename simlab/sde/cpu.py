@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from simlab import compiled
-from simlab.device import Device
+from simlab.core import jit
+from simlab.core.device import Device
 from simlab.random import Key, coefficients, kernels
 from simlab.sde import functions
 from simlab.sde.printing import Plan, code, comment
@@ -28,7 +28,7 @@ from math import acos, asin, atan, atan2, cosh, erf, fabs, log, pow, sinh, sqrt,
 
 import numpy as np
 
-from simlab.kernel_cache import kept
+from simlab.core.kernel_cache import kept
 from simlab.random.kernels import OPTIONS, fill_noise{bits}
 from simlab.sde.functions import f{bits}
 
@@ -86,8 +86,8 @@ def advance(
     text: str, state: Any, begin: int, end: int, key: Key, stream: int, constants: np.ndarray, device: Device
 ) -> None:
     """Move state (component, walkers) in place from step begin to step end."""
-    module = compiled.load(text, coefficients, kernels, functions)
+    module = jit.load(text, coefficients, kernels, functions)
     noise_constants = kernels.CONSTANTS32 if state.dtype == np.float32 else kernels.CONSTANTS64
     keys = (np.uint64(key.low), np.uint64(key.high), np.uint64(stream))
     fixed: tuple[Any, ...] = (begin, end, *keys, constants.astype(state.dtype), noise_constants)
-    compiled.spread(lambda a, b: module.advance(state, a, b, *fixed), state.shape[1], module.BLOCK)
+    jit.spread(lambda a, b: module.advance(state, a, b, *fixed), state.shape[1], module.BLOCK)

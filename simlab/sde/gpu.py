@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from simlab.device import Device
+from simlab.core.device import Device
 from simlab.random import Key, cuda_text
 from simlab.sde.printing import Plan, code, comment
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import sympy as sp
 
-from simlab.checks import number, one_of, real_array, shown, whole
-from simlab.device import Device
+from simlab.core.checks import number, one_of, real_array, shown, whole
+from simlab.core.device import Device
 from simlab.random import Key, key
 from simlab.sde import cpu, gpu
 from simlab.sde.printing import Plan, plan

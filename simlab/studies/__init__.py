@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 
-from simlab.errors import InputError, did_you_mean
-from simlab.study import Study
+from simlab.core.errors import InputError, did_you_mean
+from simlab.lab.study import Study
 
 STUDIES = ("langevin_drift", "random_features", "scale_invariance", "ensemble_power_laws")
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import sympy as sp
 
-from simlab.checks import one_of, shown
+from simlab.core.checks import one_of, shown
 from simlab.theory import gaussian
 
 X = sp.Symbol("x", real=True)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simlab.theory.quadrature import GAUSS, ORDER, TO_LEGENDRE, Chart, Floats, Function
+from simlab.core.checks import Floats
+from simlab.theory.quadrature import GAUSS, ORDER, TO_LEGENDRE, Chart, Function
 
 SPLITS, MOST = 80, 20000
 """Times that a panel may be halved, and panels beyond which an integrand is given up."""

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from simlab.checks import number, real_array, shown
+from simlab.core.checks import Floats, number, real_array, shown
 
-Floats = NDArray[np.float64]
 SMALLEST, GREATEST = 1e-60, 1e60
 """Sizes between which no square or product of a formula leaves the range of floats."""
 

@@ -13,7 +13,7 @@ from typing import Any
 import sympy as sp
 from sympy.logic.boolalg import Boolean
 
-from simlab.checks import shown, whole
+from simlab.core.checks import shown, whole
 from simlab.theory.symbols import expression, same_symbols, states
 
 DT = sp.Symbol("dt", positive=True)

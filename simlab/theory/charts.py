@@ -14,7 +14,8 @@ import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
-from simlab.theory.quadrature import SCAN, Chart, Floats, kinks, numeric
+from simlab.core.checks import Floats
+from simlab.theory.quadrature import SCAN, Chart, kinks, numeric
 
 WALL, FAR = 690.0, 350.0
 """How far the coordinate goes: to e^-690 = 1e-300 before a wall, and to about 1e150 where there is none."""

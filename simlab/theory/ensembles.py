@@ -24,8 +24,8 @@ import numpy as np
 import sympy as sp
 from numpy.typing import ArrayLike
 
-from simlab.checks import numbers, real_array, shown, whole
-from simlab.theory.arguments import Floats, counts, together
+from simlab.core.checks import Floats, numbers, real_array, shown, whole
+from simlab.theory.arguments import counts, together
 
 MU, S, N = sp.symbols("mu s n", positive=True)
 THIRD, FOURTH = sp.symbols("kappa_3 kappa_4", real=True)

@@ -20,8 +20,8 @@ from typing import Any, NoReturn
 import numpy as np
 import sympy as sp
 
-from simlab.checks import shown
-from simlab.errors import did_you_mean
+from simlab.core.checks import shown
+from simlab.core.errors import did_you_mean
 from simlab.theory.work import TooMuchWork, counted_calls
 
 FUNCTIONS: dict[str, tuple[Callable[..., sp.Expr], int | None]] = {

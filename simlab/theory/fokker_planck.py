@@ -17,23 +17,14 @@ import sympy as sp
 from numpy.typing import NDArray
 from scipy.special import zeta
 
-from simlab.checks import number, real_array, shown
+from simlab.core.checks import Floats, number, real_array, shown
 from simlab.theory.adaptive import rough
 from simlab.theory.chain import DT
 from simlab.theory.charts import WALL
-from simlab.theory.quadrature import ORDER, Chart, Floats, Panels, numeric
+from simlab.theory.quadrature import ORDER, Chart, Panels, numeric
 from simlab.theory.schemes import EULER
 from simlab.theory.sde import SDE
-from simlab.theory.support import (
-    NEGLIGIBLE,
-    NotNormalisable,
-    log_density,
-    motion_of,
-    refine,
-    resolved,
-    scalar,
-    support,
-)  # fmt: skip
+from simlab.theory.support import NEGLIGIBLE, NotNormalisable, log_density, motion_of, refine, resolved, scalar, support
 from simlab.theory.symbols import Values, bind, derivative, expression
 
 LEFT_OUT = 1e-10

@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from simlab.checks import real_array
+from simlab.core.checks import Floats, real_array
 
-Floats = NDArray[np.float64]
 REACH = 37.0
 """Standard deviations that are covered: far beyond, the normal density is no float."""
 WIDTH, HALVINGS, MOST = 0.125, 200, 2**22

@@ -24,8 +24,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import sympy as sp
 
-from simlab.checks import number, numbers, shown, whole
-from simlab.theory.arguments import GREATEST, SMALLEST, Floats, counts, size, sizes, together, zero_or_sizes
+from simlab.core.checks import Floats, number, numbers, shown, whole
+from simlab.theory.arguments import GREATEST, SMALLEST, counts, size, sizes, together, zero_or_sizes
 
 GAMMA, RIDGE = sp.symbols("gamma lambda", positive=True)
 Z, M = sp.Symbol("z", real=True), sp.Symbol("m")

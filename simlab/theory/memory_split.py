@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from simlab.checks import number, numbers, shown
+from simlab.core.checks import Floats, number, numbers, shown
 from simlab.theory import random_features
-from simlab.theory.arguments import GREATEST, Floats, size, sizes, together
+from simlab.theory.arguments import GREATEST, size, sizes, together
 
 GRID, NARROWEST = 2000, 0.02
 """Widths tried before refining, and the smallest psi1."""

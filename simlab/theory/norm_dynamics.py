@@ -9,7 +9,7 @@ from functools import cache
 
 import sympy as sp
 
-from simlab.checks import shown
+from simlab.core.checks import shown
 from simlab.theory.sgd import LR, normal_variance
 from simlab.theory.symbols import expression
 

@@ -18,10 +18,9 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from sympy.core.relational import Relational
 
-from simlab.checks import number, numbers, shown, whole
+from simlab.core.checks import Floats, number, numbers, shown, whole
 from simlab.theory.symbols import Values
 
-Floats = NDArray[np.float64]
 Function = Callable[[Floats], Floats]
 PANELS, ORDER = 512, 16
 MOST, FAR = 10**6, 1e150

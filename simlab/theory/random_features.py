@@ -24,10 +24,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import sympy as sp
 
-from simlab.checks import shown
+from simlab.core.checks import Floats, shown
 from simlab.theory import least_squares
 from simlab.theory.activations import Moments, moments
-from simlab.theory.arguments import Floats
 
 Activation = str | Callable[[np.ndarray], np.ndarray]
 CHI, ZETA, PSI1, PSI2 = sp.symbols("chi zeta psi1 psi2")

@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from simlab.checks import numbers, whole
+from simlab.core.checks import Floats, numbers, whole
 from simlab.theory import norm_dynamics as nd
-from simlab.theory.arguments import GREATEST, SMALLEST, Floats, counts, sizes, together, zero_or_sizes
+from simlab.theory.arguments import GREATEST, SMALLEST, counts, sizes, together, zero_or_sizes
 from simlab.theory.sgd import LR
 
 STEPS = 10**8

@@ -8,7 +8,7 @@ from typing import Any
 
 import sympy as sp
 
-from simlab.checks import number, shown
+from simlab.core.checks import number, shown
 from simlab.theory.chain import DT, Chain, unit_normals
 from simlab.theory.sde import SDE, Calculus
 from simlab.theory.symbols import derivative, expression, states

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import sympy as sp
 
-from simlab.checks import number, one_of, shown
+from simlab.core.checks import number, one_of, shown
 from simlab.theory.symbols import NO_TIME, derivative, expression, states
 
 Calculus = Literal["ito", "stratonovich"]

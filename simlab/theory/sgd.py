@@ -11,15 +11,13 @@ from typing import Any
 
 import numpy as np
 import sympy as sp
-from numpy.typing import NDArray
 from scipy.linalg import solve_discrete_lyapunov
 
-from simlab.checks import numbers, whole
+from simlab.core.checks import Floats, numbers, whole
 from simlab.theory.chain import Chain, unit_normals
 from simlab.theory.sde import SDE
 from simlab.theory.symbols import derivative, expression, states
 
-Floats = NDArray[np.float64]
 LR = sp.Symbol("lr", positive=True)
 """The learning rate."""
 

@@ -9,10 +9,10 @@ import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
-from simlab.checks import shown
+from simlab.core.checks import Floats, shown
 from simlab.theory.adaptive import NotResolved, Sampled, rough
 from simlab.theory.charts import HalfLine, Interval, Line, Motion
-from simlab.theory.quadrature import ORDER, Chart, Floats, Panels, edges, running_sum
+from simlab.theory.quadrature import ORDER, Chart, Panels, edges, running_sum
 from simlab.theory.sde import SDE
 from simlab.theory.symbols import Values, bind
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from simlab.checks import many_axes, number, shown
+from simlab.core.checks import many_axes, number, shown
 from simlab.theory.expression import ExpressionError, parse
 
 Values = Mapping[Any, float]

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from simlab.checks import real_array
-from simlab.theory.arguments import GREATEST, SMALLEST, Floats, sizes
+from simlab.core.checks import Floats, real_array
+from simlab.theory.arguments import GREATEST, SMALLEST, sizes
 from simlab.theory.sgd import LR
 
 X, Y = sp.symbols("x y", real=True)

@@ -20,9 +20,9 @@ from scipy.interpolate import CubicSpline
 from scipy.linalg import eig
 from scipy.special import ndtr
 
-from simlab.checks import number, numbers, shown, whole
+from simlab.core.checks import Floats, number, numbers, shown, whole
 from simlab.theory.chain import Chain, a_chain
-from simlab.theory.quadrature import Floats, Function, kinks, numeric, running_sum
+from simlab.theory.quadrature import Function, kinks, numeric, running_sum
 from simlab.theory.symbols import Values, bind
 
 LARGEST = 4000

@@ -22,10 +22,10 @@ import numpy as np
 import sympy as sp
 from numpy.polynomial import Polynomial
 
-from simlab.checks import number, numbers, whole
+from simlab.core.checks import Floats, number, numbers, whole
 from simlab.theory.arguments import together
 from simlab.theory.fokker_planck import NEGLIGIBLE, residual
-from simlab.theory.quadrature import Floats, Panels, panels
+from simlab.theory.quadrature import Panels, panels
 from simlab.theory.sde import SDE
 from simlab.theory.symbols import expression
 

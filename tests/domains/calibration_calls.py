@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from simlab.nn import calibration, record
+from simlab.nn import calibration
+from simlab.nn.training import record
 from tests.domains.calls import Call
 from tests.domains.ensembles_calls import NO_LABELS, NO_NUMBERS, NO_TAU
 

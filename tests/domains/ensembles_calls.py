@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from simlab import ensembles as ens
+from simlab import statistics
 from tests.domains.calls import Call
 
 MODULES = [ens]
@@ -95,7 +96,7 @@ FIT = {"n": N, "y": LOSS, "se": np.array([1.0, 2, 1, 2]), "covariance": None, "e
 NO_SE: tuple[Any, ...] = (0, -1, 1e-320, 1e300, np.nan, np.inf, [1.0, 1], [1, 1, 1, -1], "x", 1j, np.ones((4, 4)))
 NO_EXPONENT: tuple[Any, ...] = (0, -1, 1e-320, 9, np.nan, np.inf, "1", True, [1, 2])
 NO_POINTS = {"n": (*NO_SIZES[:1], *NO_SIZES[2:]), "y": (*NO_LOSS, LOSS * np.nan, LOSS * np.inf, 0 * LOSS)}
-LAW = ens.fit_power_law(N, LOSS)
+LAW = statistics.fit_power_law(N, LOSS)
 SPLIT = ens.best_split(**CELLS)
 AVERAGED = ens.average(LOGS)
 
@@ -152,13 +153,13 @@ CALLS = [
         {"log_probs": (*NO_LOGS, LOGS[0, 0]), "labels": NO_LABELS, "bins": NO_COUNT},
     ),
     Call(
-        ens.crossed,
+        statistics.crossed,
         {"losses": TABLE},
         {"losses": (TABLE[:1], TABLE[:, :1], N, TABLE + 0j, "x", None, 1.0, np.ma.masked_equal(TABLE, 15))},
         arrays=("losses",),
     ),
     Call(
-        ens.bootstrap,
+        statistics.bootstrap,
         {"samples": TABLE, "estimator": lambda a: a[:, 0] - a.mean(), "axes": (0, -1), "resamples": 5, "seed": 1},
         {
             "samples": (TABLE[:1], TABLE[:, :1], TABLE + 0j, "x", None, 1.0),
@@ -176,7 +177,7 @@ CALLS = [
         arrays=("n", "loss", "value"),
     ),
     Call(
-        ens.fit_power_law,
+        statistics.fit_power_law,
         FIT,
         {
             **NO_POINTS,
@@ -188,7 +189,7 @@ CALLS = [
         arrays=("n", "y", "se"),
     ),
     Call(
-        ens.fit_power_law,
+        statistics.fit_power_law,
         {**FIT, "se": None, "covariance": np.diag([1.0, 4, 1, 4])},
         {
             "covariance": (
@@ -207,14 +208,14 @@ CALLS = [
         name="ensembles.fit_power_law, covariance",
     ),
     Call(
-        ens.compare_exponent,
+        statistics.compare_exponent,
         {"n": N, "y": LOSS, "se": np.array([1.0, 2, 1, 2]), "exponent": 1},
         {**NO_POINTS, "se": NO_SE, "exponent": NO_EXPONENT},
         arrays=("n", "y", "se"),
     ),
     Call(LAW.predict, {"n": np.array([1.0, 9])}, {"n": (0, -1, 1e-200, np.nan, "x", None, 1j)}, arrays=("n",)),
     Call(
-        ens.power_laws,
+        statistics.power_laws,
         {"n": N, "losses": np.stack([LOSS, TABLE[0]])},
         {"n": (*NO_SIZES[:1], *NO_SIZES[2:], [1, 1, 2, 2]), "losses": NO_LOSS},
         arrays=("n", "losses"),

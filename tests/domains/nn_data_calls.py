@@ -1,4 +1,4 @@
-"""The public functions of `simlab.nn.data`: what they take, and what lies just outside."""
+"""The public functions of `simlab.data`: what they take, and what lies just outside."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from simlab import nn
-from simlab.nn import data
+from simlab import data
+from simlab.data import prepare
 from tests.domains.calls import Call
 
 MODULES = [data]
@@ -51,7 +51,7 @@ NO_CLASSES = ("012", 3, ["0"], ["0", "1"], ["0", "1", "1", "2"])
 
 def split(data: Any = LABELLED, sizes: Any = 3, stratified: bool = False) -> Any:
     """`split` with its first two arguments by name."""
-    return nn.data.split(data, sizes, 2, seed=0, stratified=stratified)
+    return prepare.split(data, sizes, 2, seed=0, stratified=stratified)
 
 
 def cifar(paths: Any = BATCH, fine: Any = FINE) -> Any:

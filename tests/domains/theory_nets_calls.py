@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import sympy as sp
 
-from simlab.nn import kernels
+from simlab.nn.layers import infinite_width as kernels
 from simlab.theory import (
     activations,
     arguments,

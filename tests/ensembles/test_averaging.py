@@ -14,7 +14,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
 from simlab import ensembles as ens
-from simlab import nn
+from simlab import nn, statistics
 from tests.sde import host_cuda
 
 SEEDS = st.integers(0, 2**31)
@@ -30,7 +30,8 @@ def members(seed: int, shape: tuple[int, ...] = (6, 30, 4), scale: float = 2.0) 
 
 
 def test_the_library_has_one_temperature_and_one_likelihood() -> None:
-    from simlab.nn import calibration, record
+    from simlab.nn import calibration
+    from simlab.nn.training import record
 
     assert ens.temperature is calibration.temperature
     assert ens.nll is calibration.nll
@@ -234,14 +235,14 @@ def test_arrays_of_a_card(monkeypatch: pytest.MonkeyPatch) -> None:
                  ens.cross_validated_nll(groups, y), ens.validation_excess(groups, y, 9),
                  ens.temperature_before(own, y)]  # fmt: skip
         assert all(type(a) is type(own) for a in found)
-        spread = ens.crossed(own[..., 0])
-        resampled = ens.bootstrap(own, lambda a: a.mean(axis=(1, 2, 3)), axes=(1, 2), resamples=5)
+        spread = statistics.crossed(own[..., 0])
+        resampled = statistics.bootstrap(own, lambda a: a.mean(axis=(1, 2, 3)), axes=(1, 2), resamples=5)
         loss = ens.curve(own[0], y, [1, 2, 3, 6]).nll
-        law = ens.fit_power_law([1, 2, 3, 6], loss, exponent=1.0)
+        law = statistics.fit_power_law([1, 2, 3, 6], loss, exponent=1.0)
         split = ens.best_split([1, 2], [1, 2, 3, 6], ens.curve(own, y, [1, 2, 3, 6]).nll, [2])
         return [*(device.to_host(a) for a in found), *spread, *resampled, law.b, law.c, split.loss]
 
-    from simlab.device import Device
+    from simlab.core.device import Device
 
     expected = results(Device.open("cpu"))
     for found, wanted in zip(results(host_cuda.install(monkeypatch)), expected, strict=True):
@@ -250,7 +251,7 @@ def test_arrays_of_a_card(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.gpu
 def test_arrays_of_a_real_card() -> None:
-    from simlab.device import Device
+    from simlab.core.device import Device
 
     card = Device.open("gpu")
     logs, labels = members(5, (2, 6, 20, 3))

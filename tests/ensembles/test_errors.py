@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simlab import ensembles as ens
+from simlab import statistics
 from simlab.statistics import jackknife, joint_mean, mean
 
 ALARM = 4.9
@@ -28,7 +29,7 @@ def tables(seed: int, draws: int, groups: int, n: int, scales: tuple[float, floa
 @pytest.mark.parametrize("scales", [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.5, 1.0, 2.0), (1.0, 2.0, 0.5)])
 def test_the_error_of_a_crossed_mean(scales: tuple[float, float, float]) -> None:
     groups, n, draws = 6, 20, 4000
-    found = ens.crossed(tables(0, draws, groups, n, scales))
+    found = statistics.crossed(tables(0, draws, groups, n, scales))
     exact = scales[0] ** 2 / groups + scales[1] ** 2 / n + scales[2] ** 2 / (groups * n)
     variance = found.se**2
     assert abs(variance.mean() - exact) < ALARM * variance.std() / np.sqrt(draws)
@@ -41,7 +42,7 @@ def test_the_error_of_a_crossed_mean(scales: tuple[float, float, float]) -> None
 
 
 def test_pairs_alone_are_counted_as_pairs() -> None:
-    found = ens.crossed(tables(0, 4000, 6, 20, (0.0, 0.0, 1.0)))
+    found = statistics.crossed(tables(0, 4000, 6, 20, (0.0, 0.0, 1.0)))
     floor = 1 / 120
     assert (found.se**2).mean() < 1.3 * floor  # the bound from below costs a little
     assert (found.se**2).min() > 0.4 * floor  # and no error bar is lost: chi-square of 95 degrees of freedom
@@ -50,7 +51,7 @@ def test_pairs_alone_are_counted_as_pairs() -> None:
 @given(st.integers(0, 2**31))
 def test_differences_are_paired(seed: int) -> None:
     losses = tables(seed, 2, 5, 8, (1.0, 1.0, 0.1))
-    found = ens.crossed(losses[0] - (losses[0] + 0.01))
+    found = statistics.crossed(losses[0] - (losses[0] + 0.01))
     np.testing.assert_allclose(found.value, -0.01, rtol=1e-9)
     assert found.se < 1e-15  # of numbers of order one
 
@@ -58,21 +59,21 @@ def test_differences_are_paired(seed: int) -> None:
 def test_bootstrap_of_a_mean_is_its_error() -> None:
     rng = np.random.default_rng(0)
     samples = rng.standard_normal((40, 3))
-    found = ens.bootstrap(samples, lambda s: s.mean(axis=0), resamples=4000)
+    found = statistics.bootstrap(samples, lambda s: s.mean(axis=0), resamples=4000)
     plain = samples.std(axis=0) / np.sqrt(40)
     np.testing.assert_array_equal(found.value, samples.mean(axis=0))
     assert (np.abs(found.se / plain - 1) < ALARM / np.sqrt(2 * 4000)).all()
-    again = ens.bootstrap(samples, lambda s: s.mean(axis=0), resamples=4000)
+    again = statistics.bootstrap(samples, lambda s: s.mean(axis=0), resamples=4000)
     np.testing.assert_array_equal(again.se, found.se)
-    assert (ens.bootstrap(samples, lambda s: s.mean(axis=0), resamples=4000, seed=1).se != found.se).all()
+    assert (statistics.bootstrap(samples, lambda s: s.mean(axis=0), resamples=4000, seed=1).se != found.se).all()
 
 
 def test_bootstrap_over_two_axes_sees_both_and_not_too_little() -> None:
     draws, groups, n = 60, 8, 30
     exact = 1.0 / groups + 4.0 / n + 0.25 / (groups * n)
     losses = tables(2, draws, groups, n, (1.0, 2.0, 0.5))
-    both = np.array([ens.bootstrap(one, np.mean, axes=(0, 1)).se ** 2 for one in losses])
-    alone = np.array([ens.bootstrap(one, np.mean, axes=(1,)).se ** 2 for one in losses])
+    both = np.array([statistics.bootstrap(one, np.mean, axes=(0, 1)).se ** 2 for one in losses])
+    alone = np.array([statistics.bootstrap(one, np.mean, axes=(1,)).se ** 2 for one in losses])
     # A plug-in variance is short by a factor 1 - 1/groups; the pairs count three times (Owen 2007).
     low, high = exact * (1 - 1 / groups), exact + 2 * 0.25 / (groups * n)
     error = ALARM * both.std() / np.sqrt(draws)
@@ -88,7 +89,7 @@ def test_axes_are_resampled_each_by_itself() -> None:
         found.append(float(table.mean()))
         return found[-1]
 
-    ens.bootstrap(np.eye(n), mean_of, axes=(0, 1), resamples=300)
+    statistics.bootstrap(np.eye(n), mean_of, axes=(0, 1), resamples=300)
     assert abs(np.mean(found) * n - 1) < ALARM * np.std(found) * n / np.sqrt(300)
     assert np.std(found) * n < 0.5  # so that 2/n would be seen
 

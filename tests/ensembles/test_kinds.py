@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy.special import log_softmax, logsumexp
 
 from simlab import ensembles as ens
-from simlab import nn
+from simlab import nn, statistics
 from simlab.nn import calibration
 from tests.domains.calls import KINDS
 from tests.sde import host_cuda
@@ -157,13 +157,13 @@ def test_an_equivalent_of_what_is_unknown_is_unknown() -> None:
 
 def test_laws_and_tables_carry_nan() -> None:
     n, y = np.array([1, 2, 4, 8]), np.array([1.0, 0.8, 0.72, 0.69])
-    found = ens.power_laws(n, np.stack([y, np.where(n == 4, np.nan, y), np.where(n == 4, np.inf, y)]))
+    found = statistics.power_laws(n, np.stack([y, np.where(n == 4, np.nan, y), np.where(n == 4, np.inf, y)]))
     for part in found:
         assert np.isnan(part).tolist() == [False, True, True]
     table = np.where(np.eye(3, 4) > 0, np.nan, 1.0)
-    assert np.isnan(ens.crossed(table).se)
-    assert np.isnan(ens.bootstrap(table, np.mean, resamples=5).value)
-    assert np.isnan(ens.bootstrap(table, np.mean, resamples=5).se)
+    assert np.isnan(statistics.crossed(table).se)
+    assert np.isnan(statistics.bootstrap(table, np.mean, resamples=5).value)
+    assert np.isnan(statistics.bootstrap(table, np.mean, resamples=5).se)
 
 
 def test_a_net_that_diverged_has_no_error_rate() -> None:
@@ -233,23 +233,23 @@ def test_the_error_of_half_a_million_is_exact() -> None:
 
 def test_units_of_a_power_law_do_not_matter_or_are_refused() -> None:
     n, y = np.array([1, 2, 4, 8.0]), np.array([9.0, 7, 6.2, 5.9])
-    law = ens.fit_power_law(n, y)
+    law = statistics.fit_power_law(n, y)
     for units in (1e-90, 1e90):
-        found = ens.fit_power_law(n, units * y)
+        found = statistics.fit_power_law(n, units * y)
         np.testing.assert_allclose([found.a, found.b / units, found.c / units], [law.a, law.b, law.c], rtol=1e-6)
         np.testing.assert_allclose(found.a_interval, law.a_interval, rtol=1e-6)
-        np.testing.assert_allclose(ens.power_laws(n, units * y).a, law.a, rtol=1e-6)
-        exact = ens.fit_power_law(n, units * y, covariance=units**2 * np.eye(4))
-        np.testing.assert_allclose(exact.a_interval, ens.fit_power_law(n, y, 1.0).a_interval, rtol=1e-6)
+        np.testing.assert_allclose(statistics.power_laws(n, units * y).a, law.a, rtol=1e-6)
+        exact = statistics.fit_power_law(n, units * y, covariance=units**2 * np.eye(4))
+        np.testing.assert_allclose(exact.a_interval, statistics.fit_power_law(n, y, 1.0).a_interval, rtol=1e-6)
     for units in (1e-17, 1e17):
-        np.testing.assert_allclose(ens.fit_power_law(units * n, y).a, law.a, rtol=1e-6)
-        np.testing.assert_allclose(ens.power_laws(units * n, y).a, law.a, rtol=1e-6)
-    calls: list[Callable[..., Any]] = [ens.fit_power_law, ens.power_laws]
+        np.testing.assert_allclose(statistics.fit_power_law(units * n, y).a, law.a, rtol=1e-6)
+        np.testing.assert_allclose(statistics.power_laws(units * n, y).a, law.a, rtol=1e-6)
+    calls: list[Callable[..., Any]] = [statistics.fit_power_law, statistics.power_laws]
     for call in calls:
         for wrong in ((n, 1e-200 * y), (n, 1e200 * y), (1e200 * n, y), (1e-200 * n, y)):
             with pytest.raises(ValueError, match="must be"):
                 call(*wrong)
-    assert np.isnan(ens.power_laws(n, np.ones(4))).all()
+    assert np.isnan(statistics.power_laws(n, np.ones(4))).all()
 
 
 def test_logits_and_temperatures_beyond_all_numbers() -> None:

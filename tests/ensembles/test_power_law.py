@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.optimize import curve_fit, minimize
 
-from simlab.ensembles import PowerLaw, compare_exponent, fit_power_law, power_laws
-from simlab.ensembles.power_law import RANGE
+from simlab.statistics import PowerLaw, compare_exponent, fit_power_law, power_laws
+from simlab.statistics.power_law import RANGE
 
 N = np.array([1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64])
 TRUTH = {"a": 0.7, "b": 0.25, "c": 0.75}

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simlab.ensembles import best_split, fit_power_law, iso_budget, predict_split, regret
+from simlab.ensembles import best_split, iso_budget, predict_split, regret
+from simlab.statistics import fit_power_law
 
 P = 2.0 ** np.arange(2, 11)
 """Parameters of one network of each width."""

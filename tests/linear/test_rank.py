@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simlab import linear
-from simlab.device import Device
+from simlab.core.device import Device
 from simlab.linear.rank import cutoff, rank
 from tests.sde import host_cuda
 

@@ -10,8 +10,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from simlab import nn
-from simlab.nn.dense import WeightNorm
-from simlab.nn.layer import Layer, rebuilt, tree_map
+from simlab.nn.layers.dense import WeightNorm
+from simlab.nn.layers.layer import Layer, rebuilt, tree_map
 from simlab.nn.losses import softmax
 
 # A large eps keeps the curvature of a batch of two within reach of finite differences; its size is tested apart.

@@ -12,14 +12,15 @@ from hypothesis import strategies as st
 from scipy.sparse.linalg import eigsh
 
 from simlab import nn
-from simlab.nn.layer import leaves
+from simlab.nn.calculus import curvature
+from simlab.nn.layers.layer import leaves
 from tests.nn.nets import NORMS, Case, cases
 
 NO_BATCH = tuple(norm for norm in NORMS if "batch" not in norm)
 # Untyped, so that an unpacked tuple may stand before more arguments.
 top_eigenvalues: Any = nn.top_eigenvalues
 hessian_operator: Any = nn.hessian_operator
-matrix: Any = nn.curvature.matrix
+matrix: Any = curvature.matrix
 WHICH: list[Any] = ["hessian", "gauss_newton", "gradient_noise"]
 
 

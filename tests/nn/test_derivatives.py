@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from simlab import nn
-from simlab.nn.layer import leaves, tree_map
+from simlab.nn.layers.layer import leaves, tree_map
 from tests.nn.nets import KINKED, NORMS, SMOOTH, Case, cases, kinks_stay
 
 STEP = 1e-4

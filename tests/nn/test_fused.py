@@ -13,12 +13,15 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import special
 
-from simlab import compiled, nn
-from simlab.nn import fused, order
-from simlab.nn.activations import ACTIVATIONS, Activation
-from simlab.nn.compose import Serial
-from simlab.nn.dense import DenseLayer
+from simlab import nn
+from simlab.core import jit
+from simlab.nn.kernels.cpu import advance as fused
+from simlab.nn.kernels.plan import plan as plan_of
+from simlab.nn.layers.activations import ACTIVATIONS, Activation
+from simlab.nn.layers.compose import Serial
+from simlab.nn.layers.dense import DenseLayer
 from simlab.random import key
+from simlab.random import shuffle as order
 
 EPS = 2.0**-23
 KEY = key(3)
@@ -59,7 +62,7 @@ class Case(NamedTuple):
         """(parameters, velocities, steps of divergence) after the steps."""
         flat, velocity, how = self.flat.copy(), self.velocity.copy(), {**self.how, **other}
         diverged = how.pop("diverged", np.full(len(flat), -1))
-        plan = fused.plan(self.net, self.loss)
+        plan = plan_of(self.net, self.loss)
         assert plan is not None
         fused.advance(plan, flat, velocity, self.x, self.y, key=KEY, diverged=diverged, **how)
         return flat, velocity, diverged
@@ -176,7 +179,7 @@ def test_frozen_and_diverged_models_stay_and_the_others_do_not_notice(case: Case
 @given(cases())
 def test_without_velocity_there_is_no_momentum(case: Case) -> None:
     still = case._replace(how={**case.how, "momentum": np.zeros(len(case.flat), np.float32)})
-    plan = fused.plan(case.net, case.loss)
+    plan = plan_of(case.net, case.loss)
     assert plan is not None
     flat, diverged = case.flat.copy(), np.full(len(case.flat), -1)
     fused.advance(plan, flat, None, case.x, case.y, key=KEY, diverged=diverged, **still.how)
@@ -291,16 +294,14 @@ def test_every_layer_that_is_not_covered_falls_back() -> None:
         (nn.dense(3, 3), nn.mse),
         (nn.mlp([3, 4, 1]), nn.logistic),
     ):
-        assert fused.plan(net, loss) is None
+        assert plan_of(net, loss) is None
     for net in (plain, nn.serial(nn.dense(3, 2)), nn.serial(nn.dense(3, 4), nn.dense(4, 2))):
-        assert fused.plan(net, nn.cross_entropy) is not None
+        assert plan_of(net, nn.cross_entropy) is not None
 
 
 def test_equal_leaks_make_equal_layers() -> None:
     assert nn.leaky_relu(0.01) == nn.leaky_relu() != nn.leaky_relu(0.02)
-    assert fused.plan(nn.mlp([3, 4, 2], nn.leaky_relu(0.01)), nn.mse) == fused.plan(
-        nn.mlp([3, 4, 2], "leaky_relu"), nn.mse
-    )
+    assert plan_of(nn.mlp([3, 4, 2], nn.leaky_relu(0.01)), nn.mse) == plan_of(nn.mlp([3, 4, 2], "leaky_relu"), nn.mse)
 
 
 @pytest.mark.parametrize(
@@ -318,7 +319,7 @@ def test_equal_leaks_make_equal_layers() -> None:
     ],
 )
 def test_what_does_not_fit_is_refused(change: dict[str, Any], sentence: str) -> None:
-    plan = fused.plan(nn.mlp([3, 4, 2], norm="batch"), nn.cross_entropy)
+    plan = plan_of(nn.mlp([3, 4, 2], norm="batch"), nn.cross_entropy)
     assert plan is not None
     flat = np.zeros((1, 30), np.float32)
     arguments: dict[str, Any] = {
@@ -351,6 +352,6 @@ def test_no_thread_takes_the_models_of_another(monkeypatch: pytest.MonkeyPatch, 
     x, y = rng.standard_normal((20, 4), np.float32), rng.integers(0, 3, 20)
     case = Case(net, nn.cross_entropy, flat, np.zeros_like(flat), x, y, how)
     whole = case.fused()
-    monkeypatch.setattr(compiled, "thread_count", lambda: threads)
+    monkeypatch.setattr(jit, "thread_count", lambda: threads)
     for a, b in zip(whole, case.fused(), strict=True):
         np.testing.assert_array_equal(a, b)

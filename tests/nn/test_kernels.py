@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 
 from simlab import nn
-from simlab.nn.activations import ACTIVATIONS, Activation
-from simlab.nn.kernels import FINEST, arc_cosine, arc_sine, by_quadrature
+from simlab.nn.layers.activations import ACTIVATIONS, Activation
+from simlab.nn.layers.infinite_width import FINEST, arc_cosine, arc_sine, by_quadrature
 
 X = np.random.default_rng(0).standard_normal((3, 3))
 dense = partial(nn.dense, scaling="ntk")
@@ -137,7 +137,7 @@ def test_quadrature_has_converged(name: str, monkeypatch: pytest.MonkeyPatch) ->
     act: Any = ACTIVATIONS[name]
     a, b, c = (np.array(v) for v in ([0.3, 1.0, 4.0], [1.0, 1.0, 25.0], [-0.2, 1.0, 9.5]))
     coarse = by_quadrature(act._value_and_slope)(a, b, c)
-    monkeypatch.setattr("simlab.nn.kernels.FINEST", FINEST / 6)
+    monkeypatch.setattr("simlab.nn.layers.infinite_width.FINEST", FINEST / 6)
     scale = by_quadrature(act._value_and_slope)(b, b, b)
     for found, better, size in zip(coarse, by_quadrature(act._value_and_slope)(a, b, c), scale, strict=True):
         np.testing.assert_allclose(found, better, rtol=0, atol=1e-12 * size.max())

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simlab import nn
-from simlab.nn.activations import ACTIVATIONS
-from simlab.nn.layer import leaves, rebuilt
+from simlab.nn.layers.activations import ACTIVATIONS
+from simlab.nn.layers.layer import leaves, rebuilt
 from tests.nn.nets import NORMS, Case, cases
 
 SEEDS = st.integers(0, 2**31)

@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from simlab import nn
-from simlab.nn import data
+from simlab import data, nn
 from tests.refusals import refused_in_one_sentence
 
 RNG = np.random.default_rng(0)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simlab import nn
-from simlab.nn.noise import standard_noise
+from simlab.nn.layers.noise import standard_noise
 from simlab.random import Key, normals
 
 NOISY = nn.serial(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import chi2, kstest
 
 from simlab import nn
-from simlab.nn.draws import LABELS, LANGEVIN, Draw
+from simlab.nn.training.draws import LABELS, LANGEVIN, Draw
 from simlab.random import key
 
 LINE = nn.serial(nn.dense(1, 1, bias=False))

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from simlab.nn import order
 from simlab.random import key, philox
+from simlab.random import shuffle as order
 
 
 def reference(seed: int, model: int, epoch: int, n: int) -> list[int]:

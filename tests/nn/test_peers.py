@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given
 
 from simlab import nn
-from simlab.nn.activations import Activation
-from simlab.nn.compose import ResidualLayer, Serial
-from simlab.nn.dense import DenseLayer, WeightNormLayer
-from simlab.nn.fixed import FixedLayer
-from simlab.nn.layer import leaves, tree_map
-from simlab.nn.norms import NormLayer
+from simlab.nn.layers.activations import Activation
+from simlab.nn.layers.compose import ResidualLayer, Serial
+from simlab.nn.layers.dense import DenseLayer, WeightNormLayer
+from simlab.nn.layers.fixed import FixedLayer
+from simlab.nn.layers.layer import leaves, tree_map
+from simlab.nn.layers.norms import NormLayer
 from tests.nn.nets import NORMS, Case, cases
 from tests.nn.test_derivatives import close
 

@@ -12,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simlab import nn
-from simlab.device import Device
-from simlab.nn import order, persistent
-from simlab.nn.fused import Plan, plan
-from simlab.nn.persistent_layout import Layout, layout, stride
-from simlab.nn.persistent_text import source
+from simlab.core.device import Device
+from simlab.nn.kernels.cuda import advance as persistent
+from simlab.nn.kernels.cuda.layout import Layout, layout, stride
+from simlab.nn.kernels.cuda.text import source
+from simlab.nn.kernels.plan import Plan, plan
 from simlab.random import key
+from simlab.random import shuffle as order
 from tests.sde import host_cuda
 
 LIMIT = host_cuda.SHARED_MEMORY

@@ -10,7 +10,7 @@ from scipy.optimize import minimize_scalar
 
 from simlab import nn
 from simlab.nn.calibration import BLOCK, LARGEST, calibrated_nll, log_softmax, nll, temperature
-from simlab.nn.record import angle, error
+from simlab.nn.training.record import angle, error
 
 
 @given(st.integers(0, 2**31), st.integers(2, 6), st.floats(-2, 2))

@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from simlab import files, nn
-from simlab.nn.layer import every_array
+from simlab import nn
+from simlab.core import files
+from simlab.nn.layers.layer import every_array
 from tests.nn.nets import Case, cases
 from tests.refusals import refused_in_one_sentence
 

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simlab import nn
-from simlab.nn.layer import every_array, leaves
-from simlab.nn.order import batches
+from simlab.nn.layers.layer import every_array, leaves
 from simlab.random import key
+from simlab.random.shuffle import batches
 from tests.refusals import refused_in_one_sentence
 from tests.sde import host_cuda
 
@@ -219,7 +219,7 @@ def test_returned_nets_have_the_population_statistics_of_the_training_data() -> 
 def test_measuring_some_models_at_a_time_gives_the_same(net: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     record = nn.Record(list(nn.QUANTITIES), at=[0, 3, 12], test=(X[:9] + 0.1, LABELS[:9]))
     whole = trained(net, record=record)
-    monkeypatch.setattr("simlab.nn.engine.EVALUATION", 1)
+    monkeypatch.setattr("simlab.nn.training.engine.EVALUATION", 1)
     part = trained(net, record=record)
     same(part[0], whole[0])
     for name in nn.QUANTITIES:
@@ -235,7 +235,9 @@ def test_measuring_counts_the_activations_of_fixed_layers(monkeypatch: pytest.Mo
         sizes.append(len(frame.size))
         return np.asarray(frame.size)
 
-    monkeypatch.setattr("simlab.nn.engine.EVALUATION", 2 * 4 * 40 * 8 * 2010)  # two arrays of 1000, two of 2, two of 3
+    monkeypatch.setattr(
+        "simlab.nn.training.engine.EVALUATION", 2 * 4 * 40 * 8 * 2010
+    )  # two arrays of 1000, two of 2, two of 3
     trained(net, params=params, steps=0, record=[nn.Quantity("size", "norm", "1", measure)])
     assert sizes == [2, 1]
 

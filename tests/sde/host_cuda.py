@@ -1,7 +1,7 @@
 """A graphics card for machines that have none: the CUDA text built by the host compiler, behind CuPy's own names.
 
 `device()` is a real `Device("gpu", ...)` whose namespace forwards to NumPy, so everything above it runs as on a card:
-the launches of `simlab.sde.gpu` and `simlab.nn.persistent`, and whole studies. Blocks run one after the other, and so
+the launches of `simlab.sde.gpu` and `simlab.nn.kernels.cuda`, and whole studies. Blocks run one after the other, and so
 do the threads of a block, each from one wait to the next: a wait that is missing changes the result every time. Arrays
 refuse NumPy functions, as CuPy's do.
 """
@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simlab.device import Device
+from simlab.core.device import Device
 
 SHARED_MEMORY = 232448
 """Bytes that a block of threads may have on a card of compute capability 9.0."""

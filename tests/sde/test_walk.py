@@ -11,8 +11,8 @@ import sympy as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simlab import compiled
 from simlab import random as noise
+from simlab.core import jit
 from simlab.random import coefficients, kernels
 from simlab.sde import DT, SDE, Walkers, functions, kernel, langevin, walk
 from simlab.sde.functions import f32, f64
@@ -122,7 +122,7 @@ def test_results_do_not_depend_on_threads_chunks_every_or_the_number_of_walkers(
     arguments: dict[str, Any] = {"dt": 0.02, "x0": x0, "seed": 1, "scheme": scheme, "parameters": parameters}
     whole = walk(model, walkers=700, steps=steps, **arguments)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compiled, "thread_count", lambda: threads)
+        patch.setattr(jit, "thread_count", lambda: threads)
         part = walk(model, walkers=walkers, steps=steps, every=every, **arguments)
     np.testing.assert_array_equal(part.isel(time=-1).values, whole.isel(time=0).isel(walker=slice(walkers)).values)
     assert part.step.values.tolist() == sorted({*range(every, steps, every), steps})
@@ -178,7 +178,7 @@ def test_kernels_are_made_once_and_can_be_read() -> None:
     assert one is kernel(WELL, "euler", "float32")
     assert one is not kernel(WELL, "heun", "float32")
     assert "x_new = (x + k0 * (x - (x * x * x)) + k1 * xi0)" in one.source
-    module = compiled.load(one.source, coefficients, kernels, functions)
+    module = jit.load(one.source, coefficients, kernels, functions)
     assert Path(module.__file__).read_text("utf-8") == one.source
     assert "x + k0 * (x - (x * x * x)) + k1 * xi0" in kernel(WELL, "euler", "float32", "gpu").source
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from simlab.study import Study
+from simlab.lab.study import Study
 
 Values = dict[str, Any]
 TEXTS = {

@@ -31,11 +31,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from simlab import settings
-from simlab.claims import Claim
-from simlab.results import claims_of
+from simlab.lab import settings
+from simlab.lab.claim import Claim
+from simlab.lab.results import claims_of
+from simlab.lab.study import Study, run
 from simlab.studies import STUDIES, load
-from simlab.study import Study, run
 
 PATH = Path(__file__).with_suffix(".json")
 ENOUGH = 4.0

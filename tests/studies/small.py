@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from simlab.study import Study
+from simlab.lab.study import Study
 
 ROUNDING = 0.02
 """Standard errors by which lanes may differ where trajectories do not part: rounding makes some ten-thousandths."""

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simlab import settings, statistics
-from simlab.results import claims_of
+from simlab import statistics
+from simlab.lab import settings
+from simlab.lab.results import claims_of
+from simlab.lab.study import run
 from simlab.sde import EULER, HEUN
 from simlab.sde.walk import _kernel
 from simlab.statistics import Joint
 from simlab.studies import load
 from simlab.studies.langevin_drift import histogram, potential, walk
-from simlab.study import run
 from simlab.theory import fokker_planck, sgd
 from tests.studies.memory import forgetting
 

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from simlab import settings
-from simlab import study as runner
-from simlab.claims import Claim, Verdict
-from simlab.results import DIMS, claims_of, load
+from simlab.lab import settings
+from simlab.lab import study as runner
+from simlab.lab.claim import Claim, Verdict
+from simlab.lab.results import DIMS, claims_of, load
+from simlab.lab.study import BaseConfig, Study
 from simlab.studies import STUDIES
 from simlab.studies import load as load_study
 from simlab.studies.ensemble_power_laws import pool
-from simlab.study import BaseConfig, Study
 from tests.sde import host_cuda
 from tests.studies import margins
 from tests.studies.small import SMALL, differing, measured, shrink

@@ -12,16 +12,17 @@ from unittest.mock import Mock
 import pytest
 import sympy as sp
 
-from simlab import cost, nn, settings
-from simlab import study as runner
-from simlab.cost import Cost, affordable, total
-from simlab.device import Device
-from simlab.errors import InputError
-from simlab.progress import Progress
+from simlab import nn
+from simlab.core.device import Device
+from simlab.core.errors import InputError
+from simlab.core.progress import Progress
+from simlab.lab import cost, settings
+from simlab.lab import study as runner
+from simlab.lab.cost import Cost, affordable, total
+from simlab.lab.study import BaseConfig
 from simlab.sde import Walkers
 from simlab.studies import STUDIES, load
 from simlab.studies.random_features import problem
-from simlab.study import BaseConfig
 from simlab.theory import fokker_planck
 from simlab.theory.quadrature import smooth
 from tests.refusals import refused_in_one_sentence

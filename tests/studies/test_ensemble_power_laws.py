@@ -14,16 +14,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from simlab import ensembles, settings
-from simlab.claims import Claim
-from simlab.device import Device
+from simlab import ensembles
+from simlab.core.device import Device
+from simlab.core.errors import InputError
+from simlab.core.progress import Progress
 from simlab.ensembles import averaging
-from simlab.errors import InputError
+from simlab.lab import settings
+from simlab.lab.claim import Claim
+from simlab.lab.results import claims_of
+from simlab.lab.study import run
 from simlab.nn.calibration import log_softmax
-from simlab.progress import Progress
-from simlab.results import claims_of
 from simlab.studies.ensemble_power_laws import STUDY, curves, laws, pool, task
-from simlab.study import run
 from simlab.theory import ensembles as theory_of
 
 Change = Callable[[pool.Pool], pool.Pool]

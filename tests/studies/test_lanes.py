@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from simlab import nn, settings
-from simlab.nn import persistent
+from simlab import nn
+from simlab.lab import settings
+from simlab.lab.study import run
+from simlab.nn.kernels.cuda import advance as persistent
 from simlab.sde import gpu
 from simlab.sde.walk import _kernel
 from simlab.studies import load
 from simlab.studies.ensemble_power_laws import pool
-from simlab.study import run
 from tests.sde import host_cuda
 from tests.studies.memory import forgetting
 from tests.studies.small import SMALL, differing, shrink

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simlab.claims import Claim
+from simlab.lab.claim import Claim
 from simlab.studies import load
 from tests.studies import margins
 

@@ -16,11 +16,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from simlab import cli, settings
-from simlab.claims import Claim
-from simlab.errors import InputError
+from simlab.core.errors import InputError
+from simlab.lab import cli, settings
+from simlab.lab.claim import Claim
+from simlab.lab.results import claims_of
+from simlab.lab.study import run
 from simlab.linear import Spectrum
-from simlab.results import claims_of
 from simlab.statistics import Joint, joint_mean
 from simlab.studies.random_features import (
     STUDY,
@@ -34,7 +35,6 @@ from simlab.studies.random_features import (
     sample_wise,
 )
 from simlab.studies.random_features.config import Config
-from simlab.study import run
 from simlab.theory import least_squares
 from simlab.theory import random_features as theory_of
 from tests.studies.memory import forgetting

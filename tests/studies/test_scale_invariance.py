@@ -13,19 +13,14 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from simlab import nn, settings
-from simlab.claims import Claim
-from simlab.errors import InputError
-from simlab.results import claims_of
-from simlab.studies.scale_invariance import (
-    STUDY,
-    nets,
-    periods,
-    phases,
-    walkers,
-)
+from simlab import nn
+from simlab.core.errors import InputError
+from simlab.lab import settings
+from simlab.lab.claim import Claim
+from simlab.lab.results import claims_of
+from simlab.lab.study import run
+from simlab.studies.scale_invariance import STUDY, nets, periods, phases, walkers
 from simlab.studies.scale_invariance.bursts import bursts
-from simlab.study import run
 from simlab.theory import scale_invariant, three_regimes
 
 Break = Callable[[pytest.MonkeyPatch], None]

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from simlab import settings as fields
-from simlab import study as runner
-from simlab.errors import InputError
-from simlab.results import claims_of
+from simlab.core.errors import InputError
+from simlab.lab import settings as fields
+from simlab.lab import study as runner
+from simlab.lab.results import claims_of
+from simlab.lab.study import BaseConfig, Study
 from simlab.studies import STUDIES, load
-from simlab.study import BaseConfig, Study
 from tests.studies.configurations import Values, in_miniature, miniature, ranges, whole
 
 FEW = settings(

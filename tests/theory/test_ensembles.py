@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy.special import digamma, hyp1f1, log_softmax
 
 from simlab import ensembles as library
+from simlab import statistics
 from simlab.theory import ensembles as en
 from simlab.theory.derivations.ensembles import A, B, beta_cumulants
 
@@ -91,7 +92,7 @@ def test_a_curve_is_foretold_without_a_fit() -> None:
     allowed = np.mean([abs(law.d) for law in laws]) * 3 / sizes**3 + gain * 2 / members
     assert (np.abs(apart.mean(axis=1)) < error + allowed).all()
     assert (allowed + error < gain / 4).all()  # so that a wrong b would be seen
-    found = library.fit_power_law(sizes, measured.mean(axis=1), exponent=1.0)
+    found = statistics.fit_power_law(sizes, measured.mean(axis=1), exponent=1.0)
     assert found.b == pytest.approx(gain[0] * sizes[0], rel=0.2)
 
 
@@ -119,8 +120,8 @@ def test_a_fitted_temperature_bends_the_curve_downwards() -> None:
     laws = 0.7 + tau[:, None] ** 2 / 2 + (0.3 + 0.5 * tau[:, None]) / n
     envelope = laws.min(axis=0)
     np.testing.assert_allclose(envelope, 0.7 + 0.3 / n - 0.125 / n**2, atol=1e-8)  # the grid of tau
-    assert library.fit_power_law(n, envelope).a < 0.95
-    assert library.fit_power_law(n, 0.7 + 0.3 / n).a == pytest.approx(1, rel=1e-6)
+    assert statistics.fit_power_law(n, envelope).a < 0.95
+    assert statistics.fit_power_law(n, 0.7 + 0.3 / n).a == pytest.approx(1, rel=1e-6)
 
 
 def test_bad_members_are_refused() -> None:

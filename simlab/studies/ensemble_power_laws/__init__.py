@@ -1,7 +1,7 @@
 """Ensembles of networks: power laws in number and width, calibration, and the split of a budget of parameters."""
 
+from simlab.lab.study import Study
 from simlab.studies.ensemble_power_laws.config import Config
-from simlab.study import Study
 
 REMARKS = """## Where this departs from the talk
 

@@ -1,6 +1,6 @@
 """`python -m simlab.studies.ensemble_power_laws`."""
 
-from simlab.cli import main
+from simlab.lab.cli import main
 from simlab.studies.ensemble_power_laws import STUDY
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from simlab.study import BaseConfig
+from simlab.lab.study import BaseConfig
 
 Widths = tuple[Annotated[int, Field(ge=2, le=65536)], ...]
 Budgets = tuple[Annotated[float, Field(ge=1, le=1e9)], ...]

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from simlab.claims import Claim, quantity
-from simlab.ensembles import best_split, power_laws
-from simlab.quantities import Variables, given
+from simlab.core.checks import Floats
+from simlab.ensembles import best_split
+from simlab.lab.claim import Claim, quantity
+from simlab.lab.quantities import Variables, given
+from simlab.statistics import power_laws
 from simlab.studies.ensemble_power_laws import places, pool
 from simlab.studies.ensemble_power_laws.config import Config
 from simlab.studies.ensemble_power_laws.places import Ends
 
-Floats = NDArray[np.float64]
 VISIBLE = 0.03
 """What counts as a deviation from a law, over the range of the curve: the size of a point on a figure of it."""
 

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from simlab import plot as look
-from simlab.claims import Claim
-from simlab.cost import Cost, affordable
-from simlab.device import Device
-from simlab.progress import Progress
-from simlab.quantities import given, measured, predicted
+from simlab.core.device import Device
+from simlab.core.progress import Progress
+from simlab.lab import plot as look
+from simlab.lab.claim import Claim
+from simlab.lab.cost import Cost, affordable
+from simlab.lab.quantities import given, measured, predicted
 from simlab.statistics import jackknife, mean
 from simlab.studies.ensemble_power_laws import curves, fixed_temperature, memory_split, needs, pool, task
 from simlab.studies.ensemble_power_laws.config import Config

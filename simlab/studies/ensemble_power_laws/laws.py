@@ -16,12 +16,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from simlab import ensembles
-from simlab.device import Device
-
-Floats = NDArray[np.float64]
+from simlab.core.checks import Floats
+from simlab.core.device import Device
 
 
 class Tempered(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simlab.cost import ENTRY, Cost, forward_seconds, training_seconds
+from simlab.lab.cost import ENTRY, Cost, forward_seconds, training_seconds
 from simlab.studies.ensemble_power_laws import pool, task
 from simlab.studies.ensemble_power_laws.config import Config
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from simlab.errors import InputError
+from simlab.core.errors import InputError
 from simlab.studies.ensemble_power_laws.config import Config
 
 REACHED = 0.05

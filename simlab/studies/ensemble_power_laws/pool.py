@@ -12,17 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simlab import ensembles, nn
-from simlab.device import Device
+from simlab.core.checks import Floats
+from simlab.core.device import Device
+from simlab.core.errors import InputError
+from simlab.core.progress import Progress
 from simlab.ensembles import brier
-from simlab.errors import InputError
 from simlab.nn.calibration import log_softmax
-from simlab.progress import Progress
 from simlab.statistics import joint_mean
 from simlab.studies.ensemble_power_laws import laws, places, task
 from simlab.studies.ensemble_power_laws.config import Config
 from simlab.theory import ensembles as theory_of
 
-Floats = NDArray[np.float64]
 BATCH, MOMENTUM, INPUTS, LAST = 50, 0.9, 16, 0.01
 """INPUTS: of a teacher; with more of them the curvature is larger, and the learning rate is smaller by as much.
 LAST: variance gain of the last layer; with small outputs at the start wide networks keep improving with width."""

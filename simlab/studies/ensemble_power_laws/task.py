@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from simlab import data
 from simlab import random as noise
-from simlab.device import Device
-from simlab.errors import InputError
-from simlab.nn import data
+from simlab.core.device import Device
+from simlab.core.errors import InputError
 from simlab.studies.ensemble_power_laws.config import Config
 
 TEACHER, DIGITS = range(2)

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from simlab import plot as look
-from simlab.claims import Claim
-from simlab.device import Device
-from simlab.progress import Progress
-from simlab.quantities import given, measured, predicted
+from simlab.core.checks import Floats
+from simlab.core.device import Device
+from simlab.core.progress import Progress
+from simlab.lab import plot as look
+from simlab.lab.claim import Claim
+from simlab.lab.quantities import given, measured, predicted
 from simlab.statistics import Estimate, jackknife, mean
 from simlab.studies.ensemble_power_laws import curves, fixed_temperature, places, pool
 from simlab.studies.ensemble_power_laws.config import Config
-from simlab.studies.ensemble_power_laws.curves import Floats
 
 PANELS = 2
 FITTED = (1, 2)

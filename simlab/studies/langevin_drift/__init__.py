@@ -1,7 +1,7 @@
 """Langevin dynamics and the drift along a zero-loss manifold: the talk's picture of SGD as a sampler, put on trial."""
 
+from simlab.lab.study import Study
 from simlab.studies.langevin_drift.config import Config
-from simlab.study import Study
 
 REMARKS = """## Where this departs from the talk
 

@@ -1,6 +1,6 @@
 """`python -m simlab.studies.langevin_drift`."""
 
-from simlab.cli import main
+from simlab.lab.cli import main
 from simlab.studies.langevin_drift import STUDY
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from simlab.study import BaseConfig, distinct
+from simlab.lab.study import BaseConfig, distinct
 
 Step = Annotated[float, Field(ge=1e-6, le=10)]
 Steps = Annotated[tuple[Step, ...], AfterValidator(distinct)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from simlab.regression import Regression, read
+from simlab.data.regression import Regression, read
 
 LARGEST = 16
 """Columns at most: the kernels hold a walker's coordinates in registers."""

@@ -14,13 +14,13 @@ import numpy as np
 import sympy as sp
 import xarray as xr
 
-from simlab import plot as look
-from simlab.claims import Claim
-from simlab.cost import WALKER_STEP, Cost
-from simlab.device import Device
-from simlab.errors import InputError, within_reach
-from simlab.progress import Progress
-from simlab.quantities import given, measured, predicted
+from simlab.core.device import Device
+from simlab.core.errors import InputError, within_reach
+from simlab.core.progress import Progress
+from simlab.lab import plot as look
+from simlab.lab.claim import Claim
+from simlab.lab.cost import WALKER_STEP, Cost
+from simlab.lab.quantities import given, measured, predicted
 from simlab.sde import DT, EULER, SDE, Walkers, stopped
 from simlab.statistics import Estimate, chi_square, extrapolate, fit, mean
 from simlab.studies.langevin_drift import streams

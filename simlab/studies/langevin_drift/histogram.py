@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from simlab import plot as look
-from simlab.claims import Claim
-from simlab.cost import ENTRY, WALKER_STEP, Cost
-from simlab.device import Device
-from simlab.progress import Progress
-from simlab.quantities import given, measured, measured_jointly, predicted
+from simlab.core.device import Device
+from simlab.core.progress import Progress
+from simlab.lab import plot as look
+from simlab.lab.claim import Claim
+from simlab.lab.cost import ENTRY, WALKER_STEP, Cost
+from simlab.lab.quantities import given, measured, measured_jointly, predicted
 from simlab.sde import SDE, Walkers
 from simlab.statistics import Estimate, chi_square, joint_mean, occupation, ratio
 from simlab.studies.langevin_drift import potential, streams

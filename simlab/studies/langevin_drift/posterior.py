@@ -14,13 +14,13 @@ import numpy as np
 import sympy as sp
 import xarray as xr
 
-from simlab import plot as look
-from simlab.claims import Claim
-from simlab.cost import ENTRY, FLOP, WALKER_STEP, Cost, affordable
-from simlab.device import Device
-from simlab.progress import Progress
-from simlab.quantities import given, measured, predicted
-from simlab.regression import Regression
+from simlab.core.device import Device
+from simlab.core.progress import Progress
+from simlab.data.regression import Regression
+from simlab.lab import plot as look
+from simlab.lab.claim import Claim
+from simlab.lab.cost import ENTRY, FLOP, WALKER_STEP, Cost, affordable
+from simlab.lab.quantities import given, measured, predicted
 from simlab.sde import SDE, Walkers
 from simlab.statistics import Estimate, chi_square, joint_mean
 from simlab.studies.langevin_drift import streams

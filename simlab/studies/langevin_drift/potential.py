@@ -8,7 +8,7 @@ import numpy as np
 import sympy as sp
 from scipy.optimize import brentq
 
-from simlab.errors import InputError, within_reach
+from simlab.core.errors import InputError, within_reach
 from simlab.sde import DT, EULER, SDE, kernel, langevin
 from simlab.studies.langevin_drift.config import Config
 from simlab.theory import fokker_planck, transfer

@@ -13,13 +13,13 @@ import numpy as np
 import sympy as sp
 import xarray as xr
 
-from simlab import plot as look
-from simlab.claims import Claim
-from simlab.cost import WALKER_STEP, Cost, affordable
-from simlab.device import Device
-from simlab.errors import InputError
-from simlab.progress import Progress
-from simlab.quantities import given, measured, measured_jointly, predicted
+from simlab.core.device import Device
+from simlab.core.errors import InputError
+from simlab.core.progress import Progress
+from simlab.lab import plot as look
+from simlab.lab.claim import Claim
+from simlab.lab.cost import WALKER_STEP, Cost, affordable
+from simlab.lab.quantities import given, measured, measured_jointly, predicted
 from simlab.sde import Walkers
 from simlab.statistics import Estimate, Joint, chi_square, edges_of, fit, joint_mean, mean, occupation
 from simlab.studies.langevin_drift import streams

@@ -12,11 +12,11 @@ import numpy as np
 import sympy as sp
 import xarray as xr
 
-from simlab.claims import Claim
-from simlab.cost import Cost, affordable
-from simlab.device import Device
-from simlab.errors import InputError
-from simlab.progress import Progress
+from simlab.core.device import Device
+from simlab.core.errors import InputError
+from simlab.core.progress import Progress
+from simlab.lab.claim import Claim
+from simlab.lab.cost import Cost, affordable
 from simlab.sde import SDE
 from simlab.studies.langevin_drift import escape, histogram, moments, potential
 from simlab.studies.langevin_drift.config import Config

@@ -1,7 +1,7 @@
 """Random features: double descent in width, samples and epochs, ensembles and the split of a budget, exactly."""
 
+from simlab.lab.study import Study
 from simlab.studies.random_features.config import Config
-from simlab.study import Study
 
 REMARKS = """## Where this departs from the talk
 

@@ -1,6 +1,6 @@
 """`python -m simlab.studies.random_features`."""
 
-from simlab.cli import main
+from simlab.lab.cli import main
 from simlab.studies.random_features import STUDY
 
 if __name__ == "__main__":

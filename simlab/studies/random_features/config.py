@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from simlab.study import BaseConfig
+from simlab.lab.study import BaseConfig
 
 Ridges = tuple[Annotated[float, Field(ge=1e-6, le=1e3)], ...]
 Budgets = tuple[Annotated[float, Field(ge=1, le=100)], ...]

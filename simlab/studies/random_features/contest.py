@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from simlab.cost import Cost
-from simlab.device import Device
+from simlab.core.checks import Floats
+from simlab.core.device import Device
+from simlab.lab.cost import Cost
 from simlab.studies.random_features import networks, problem
 from simlab.studies.random_features.config import Config
-from simlab.studies.random_features.problem import Floats
 
 CONTESTS = 4
 """Problems of the contest for each of the scene."""

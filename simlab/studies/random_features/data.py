@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from simlab.regression import Regression, read
+from simlab.data.regression import Regression, read
 
 LARGEST = 1024
 """Columns at most: the covariance and its eigenvectors are computed once."""

@@ -11,18 +11,18 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from simlab import plot as look
-from simlab.claims import Claim
-from simlab.cost import Cost, affordable
-from simlab.device import Device
-from simlab.errors import InputError
+from simlab.core.checks import Floats
+from simlab.core.device import Device
+from simlab.core.errors import InputError
+from simlab.core.progress import Progress
+from simlab.lab import plot as look
+from simlab.lab.claim import Claim
+from simlab.lab.cost import Cost, affordable
+from simlab.lab.quantities import given, measured, measured_jointly, predicted
 from simlab.linear import random_features, width_curve
-from simlab.progress import Progress
-from simlab.quantities import given, measured, measured_jointly, predicted
 from simlab.statistics import Estimate, chi_square, jackknife, mean
 from simlab.studies.random_features import networks, problem
 from simlab.studies.random_features.config import Config
-from simlab.studies.random_features.problem import Floats
 from simlab.theory import random_features as theory_of
 
 PANELS = 2

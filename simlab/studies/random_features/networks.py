@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from simlab.device import Device
+from simlab.core.checks import Floats
+from simlab.core.device import Device
 from simlab.linear import random_features, ridge
 from simlab.studies.random_features import problem
-from simlab.studies.random_features.problem import Array, Floats, Problem
+from simlab.studies.random_features.problem import Array, Problem
 
 
 def need(examples: int, dimension: int, tests: int, widths: Iterable[int], members: int) -> problem.Need:

@@ -11,20 +11,19 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from simlab import random as noise
-from simlab.cost import ENTRY, FLOP, Cost
-from simlab.device import Device
+from simlab.core.checks import Floats
+from simlab.core.device import Device
+from simlab.core.progress import Progress
+from simlab.lab.cost import ENTRY, FLOP, Cost
 from simlab.linear import sphere
-from simlab.progress import Progress
 from simlab.statistics import Estimate, Joint, joint_mean
 from simlab.studies.random_features.config import Config
 from simlab.theory import random_features as theory_of
 
 Array = Any
-Floats = NDArray[np.float64]
 MODEL_WISE, SAMPLE_WISE, EPOCH_WISE, ENSEMBLES, MEMORY_SPLIT, REAL_DATA = range(6)
 """The scene in the key of a problem: no two scenes, sizes or replicates share a random number."""
 POINTS, TESTS, LABELS, WEIGHTS = range(4)

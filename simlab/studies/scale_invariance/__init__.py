@@ -1,7 +1,7 @@
 """Scale invariance: the norm's equilibrium, the direction's temperature, phases, periods and regimes, on trial."""
 
+from simlab.lab.study import Study
 from simlab.studies.scale_invariance.config import Config
-from simlab.study import Study
 
 REMARKS = """## Where this departs from the talk
 

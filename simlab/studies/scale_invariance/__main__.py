@@ -1,6 +1,6 @@
 """`python -m simlab.studies.scale_invariance`."""
 
-from simlab.cli import main
+from simlab.lab.cli import main
 from simlab.studies.scale_invariance import STUDY
 
 if __name__ == "__main__":

@@ -6,12 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
+from simlab.core.checks import Floats
 from simlab.statistics import Estimate, jackknife, ratio
 from simlab.theory import scale_invariant as theory_of
 
-Floats = NDArray[np.float64]
 RISE = 1.1
 """A burst is a rise of the norm by this factor at least."""
 

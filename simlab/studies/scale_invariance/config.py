@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from simlab.study import BaseConfig, distinct
+from simlab.lab.study import BaseConfig, distinct
 
 Rate = Annotated[float, Field(gt=1e-6, lt=10)]
 Rates = Annotated[tuple[Rate, ...], AfterValidator(distinct)]

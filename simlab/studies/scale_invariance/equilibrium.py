@@ -12,20 +12,19 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from simlab import nn
-from simlab import plot as look
-from simlab.claims import Claim
-from simlab.cost import Cost, affordable
-from simlab.device import Device
-from simlab.progress import Progress
-from simlab.quantities import given, measured, measured_jointly, predicted
+from simlab.core.checks import Floats
+from simlab.core.device import Device
+from simlab.core.progress import Progress
+from simlab.lab import plot as look
+from simlab.lab.claim import Claim
+from simlab.lab.cost import Cost, affordable
+from simlab.lab.quantities import given, measured, measured_jointly, predicted
 from simlab.statistics import chi_square, joint_mean, mean, ratio
 from simlab.studies.scale_invariance import needs, nets
 from simlab.studies.scale_invariance.config import Config
 
-Floats = NDArray[np.float64]
 PANELS = 2
 BATCH, EVERY, RARELY = 50, 7, 98
 """Examples of a batch; steps between measurements of norm and gradient, and of loss and error.

@@ -13,14 +13,14 @@ import numpy as np
 import xarray as xr
 
 from simlab import nn
-from simlab import plot as look
-from simlab.claims import Claim
-from simlab.cost import Cost, affordable
-from simlab.device import Device
-from simlab.nn.optimisers import norm
-from simlab.nn.schedules import Schedule
-from simlab.progress import Progress
-from simlab.quantities import given, measured, predicted
+from simlab.core.device import Device
+from simlab.core.progress import Progress
+from simlab.lab import plot as look
+from simlab.lab.claim import Claim
+from simlab.lab.cost import Cost, affordable
+from simlab.lab.quantities import given, measured, predicted
+from simlab.nn.calculus.views import norm
+from simlab.nn.training.schedules import Schedule
 from simlab.statistics import mean
 from simlab.studies.scale_invariance import needs, nets
 from simlab.studies.scale_invariance.config import Config

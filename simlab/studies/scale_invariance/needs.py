@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import NamedTuple
 
-from simlab.cost import forward_seconds, training_seconds
+from simlab.lab.cost import forward_seconds, training_seconds
 from simlab.studies.scale_invariance import nets
 from simlab.studies.scale_invariance.config import Config
 

@@ -15,12 +15,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from simlab import nn
-from simlab.device import Device
-from simlab.errors import InputError
-from simlab.nn import data
-from simlab.nn.draws import LANGEVIN, Draw
-from simlab.nn.layer import Fixed, Layer, Params, leaves, rebuilt
+from simlab import data, nn
+from simlab.core.device import Device
+from simlab.core.errors import InputError
+from simlab.nn.layers.layer import Fixed, Layer, Params, leaves, rebuilt
+from simlab.nn.training.draws import LANGEVIN, Draw
 from simlab.random import key
 from simlab.studies.scale_invariance.config import Config
 

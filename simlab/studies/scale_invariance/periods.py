@@ -12,23 +12,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from simlab import nn
-from simlab import plot as look
-from simlab.claims import Claim
-from simlab.cost import Cost, affordable
-from simlab.device import Device
-from simlab.errors import InputError
-from simlab.nn.record import sharpness
-from simlab.progress import Progress
-from simlab.quantities import given, measured, predicted
+from simlab.core.checks import Floats
+from simlab.core.device import Device
+from simlab.core.errors import InputError
+from simlab.core.progress import Progress
+from simlab.lab import plot as look
+from simlab.lab.claim import Claim
+from simlab.lab.cost import Cost, affordable
+from simlab.lab.quantities import given, measured, predicted
+from simlab.nn.training.record import sharpness
 from simlab.statistics import Estimate, mean
 from simlab.studies.scale_invariance import needs, nets
 from simlab.studies.scale_invariance.bursts import bursts, crossings, decay, irregularity, late, mean_gap
 from simlab.studies.scale_invariance.config import Config
 
-Floats = NDArray[np.float64]
 PANELS = 2
 SHOWN = 120
 """Measurements of the first net that are kept for the figure."""

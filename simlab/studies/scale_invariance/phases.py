@@ -17,23 +17,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from simlab import nn
-from simlab import plot as look
-from simlab.claims import Claim
-from simlab.cost import Cost, affordable
-from simlab.device import Device
-from simlab.errors import InputError
-from simlab.nn.optimisers import norm
-from simlab.progress import Progress
-from simlab.quantities import given, measured
+from simlab.core.checks import Floats
+from simlab.core.device import Device
+from simlab.core.errors import InputError
+from simlab.core.progress import Progress
+from simlab.lab import plot as look
+from simlab.lab.claim import Claim
+from simlab.lab.cost import Cost, affordable
+from simlab.lab.quantities import given, measured
+from simlab.nn.calculus.views import norm
 from simlab.statistics import mean
 from simlab.studies.scale_invariance import needs, nets
 from simlab.studies.scale_invariance.config import Config
 
 Array = Any
-Floats = NDArray[np.float64]
 PANELS = 3
 BATCH, LR, DECAY = 100, 0.02, 0.05
 ANNEALING = 300

@@ -12,22 +12,21 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from simlab import nn
-from simlab import plot as look
-from simlab.claims import Claim
-from simlab.cost import Cost, affordable
-from simlab.device import Device
-from simlab.errors import InputError
-from simlab.progress import Progress
-from simlab.quantities import given, measured, predicted
+from simlab.core.checks import Floats
+from simlab.core.device import Device
+from simlab.core.errors import InputError
+from simlab.core.progress import Progress
+from simlab.lab import plot as look
+from simlab.lab.claim import Claim
+from simlab.lab.cost import Cost, affordable
+from simlab.lab.quantities import given, measured, predicted
 from simlab.statistics import mean
 from simlab.studies.scale_invariance import needs, nets
 from simlab.studies.scale_invariance.config import Config
 from simlab.theory import three_regimes as toy
 
-Floats = NDArray[np.float64]
 PANELS = 2
 SCALES = (0.2, 0.5, 1.0, 2.0)
 """The a of the pairs."""

@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
-from simlab import plot as look
-from simlab.claims import Claim
-from simlab.cost import ENTRY, Cost, affordable
-from simlab.device import Device
-from simlab.errors import InputError
-from simlab.progress import Progress
-from simlab.quantities import given, measured, measured_jointly, predicted
+from simlab.core.checks import Floats
+from simlab.core.device import Device
+from simlab.core.errors import InputError
+from simlab.core.progress import Progress
+from simlab.lab import plot as look
+from simlab.lab.claim import Claim
+from simlab.lab.cost import ENTRY, Cost, affordable
+from simlab.lab.quantities import given, measured, measured_jointly, predicted
 from simlab.statistics import Estimate, Joint, chi_square, fit, mean
 from simlab.studies.scale_invariance.config import Config
 from simlab.studies.scale_invariance.walkers import (
@@ -35,7 +35,6 @@ from simlab.studies.scale_invariance.walkers import (
 from simlab.theory import scale_invariant as theory_of
 from simlab.theory.von_mises_fisher import VonMisesFisher
 
-Floats = NDArray[np.float64]
 PANELS = 2
 BINS = 16
 """Bins of the cosine."""

@@ -6,16 +6,15 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from simlab.device import Device
-from simlab.nn.draws import LANGEVIN, Draw
+from simlab.core.checks import Floats
+from simlab.core.device import Device
+from simlab.nn.training.draws import LANGEVIN, Draw
 from simlab.random import key
 from simlab.studies.scale_invariance.config import Config
 from simlab.theory import scale_invariant as theory_of
 
 Array = Any
-Floats = NDArray[np.float64]
 SCENE = 7
 """The scene's cell in the keys of the seed."""
 FRAMES, CURVE = 40, 16

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simlab.errors import InputError
-from simlab.nn import data
+from simlab import data
+from simlab.core.errors import InputError
 from tests.refusals import refused_in_one_sentence
 
 X = np.arange(8.0).reshape(4, 2)

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simlab.errors import InputError
-from simlab.nn import data
+from simlab import data
+from simlab.core.errors import InputError
 from tests.refusals import refused_in_one_sentence
 
 KINDS = {0x08: ">B", 0x09: ">b", 0x0B: ">h", 0x0C: ">i", 0x0D: ">f", 0x0E: ">d"}

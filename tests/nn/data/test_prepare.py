@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simlab.nn import data
+from simlab import data
 from tests.refusals import refused_in_one_sentence
 
 SEEDS = st.integers(0, 2**31)

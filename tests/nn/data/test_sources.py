@@ -16,8 +16,8 @@ from urllib.response import addinfourl
 import numpy as np
 import pytest
 
-from simlab.errors import InputError
-from simlab.nn import data
+from simlab import data
+from simlab.core.errors import InputError
 
 HOST = "https://www.openml.org/"
 ROWS = ["1.5,red,10,s", "2.5,blue,2,t", "-1,red,2,u", "0,red,10,v"]

@@ -10,7 +10,7 @@ import pytest
 from scipy.special import log_softmax
 from scipy.stats import norm
 
-from simlab.nn import data
+from simlab import data
 from tests.refusals import refused_in_one_sentence
 
 ALARM = 4.9

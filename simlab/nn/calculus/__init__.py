@@ -1,0 +1,1 @@
+"""Derivatives of the loss, its curvature and spectra."""

@@ -1,0 +1,1 @@
+"""Training steps as compiled code: on the processors, and on a card."""

@@ -1,0 +1,1 @@
+"""Training of stacks of nets: the loop, its engines, optimisers, records and checkpoints."""
