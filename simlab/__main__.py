@@ -39,8 +39,10 @@ def _main(argv: list[str]) -> int:
     run = commands.add_parser(
         "run", help="run a study; further flags are the study's own: run NAME --help", add_help=False
     )
-    figure = commands.add_parser("figure", help="draw the figure of a result.nc again, beside it")
-    figure.add_argument("path", metavar="PATH", help="the file, or its folder")
+    figure = commands.add_parser("figure", help="draw the figures of a result again, beside it")
+    figure.add_argument("run", metavar="RUN", help="the folder of a run, or its result.nc")
+    figure.add_argument("--scene", metavar="NAME", nargs="+", help="these scenes only (default: all, and the overview)")
+    figure.add_argument("--format", metavar="KIND", nargs="+", help="png, svg or pdf (default: png and svg)")
     commands.add_parser("claims", help="the table of claims, from the committed records")
     derive = commands.add_parser("derive", help="print a derivation as Markdown; without NAME, list them")
     record = commands.add_parser("record", help="run a study and write its record into this checkout", add_help=False)
@@ -96,7 +98,7 @@ def _record(options: argparse.Namespace, rest: list[str]) -> int:
     from simlab.core.progress import Progress
     from simlab.lab import records
     from simlab.lab.results import claims_of
-    from simlab.lab.study import run
+    from simlab.lab.runner import run
 
     study = studies.load(options.name)
     words, config = cli.parse(study, rest)
@@ -119,7 +121,7 @@ def _record(options: argparse.Namespace, rest: list[str]) -> int:
 def _seeds(options: argparse.Namespace, rest: list[str]) -> int:
     from simlab.lab import records
     from simlab.lab.results import claims_of
-    from simlab.lab.study import run
+    from simlab.lab.runner import run
 
     study = studies.load(options.name)
     words, config = cli.parse(study, rest)
@@ -150,16 +152,21 @@ def _seeds(options: argparse.Namespace, rest: list[str]) -> int:
 
 def _figure(options: argparse.Namespace, rest: list[str]) -> int:
     from simlab.lab import results
-    from simlab.lab.study import write_figures
+    from simlab.lab.figure import FORMATS, write_figures
 
-    path = Path(options.path)
+    path = Path(options.run)
     path = path / "result.nc" if path.is_dir() else path
     result = results.load(path)
     study = studies.load(str(result.attrs["simlab_study"]))
+    formats = options.format or ["png", "svg"]
+    if unknown := [f for f in formats if f not in FORMATS]:
+        raise InputError(f"format: there is no format {unknown[0]!r}; there are {', '.join(FORMATS)}.")
     try:
         config = study.config.model_validate_json(result.attrs["simlab_config"])
         with interrupts.raised():
-            paths = write_figures(study, config, result, path.parent)
+            paths = write_figures(study, config, result, path.parent, scenes=options.scene, formats=formats)
+    except InputError:
+        raise
     except Exception as error:  # a config of another version, a record without what a panel shows, a full disk
         raise InputError(cli.no_figure(error)) from error
     tell("".join(f"wrote {p}\n" for p in paths))

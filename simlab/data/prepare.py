@@ -12,7 +12,7 @@ import numpy as np
 
 from simlab.core.checks import number, one_of, require_flag, require_width
 from simlab.data.dataset import Data, require_classes, require_data
-from simlab.random import key, uniforms
+from simlab.random import Seed, key, uniforms
 
 CELL = 0xDA7A
 """The cell of all keys here, so that a net or a teacher with the same seed draws apart."""
@@ -20,7 +20,7 @@ SHUFFLE, KEEP, FLIP, OTHER = range(4)
 """Streams."""
 
 
-def split(data: Data, *sizes: int, seed: int, stratified: bool = False) -> tuple[Data, ...]:
+def split(data: Data, *sizes: int, seed: Seed, stratified: bool = False) -> tuple[Data, ...]:
     """Disjoint random parts of these sizes; what is left over is dropped.
 
     The first part is the front of one shuffle, and the others are its back, in their order. So a smaller first part is
@@ -50,7 +50,7 @@ def split(data: Data, *sizes: int, seed: int, stratified: bool = False) -> tuple
     return tuple(_rows(data, part, f"{len(part):,} of {n:,} by a {how} of seed {seed}") for part in places)
 
 
-def balance(data: Data, *, seed: int) -> Data:
+def balance(data: Data, *, seed: Seed) -> Data:
     """As many examples of every class as the smallest has, chosen at random; their order stays.
 
     ValueError for targets, or where a class has no examples.
@@ -62,7 +62,7 @@ def balance(data: Data, *, seed: int) -> Data:
     return _rows(data, kept, f"balanced, {len(data) - len(kept):,} dropped")
 
 
-def noisy_labels(data: Data, share: float, *, seed: int) -> Data:
+def noisy_labels(data: Data, share: float, *, seed: Seed) -> Data:
     """Each label replaced with probability `share`, independently, by another one, all others being equally likely.
 
     The noise is part of the data from here on: training sees the same wrong labels in every epoch. Which labels change
@@ -118,7 +118,7 @@ def standardise(train: Data, *others: Data, scale: Literal["feature", "global"] 
     return tuple(replace(part, x=(part.x - mean) / deviation, done=(*part.done, told)) for part in (train, *others))
 
 
-def _shuffle(n: int, seed: int, stream: int) -> np.ndarray:
+def _shuffle(n: int, seed: Seed, stream: int) -> np.ndarray:
     """The places 0 ... n - 1 in random order."""
     at = np.arange(n)
     return np.argsort(uniforms(key(seed, CELL), at, 0 * at, stream=stream), kind="stable")

@@ -9,7 +9,7 @@ import numpy as np
 
 from simlab.core.checks import number, one_of, require_width
 from simlab.data.dataset import Data
-from simlab.random import key, normals, uniforms
+from simlab.random import Seed, key, normals, uniforms
 
 CELL = 0x7EAC
 """The cell of all keys here, so that a net or a split with the same seed draws apart."""
@@ -29,7 +29,7 @@ def teacher(
     bias: float = 0.3,
     kind: Kind = "sampled",
     noise: float = 0.0,
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> Data:
     """Inputs x ~ N(0, I), n of them, with what a random net of one hidden layer says of each.
 
@@ -71,7 +71,7 @@ def teacher(
     return Data(x, y, classes, source, (f"labels drawn from its softmax, of mean entropy {entropy:.3g}",))
 
 
-def _normals(seed: int, rows: int, columns: int, stream: int) -> np.ndarray:
+def _normals(seed: Seed, rows: int, columns: int, stream: int) -> np.ndarray:
     """(rows, columns): walker = row, step = column."""
     drawn: np.ndarray = normals(key(seed, CELL), np.arange(rows)[:, None], np.arange(columns)[None, :], stream=stream)
     return drawn

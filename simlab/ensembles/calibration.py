@@ -14,6 +14,7 @@ from simlab import random
 from simlab.core import checks
 from simlab.core.device import Device, real, stored
 from simlab.nn.calibration import LEAST, calibrated_nll, labels_of, nll, temperature, tempered, working
+from simlab.random import Seed
 
 __all__ = ["calibrate", "calibrated_nll", "cross_validated_nll", "nll", "temperature", "validation_excess"]
 
@@ -34,7 +35,7 @@ def calibrate(log_probs: Array, tau: Array | float) -> Array:
     return tempered(found, tau)
 
 
-def cross_validated_nll(log_probs: Array, labels: Array, repeats: int = 5, folds: int = 2, seed: int = 0) -> Array:
+def cross_validated_nll(log_probs: Array, labels: Array, repeats: int = 5, folds: int = 2, seed: Seed = 0) -> Array:
     """The NLL (...) at temperatures fitted on the other folds, mean over shuffles: test-time cross-validation.
 
     Labels as in `nll`. 5 x 2 folds are those of Ashukha, Lyzhov, Molchanov & Vetrov 2020. All groups share the

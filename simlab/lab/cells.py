@@ -13,6 +13,7 @@ import io
 import json
 import os
 import re
+import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -96,7 +97,7 @@ class Store:
         return kept if about == self._about(work, item, device, _values(plain, kept.read)) else None
 
     def keep(self, work: str, item: Any, device: Device, kept: Kept) -> Kept:
-        """Keep a cell; returned as it will be found again. A full disk costs the chance to go on later, not this run."""
+        """Keep a cell; returned as it will be found again. A full disk costs the chance to resume, not this run."""
         kept = kept._replace(result=_settled(kept.result))
         name, about = _file_name(work, item), self._about(work, item, device, kept.read)
         self._memory[name] = about, kept
@@ -139,6 +140,17 @@ def kept_in(run: Path) -> Iterator[Path]:
             for stray in place.glob(".writing-*"):
                 stray.unlink(missing_ok=True)
         yield folder
+
+
+@contextmanager
+def word_of_resuming(package: str, run: Path, folder: Path) -> Iterator[None]:
+    """An interruption inside says how to go on, where a finished cell is kept."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        if not stop.args and any_kept(folder):
+            stop.args = (f"go on with: python -m {package} --resume {shlex.quote(str(run))}",)
+        raise
 
 
 def any_kept(folder: Path) -> bool:
@@ -211,7 +223,7 @@ def _decode(content: bytes) -> tuple[dict[str, Any], Kept]:
 
 
 def _settled(value: Any) -> Any:
-    """Arrays in the one layout that a file gives back, which decides the order of later sums; nobody may change them."""
+    """Arrays in the layout that a file gives back, which decides the order of later sums; nobody may change them."""
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return type(value)(*map(_settled, value))
     if isinstance(value, tuple | list):
@@ -253,7 +265,7 @@ def _unflatten(form: Any, members: Any) -> Any:
         return {k: _unflatten(v, members) for k, v in rest[0].items()}
     if kind == "named":
         # Only a class that the work's own imports have brought, and that is a named tuple.
-        made = sys.modules[rest[0]]
+        made: Any = sys.modules[rest[0]]
         for name in rest[1].split("."):
             made = getattr(made, name)
         if not (isinstance(made, type) and issubclass(made, tuple) and hasattr(made, "_fields")):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Verdict = Literal["holds", "fails", "undecided"]
-Rule = Literal["within", "between", "at least"]
+Rule = Literal["within", "between", "above", "below", "at least"]
 SIGMAS = 4.0
 """Two-sided false alarms once in 15,800 true claims."""
 
@@ -18,8 +18,9 @@ class Claim:
     """One sentence on trial.
 
     measured, reference: what was found and what theory says; of a chi-square, the statistic and its degrees of freedom.
-    se: standard error of the measured value, NaN where its law is known without one.
-    rule, bound: measured is `within` bound of the reference, or `at least` the bound, or lies `between` low and bound.
+    se: standard error of the measured value, NaN where its distribution is known without one.
+    rule, bound: measured is `within` bound of the reference, or lies `between` low and bound, or is `above` or `below`
+    the reference by so many of its standard errors.
     why: where the bound comes from. note: why there is no verdict, if there is none.
     """
 
@@ -115,6 +116,42 @@ class Claim:
         return replace(claim, verdict="fails") if distance < usual else claim.undecided("the error bar is too wide")
 
     @classmethod
+    def above(
+        cls, name: str, statement: str, source: str, measured: float, least: float, se: float, *, sigmas: float = 10.0,
+        samples: float = math.inf,
+    ) -> Claim:  # fmt: skip
+        """Measured > least by at least `sigmas` standard errors: an effect is there beyond any doubt.
+
+        It fails where not even the usual 4 are reached; between the two the error bar is too wide to say. samples as in
+        `equals`.
+        """
+        return cls._one_sided("above", name, statement, source, measured, least, se, sigmas, samples)
+
+    @classmethod
+    def below(
+        cls, name: str, statement: str, source: str, measured: float, most: float, se: float, *, sigmas: float = 10.0,
+        samples: float = math.inf,
+    ) -> Claim:  # fmt: skip
+        """Measured < most, likewise."""
+        return cls._one_sided("below", name, statement, source, measured, most, se, sigmas, samples)
+
+    @classmethod
+    def _one_sided(
+        cls, rule: Rule, name: str, statement: str, source: str, measured: float, reference: float, se: float,
+        sigmas: float, samples: float,
+    ) -> Claim:  # fmt: skip
+        least, why = _allowed(sigmas, samples)
+        claim = cls(name, statement, source, measured, reference, se, rule, least, why, "holds")
+        if not (math.isfinite(claim.distance) and se > 0):
+            return claim.undecided("a number is missing, or nothing varies")
+        if claim.distance >= least:
+            return claim
+        usual, _ = _allowed(min(SIGMAS, sigmas), samples)
+        return (
+            replace(claim, verdict="fails") if claim.distance < usual else claim.undecided("the error bar is too wide")
+        )
+
+    @classmethod
     def exact(cls, name: str, statement: str, source: str, measured: float, reference: float) -> Claim:
         """Equality to the last bit."""
         why = "equal to the last bit"
@@ -128,6 +165,12 @@ class Claim:
         return replace(self, verdict="undecided", note=note)
 
     @property
+    def distance(self) -> float:
+        """How many standard errors the measured value is on the right side of the reference, of a one-sided claim."""
+        away = self.measured - self.reference if self.rule == "above" else self.reference - self.measured
+        return away / self.se if self.se > 0 else math.nan
+
+    @property
     def quantity(self) -> str:
         """The measured value with its standard error."""
         return quantity(self.measured, self.se)
@@ -135,6 +178,8 @@ class Claim:
     @property
     def limits(self) -> str:
         """What would be accepted, in symbols."""
+        if self.rule in ("above", "below"):
+            return f"{'>' if self.rule == 'above' else '<'} {self.reference:.4g}, by {self.bound:.3g} standard errors"
         before = {"within": f"{self.reference:.6g} ±", "between": f"{self.low:.3g} to", "at least": "≥"}[self.rule]
         return f"{before} {self.bound:.3g}"
 

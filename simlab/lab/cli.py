@@ -21,7 +21,7 @@ from simlab.core.errors import DeviceError, InputError
 from simlab.core.terminal import is_terminal, say, tell
 from simlab.lab.claim import Claim, exit_status
 from simlab.lab.settings import check_data, meant, read_toml, to_toml, validate
-from simlab.lab.study import BaseConfig, Study, output_folder, run, write_figures, write_result
+from simlab.lab.study import BaseConfig, Study
 
 STATUS = (
     "exit status: 0 every claim holds, 1 one fails or is undecided, 2 bad input or nowhere to write,\n"
@@ -69,6 +69,10 @@ def guarded(work: Callable[[], int]) -> int:
 
 def _main(study: Study, argv: list[str]) -> int:
     options, config = parse(study, argv)
+    if options.resume is not None:
+        from simlab.lab.folder import unfinished
+
+        config = unfinished(study, Path(options.resume))
     if options.dry_run:
         check_data(study, config)
         tell(to_toml(config))
@@ -88,6 +92,8 @@ def parse(study: Study, argv: Sequence[str]) -> tuple[argparse.Namespace, BaseCo
     if options.preset not in {"default", *study.presets}:
         known = ", ".join(sorted({"default", *study.presets}))
         raise InputError(f"preset: there is no preset {options.preset!r}; there are {known}.")
+    if options.resume is not None and (others := [word for word in argv if word not in ("--resume", options.resume)]):
+        raise InputError(f"--resume takes the configuration of the run that was stopped; leave {' '.join(others)} out.")
     given = {n: _bare(v) for n, v in vars(options).items() if n in study.config.model_fields}
     file = {} if options.config is None else read_toml(Path(_bare(options.config)))
     return options, validate(study, {**study.presets.get(options.preset, {}), **file, **given})
@@ -122,26 +128,34 @@ def finish(claims: Sequence[Claim], above: str, path: Path) -> int:
 def _execute(study: Study, config: BaseConfig, overwrite: bool) -> int:
     from simlab.core.device import Device
     from simlab.core.progress import Progress
-    from simlab.lab.results import claims_of
+    from simlab.lab import cells, results
+    from simlab.lab.figure import figure_names, write_figures
+    from simlab.lab.folder import RESULT, run_folder
+    from simlab.lab.runner import run
 
     Device.open(config.device)  # before a folder is made
     study.load(config)
-    with interrupts.raised(), output_folder(study, config, overwrite=overwrite) as folder:
-        result = run(study, config, Progress.to_stderr())
-        claims = claims_of(result)
+    with interrupts.raised(), run_folder(study, config, overwrite=overwrite) as folder:
+        path = folder.path / RESULT
+        with cells.word_of_resuming(study.package, folder.path, folder.cells):
+            result = run(study, config, Progress.to_stderr(), cells=folder.cells)
+        claims = results.claims_of(result)
         about = f"{study.title} ({result.attrs['run_time']:.0f} s on {result.attrs['device']}, seed {config.seed})\n"
-        with interrupts.with_word_of(folder / "result.nc"):
+        with interrupts.with_word_of(path):
             try:
-                paths = [write_result(result, folder, overwrite=overwrite)]
+                results.save(result, path, overwrite=folder.overwrite)
             except InputError:
                 with suppress(InputError, BrokenPipeError):
                     tell(f"{about}\n{claims_table(claims, is_terminal(sys.stdout))}\n")  # they are known all the same
                 raise
+            paths = [path]
             try:
-                paths += write_figures(study, config, result, folder)
+                folder.clear_figures(figure_names(study))
+                paths += write_figures(study, config, result, folder.path)
             except Exception as error:  # whatever a plot raises: the result is there
-                _fail(f"{no_figure(error)} The result is whole; python -m simlab figure {paths[0]} draws it again.", 0)
-            return finish(claims, about + "".join(f"wrote {path}\n" for path in paths), paths[0])
+                _fail(f"{no_figure(error)} The result is whole; python -m simlab figure {path} draws it again.", 0)
+            cells.remove(folder.path)
+            return finish(claims, about + "".join(f"wrote {path}\n" for path in paths), path)
 
 
 def no_figure(error: Exception) -> str:
@@ -153,7 +167,8 @@ def no_figure(error: Exception) -> str:
 
 def _parser(study: Study) -> argparse.ArgumentParser:
     module = study.package
-    examples = ("--preset smoke", "--config my.toml --seed 1 --out runs/mine", "--dry-run > my.toml")
+    examples = ("--preset smoke", "--config my.toml --seed 1 --out runs/mine", "--dry-run > my.toml",
+                "--resume runs/mine")  # fmt: skip
     parser = Parser(
         prog=f"python -m {module}", allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
         description=textwrap.fill(f"{study.title}. {study.question}", 100),
@@ -169,6 +184,7 @@ def _parser(study: Study) -> argparse.ArgumentParser:
     )
     general.add_argument("--config", metavar="FILE", help="a TOML file with any of the fields below; flags win over it")
     general.add_argument("--overwrite", action="store_true", help="replace the result that is in the folder --out")
+    general.add_argument("--resume", metavar="RUN", help="go on with a run that was stopped, from its folder alone")
     general.add_argument("--dry-run", action="store_true", help="print the resolved configuration as TOML and stop")
     groups: dict[str, Any] = {"": general}
     for name, info in study.config.model_fields.items():

@@ -33,7 +33,7 @@ def figure(study: Study, config: BaseConfig, result: xr.DataTree, scene: str | N
         raise InputError(f"scene: the result has no scene {scene!r}; it has {', '.join(names)}.")
     found = {n: Found.of(study.scene(n), result[n].to_dataset()) for n in (names if scene is None else [scene])}
     drawn = [(f, draw) for n, f in found.items() for draw in study.scene(n).PANELS[: None if scene else 1]]
-    title = study.title if scene is None else f"{study.title}: {scene.replace('_', ' ')}"
+    title = study.title if scene is None else f"{scene.replace('_', ' ').capitalize()} ({study.name})"
     with plot.style():
         return _figure(config, title, drawn)
 
@@ -76,7 +76,15 @@ def _figure(config: BaseConfig, title: str, drawn: list[tuple[Found, Any]]) -> F
     heights = [max(heads[i] for i in row) + HEIGHT + max(feet[i] for i in row) for row in rows_of]
     width, height = columns * (LEFT + WIDTH + RIGHT), sum(heights) + 0.35
     sheet.set_size_inches(width, height)
-    sheet.suptitle(title, fontsize=13, fontweight="bold", x=0.12 / width, y=1 - 0.1 / height, ha="left", va="top")
+    sheet.suptitle(
+        title,
+        fontsize=min(13, 130 * width / len(title)),
+        fontweight="bold",
+        x=0.12 / width,
+        y=1 - 0.1 / height,
+        ha="left",
+        va="top",
+    )
     top = height - 0.35
     for row, tall in zip(rows_of, heights, strict=True):
         bottom = top - max(heads[i] for i in row) - HEIGHT

@@ -6,7 +6,7 @@ import os
 import secrets
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -29,6 +29,11 @@ class RunFolder(NamedTuple):
     path: Path
     cells: Path
     overwrite: bool
+
+    def clear_figures(self, names: Iterable[str]) -> None:
+        """Remove figures of a result that was replaced."""
+        for name in names:
+            (self.path / name).unlink(missing_ok=True)
 
 
 def unfinished(study: Study, run: Path) -> BaseConfig:
@@ -70,7 +75,9 @@ def run_folder(study: Study, config: BaseConfig, *, overwrite: bool = False) -> 
     try:
         resumed = _resumes(config, path, overwrite)
         if held and not (overwrite or resumed):
-            raise InputError(f"out = {str(path)!r}: it holds {held[0]} of another run; name another one or --overwrite.")
+            raise InputError(
+                f"out = {str(path)!r}: it holds {held[0]} of another run; name another one or --overwrite."
+            )
         with cells.kept_in(path) as kept:
             if not resumed:
                 cells.clear(kept)

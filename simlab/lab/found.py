@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -49,7 +48,7 @@ class Measured:
         elif cov.ndim:
             cov = NAN if np.ndim(np.arange(len(cov))[place]) == 0 else cov[place][:, place]
         first = np.asarray(self.coordinates[0])[place]
-        kept = slice(0 if first.ndim else 1, None)
+        kept = slice(0 if np.ndim(first) else 1, None)
         parts = {n: _part(getattr(self, n), place) for n in ("value", "se", "reference", "bias")}
         coordinates = (first, *self.coordinates[1:])[kept]
         return replace(self, **parts, covariance=cov, axes=self.axes[kept], coordinates=coordinates)
@@ -77,9 +76,11 @@ class Measured:
         return self * (1 / np.asarray(factor, float))
 
     def exp(self) -> Measured:
-        """e to this power, errors to first order."""
+        """The exponential of it, errors to first order."""
         value, reference = np.exp(self.value), np.exp(self.reference)
-        return replace(self, value=value, se=value * self.se, reference=reference, bias=reference * self.bias, covariance=NAN)
+        return replace(
+            self, value=value, se=value * self.se, reference=reference, bias=reference * self.bias, covariance=NAN
+        )
 
     @property
     def z(self) -> Floats:
@@ -109,7 +110,9 @@ class Measured:
             **limits,
         )  # fmt: skip
 
-    def agrees(self, name: str, statement: str, reference: Any = None, *, source: str | None = None, **limits: Any) -> Claim:
+    def agrees(
+        self, name: str, statement: str, reference: Any = None, *, source: str | None = None, **limits: Any
+    ) -> Claim:
         """All numbers at once are what theory, or a prediction from other data, says; or they are these.
 
         Their covariance is used where there is one, with the number of samples that it is from.
@@ -124,9 +127,9 @@ class Measured:
     def exceeds(
         self, name: str, statement: str, least: float = 0.0, *, source: str | None = None, **limits: Any
     ) -> Claim:
-        """One number is above `least`, by many of its standard errors; limits: as of `Claim.exceeds`."""
+        """One number is above `least`, by many of its standard errors; limits: as of `Claim.above`."""
         about = self._about(name, statement, source)
-        return Claim.exceeds(*about, float(self.value), least, float(self.se), **limits)
+        return Claim.above(*about, float(self.value), least, float(self.se), **limits)
 
     def below(self, name: str, statement: str, most: float = 0.0, *, source: str | None = None, **limits: Any) -> Claim:
         """One number is below `most`, by many of its standard errors."""
@@ -135,7 +138,7 @@ class Measured:
 
     def differs(self, name: str, statement: str, other: float, *, source: str | None = None, **limits: Any) -> Claim:
         """One number is not `other`, by many of its standard errors."""
-        make = Claim.exceeds if float(self.value) >= other else Claim.below
+        make = Claim.above if float(self.value) >= other else Claim.below
         return make(*self._about(name, statement, source), float(self.value), other, float(self.se), **limits)
 
     def exactly(self, name: str, statement: str, reference: float, *, source: str | None = None) -> Claim:
@@ -185,7 +188,7 @@ class Found:
     dataset: xr.Dataset = field(default_factory=xr.Dataset)
 
     @classmethod
-    def of(cls, module: ModuleType, dataset: xr.Dataset | None = None) -> Found:
+    def of(cls, module: Any, dataset: xr.Dataset | None = None) -> Found:
         """Nothing yet, or what a stored result holds."""
         scene = module.__name__.rpartition(".")[2]
         return cls(scene, module.SOURCE, names_of(module), xr.Dataset() if dataset is None else dataset)
@@ -261,7 +264,7 @@ class Found:
     def _put(self, name: str, dims: tuple[str, ...], values: np.ndarray[Any, Any], attrs: dict[str, Any]) -> None:
         if values.ndim != len(dims):
             raise ValueError(
-                f"scene {self.scene}: {name} is declared over ({', '.join(dims)}), and got an array of shape {values.shape}."
+                f"scene {self.scene}: {name} is over ({', '.join(dims)}), got an array of shape {values.shape}."
             )
         if values.dtype.kind == "U":
             values = values.astype(object)
@@ -276,7 +279,9 @@ class Found:
         try:
             return self.names[quantity]
         except KeyError:
-            raise ValueError(f"scene {self.scene}: {quantity.meaning!r} is not declared in its module or its PARTS.") from None
+            raise ValueError(
+                f"scene {self.scene}: {quantity.meaning!r} is not declared in its module or its PARTS."
+            ) from None
 
 
 def _stacked(value: Any) -> Any:
@@ -286,4 +291,4 @@ def _stacked(value: Any) -> Any:
     if isinstance(value[0], Estimate):
         return Estimate.stack(value)
     samples = min(joint.samples for joint in value)
-    return Joint(*(np.array([joint[i] for joint in value]) for i in range(2)), samples)
+    return Joint(np.array([j.value for j in value]), np.array([j.covariance for j in value]), samples)

@@ -45,7 +45,7 @@ class Lab:
     _inside: _Part | None = None
 
     def key(self, *cell: str | int) -> random.Key:
-        """The key of all noise of one cell, such as key("phases", replicate); no two cells share a random number."""
+        """The key of all noise of a cell, such as "phases", 3: no two cells share a random number."""
         return random.key(self.config.seed, self.study, *cell)
 
     def walkers(self, model: Any, count: int, *cell: str | int, **options: Any) -> Walkers:

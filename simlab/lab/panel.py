@@ -43,7 +43,13 @@ class Panel:
         )  # fmt: skip
 
     def line(
-        self, what: Quantity | Measured, label: str = "theory", *, x: Any = None, color: int | None = None, style: Style = "-"
+        self,
+        what: Quantity | Measured,
+        label: str = "theory",
+        *,
+        x: Any = None,
+        color: int | None = None,
+        style: Style = "-",
     ) -> None:
         """What stands beside it, theory or another reference, joined by a line."""
         one, x = self._along(what, x)
@@ -135,9 +141,9 @@ class Panel:
         """What was simulated first, then theory, in two columns where the labels are short; how many lines it takes."""
         from matplotlib.container import Container
 
-        drawn = [axes for axes in self.axes.figure.axes if axes.get_shared_x_axes().joined(axes, self.axes)]
+        others = [a for a in self.axes.figure.axes if a.get_shared_x_axes().joined(a, self.axes) and a is not self.axes]
         handles, labels = [], []
-        for axes in drawn:  # a second vertical axis has handles of its own
+        for axes in (self.axes, *others):  # a second vertical axis has handles of its own
             for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
                 handles.append(handle)
                 labels.append(label)

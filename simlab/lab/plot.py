@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # Okabe & Ito 2008: told apart by every kind of eye.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+GREY = "0.15"
+"""Theory, where no series has a colour of its own."""
 LOOK: Any = {
     "font.size": 10.5, "axes.titlesize": 11.5, "axes.spines.top": False,
     "axes.spines.right": False, "legend.frameon": False, "legend.fontsize": 8.5, "lines.linewidth": 1.6,

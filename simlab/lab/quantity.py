@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any, ClassVar
 
 
@@ -88,7 +87,7 @@ Values = Mapping[Quantity, Any]
 """By quantity: an Estimate, a Joint, several of them along a new first axis, plain numbers, a Reference, or Beside."""
 
 
-def names_of(module: ModuleType) -> dict[Quantity, str]:
+def names_of(module: Any) -> dict[Quantity, str]:
     """The quantities of a scene's module, and of the modules in its PARTS, by their names in lower case.
 
     ValueError where two quantities have one name, or a name ends like one that is kept for what stands beside.
@@ -106,5 +105,3 @@ def names_of(module: ModuleType) -> dict[Quantity, str]:
                 raise ValueError(f"{part.__name__}.{name}: another quantity of this scene has the same name.")
             found.setdefault(value, stored)
     return found
-
-

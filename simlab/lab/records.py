@@ -16,11 +16,12 @@ import xarray as xr
 from simlab.core import checkout
 from simlab.core.checkout import MARKS
 from simlab.core.errors import InputError
-from simlab.core.files import write_atomically, write_bytes, write_or_rescue
+from simlab.core.files import write_bytes, write_or_rescue
 from simlab.lab.claim import Claim
+from simlab.lab.figure import write_figures
 from simlab.lab.results import claims_of, encode, load
 from simlab.lab.settings import to_toml
-from simlab.lab.study import BaseConfig, Study, figure
+from simlab.lab.study import BaseConfig, Study
 
 LARGEST = 200_000
 """Bytes of a record."""
@@ -47,19 +48,16 @@ def require_clean() -> None:
 
 def write_record(study: Study, config: BaseConfig, result: xr.DataTree, folder: Path) -> None:
     """Config, record, figure and report in `folder`; InputError when the record is too large to commit."""
-    from simlab.lab import plot
-
     reduced = result.map_over_datasets(_reduce)
     content = encode(reduced)
     if len(content) > LARGEST:
         raise InputError(
             f"the record of {study.name} has {len(content)} bytes, {LARGEST} are allowed; let its scenes keep less."
         )
-    drawing = figure(study, config, result)
     folder.mkdir(parents=True, exist_ok=True)
     write_or_rescue(folder / "record.nc", content)
     write_bytes(folder / "config.toml", to_toml(config.model_copy(update={"out": None})).encode())
-    write_atomically(folder / "figure.svg", lambda name: plot.save_figure(drawing, name, "svg"))
+    write_figures(study, config, result, folder, formats=("svg",))
     write_report(study, folder)
 
 
@@ -148,5 +146,5 @@ def write_seeds(study: Study, summary: dict[str, Any], folder: Path) -> None:
 
 
 def _reduce(data: xr.Dataset) -> xr.Dataset:
-    """A record keeps numbers, their errors and their theory, not covariances of errors and what theory was handed."""
-    return data.drop_vars([n for n in data if str(n).endswith(("_covariance", "_foretold"))])
+    """A record keeps numbers, their errors and what they are compared with, not covariances of errors."""
+    return data.drop_vars([n for n in data if str(n).endswith("_covariance")])

@@ -24,25 +24,6 @@ from simlab.lab.claim import Claim
 
 SCHEMA = 1
 """Raised when a name or a meaning in the tree changes."""
-DIMS = {
-    "time": "moments of a run", "step": "steps of a chain", "walker": "independent copies",
-    "component": "coordinates of a state",
-    "bin": "bins of a position", "angle": "bins of an angle", "place": "fixed positions", "dt": "time steps",
-    "escape_dt": "time steps of the escape", "harmonic_dt": "time steps of the harmonic well",
-    "lag": "lags of an autocorrelation",
-    "coefficient": "coefficients of a fit", "calculus": "Ito, Stratonovich", "kick": "noise along the valley",
-    "weight": "weights of a regression", "entry": "entries of a mean and a covariance", "claim": "claims",
-    "width": "numbers of features, or of hidden units", "ridge": "ridges", "size": "input dimensions of a problem",
-    "range": "ranges of neighbouring widths", "examples": "sample sizes", "epoch": "steps of gradient descent",
-    "members": "numbers of members of an ensemble", "budget": "budgets of parameters", "stage": "stages of training",
-    "contest": "budgets of one network against two", "ahead": "sizes of ensembles that were predicted",
-    "end": "places among the widths", "claimed": "effects that are claimed", "few": "sizes of small ensembles",
-    "part": "ranges of widths, of one network and of infinitely many",
-    "model": "nets of a stack", "product": "products of learning rate and weight decay", "contrast": "differences",
-    "setting": "learning rates, weight decays and what else tells runs apart", "variant": "ways of training",
-    "checkpoint": "steps at which copies are taken", "burst": "bursts of the loss", "elr": "effective learning rates",
-}  # fmt: skip
-"""Every dimension name of this laboratory; `name_` is the second axis of a covariance over `name`."""
 PACKAGES = ("numpy", "scipy", "sympy", "numba", "xarray")
 
 
@@ -151,10 +132,7 @@ def _scalar(value: Any) -> Any:
 
 
 def _check(scene: str, data: xr.Dataset) -> None:
-    """Known dimensions; units and a long name on every variable; q beside every q_se; links between the two."""
-    for dim in data.dims:
-        if str(dim).removesuffix("_") not in DIMS:
-            raise ValueError(f"scene {scene}: {dim!r} is not in simlab.lab.results.DIMS.")
+    """Units and a long name on every variable; q beside every q_se; links between the two."""
     for name, variable in data.variables.items():
         missing = {"long_name", "units"} - set(variable.attrs)
         if missing:

@@ -1,4 +1,4 @@
-"""The runner: simulate every scene, derive what is expected, and compare; in memory, nothing is written here but cells."""
+"""The runner: simulate every scene, derive what is expected, and compare. Nothing is written here but cells."""
 
 from __future__ import annotations
 
@@ -64,7 +64,9 @@ def _simulated(
         found.enter(scene.simulate(seen, lab))
         variables = {str(n): (v.dims, _plain(v.values), v.attrs) for n, v in found.dataset.variables.items()}
         kept = store.keep(work, (), device, Kept(variables, lab.lost(), seen.read()))
-    data = xr.Dataset({n: (d, v.astype(object) if v.dtype.kind == "U" else v, a) for n, (d, v, a) in kept.result.items()})
+    data = xr.Dataset(
+        {n: (d, v.astype(object) if v.dtype.kind == "U" else v, a) for n, (d, v, a) in kept.result.items()}
+    )
     return data.assign_attrs(diverged=kept.diverged), kept.diverged
 
 

@@ -69,5 +69,3 @@ class Scene(Protocol):
 
     def compare(self, config: Any, found: Found) -> list[Claim]:
         """Claims of what was found."""
-
-

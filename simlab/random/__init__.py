@@ -46,7 +46,11 @@ class Key(NamedTuple):
     high: int
 
 
-def key(seed: int | Key, *cell: int | str) -> Key:
+Seed = int | Key
+"""What functions with noise of their own take: a whole number from 0, or a key."""
+
+
+def key(seed: Seed, *cell: int | str) -> Key:
     """Key of a seed, or of another key, and of a cell: a chain of names and whole numbers, such as "teachers", 3.
 
     Different chains have different keys, up to chance at 2^-64. They are spread by NumPy's SeedSequence, so that near

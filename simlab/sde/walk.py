@@ -12,7 +12,7 @@ import sympy as sp
 
 from simlab.core.checks import number, one_of, real_array, shown, whole
 from simlab.core.device import Device
-from simlab.random import Key, key
+from simlab.random import Key, Seed, key
 from simlab.sde import cpu, gpu
 from simlab.sde.printing import Plan, plan
 from simlab.theory.chain import DT, Chain
@@ -95,7 +95,7 @@ class Walkers:
         *,
         dt: float | None = None,
         x0: Any = 0.0,
-        seed: int = 0,
+        seed: Seed = 0,
         stream: int = 0,
         scheme: str | Scheme = "euler",
         parameters: Parameters | None = None,
@@ -107,7 +107,7 @@ class Walkers:
         self.names = tuple(str(s) for s in model.state)
         self.step = 0
         self.stream = whole("stream", stream, 0, 2**32 - 1)
-        self.key: Key = key(whole("seed", seed))
+        self.key: Key = key(seed)
         if parameters is not None and not isinstance(parameters, Mapping):
             raise ValueError(f"parameters must be a dictionary from symbols to numbers, got {shown(parameters)}.")
         values = by_name("parameters", parameters or {})
@@ -178,7 +178,7 @@ def walk(
     steps: int,
     dt: float | None = None,
     x0: Any = 0.0,
-    seed: int = 0,
+    seed: Seed = 0,
     scheme: str | Scheme = "euler",
     every: int | None = None,
     parameters: Parameters | None = None,

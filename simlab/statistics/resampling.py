@@ -18,6 +18,7 @@ import numpy as np
 from simlab import random
 from simlab.core import checks
 from simlab.core.device import Device, real
+from simlab.random import Seed
 from simlab.statistics.estimates import Estimate
 
 Array = Any
@@ -61,7 +62,7 @@ def bootstrap(
     estimator: Callable[[Array], Any],
     axes: Sequence[int] | int = 0,
     resamples: int = 200,
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> Estimate:
     """estimator(samples) with its standard deviation over resampled samples: each of the axes is resampled on its own.
 

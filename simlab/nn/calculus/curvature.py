@@ -27,7 +27,7 @@ from simlab.nn.calculus.derivatives import flatten, unflatten, wide_forward
 from simlab.nn.calculus.views import columns
 from simlab.nn.layers.layer import Array, Layer, Params, leaves, select
 from simlab.nn.losses import Loss, at_home, require_loss
-from simlab.random import key, normals, uniforms
+from simlab.random import Seed, key, normals, uniforms
 
 Which = Literal["hessian", "gauss_newton", "gradient_noise"]
 MOST_PROBES = 10**6
@@ -46,16 +46,16 @@ class Matrix:
     size: int
     like: Array  # an array of the device and dtype
 
-    def normals(self, count: int, seed: int, index: Sequence[int] | None) -> Array:
+    def normals(self, count: int, seed: Seed, index: Sequence[int] | None) -> Array:
         """Standard normal vectors (model, count, size)."""
         drawn = [self._drawn(normals, i, seed, index) for i in range(count)]
         return Device.of(self.like).xp.concatenate(drawn, axis=1)
 
-    def signs(self, probe: int, seed: int, index: Sequence[int] | None) -> Array:
+    def signs(self, probe: int, seed: Seed, index: Sequence[int] | None) -> Array:
         """The vector of independent signs (Rademacher) of this number, (model, 1, size)."""
         return 2 * (self._drawn(uniforms, probe, seed, index) > 0.5).astype(self.like.dtype) - 1
 
-    def _drawn(self, draw: Callable[..., Array], vector: int, seed: int, index: Sequence[int] | None) -> Array:
+    def _drawn(self, draw: Callable[..., Array], vector: int, seed: Seed, index: Sequence[int] | None) -> Array:
         given: Any = range(self.models) if index is None else index
         numbers = stored("index", given)
         if numbers.shape != (self.models,) or numbers.dtype.kind not in "iu" or numbers.min() < 0:
@@ -161,7 +161,7 @@ def trace(
     probes: int = 32,
     which: Which = "hessian",
     layer: str | None = None,
-    seed: int = 0,
+    seed: Seed = 0,
     index: Sequence[int] | None = None,
 ) -> tuple[Array, Array]:
     """An estimate of the trace and its standard error, (model,) each: the mean of v . M v over random signs v.

@@ -23,11 +23,11 @@ from simlab.nn.arguments import beside, checked, direction, of_single_examples
 from simlab.nn.layers.infinite_width import Kernel
 from simlab.nn.layers.layer import Array, Cache, Layer, Params, leaves, require_layer, require_tree, spread, tree_map
 from simlab.nn.losses import Loss, require_loss
-from simlab.random import key
+from simlab.random import Seed, key
 
 
 def init(
-    net: Layer, *, models: int | Sequence[int], seed: int = 0, dtype: str = "float32", device: str = "cpu"
+    net: Layer, *, models: int | Sequence[int], seed: Seed = 0, dtype: str = "float32", device: str = "cpu"
 ) -> Params:
     """Parameters of models 0 ... models - 1, or of the models with these indices.
 

@@ -11,6 +11,7 @@ from simlab.core.device import Device
 from simlab.nn.calculus.curvature import Matrix, Which, matrix, require_probes
 from simlab.nn.layers.layer import Array, Layer, Params
 from simlab.nn.losses import Loss
+from simlab.random import Seed
 
 CHECKS = 4
 """Blocks between two looks at whether the eigenvalues have settled."""
@@ -68,7 +69,7 @@ def top_eigenvalues(
     which: Which = "hessian",
     layer: str | None = None,
     steps: int = 100,
-    seed: int = 0,
+    seed: Seed = 0,
     index: Sequence[int] | None = None,
 ) -> Eigenpairs:
     """The k largest eigenvalues (with their sign) of every model, by block Lanczos with full reorthogonalisation.
@@ -123,7 +124,7 @@ def spectral_density(
     steps: int = 40,
     which: Which = "hessian",
     layer: str | None = None,
-    seed: int = 0,
+    seed: Seed = 0,
     index: Sequence[int] | None = None,
 ) -> Density:
     """The density of eigenvalues by stochastic Lanczos quadrature; Ghorbani, Krishnan & Xiao 2019, algorithm 2.

@@ -12,6 +12,7 @@ from simlab.nn.layers.layer import Layer, Params
 from simlab.nn.training.archive import place_of
 from simlab.nn.training.optimisers import Optimiser
 from simlab.nn.training.train import train
+from simlab.random import Seed
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -26,7 +27,7 @@ def train_each(
     *,
     models: int,
     dim: str = "width",
-    seed: int = 0,
+    seed: Seed = 0,
     dtype: str = "float32",
     device: str = "cpu",
     checkpoint: Path | str | None = None,

@@ -22,7 +22,7 @@ from simlab.nn.training.log import Log, Until
 from simlab.nn.training.optimisers import Optimiser
 from simlab.nn.training.record import Record
 from simlab.nn.training.schedules import per_model, rate, require_rate, table
-from simlab.random import key
+from simlab.random import Seed, key
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -41,7 +41,7 @@ def train(
     *,
     batch_size: int,
     steps: int,
-    seed: int = 0,
+    seed: Seed = 0,
     record: Record | Sequence[str] | None = None,
     loss: Loss | None = None,
     models: Sequence[int] | None = None,
@@ -116,7 +116,7 @@ def _run(
     data: Any,
     optimiser: Any,
     batch_size: int,
-    seed: int,
+    seed: Seed,
     loss: Loss | None,
     models: Sequence[int] | None,
     noise: Any,

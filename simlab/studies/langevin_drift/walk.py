@@ -111,7 +111,8 @@ def compare(config: Config, found: Found) -> list[Claim]:
                 f"Walkers moved by {scheme} steps follow the exact distribution of their own chain, bin by bin.",
             ),
             exponent.equals(
-                reading.calculus, f"{scheme} steps, {name}'s reading: the stationary density is p ~ 1/s^{reading.exponent:.0f}.",
+                reading.calculus,
+                f"{scheme} steps sample {name}'s reading: the stationary density is p ~ 1/s^{reading.exponent:.0f}.",
                 resolution=0.5,
             ),
             exponent.differs(
@@ -152,13 +153,16 @@ def chain_exponent(modulation: float, own: transfer.Transfer) -> float:
 
 
 def spacing(config: Config) -> int:
-    """Steps between frames, a quarter of a relaxation time: in the coordinate int dx/s the walk is plain diffusion on a
-    circle of length 2 pi/sqrt(1 - a^2), whose slowest wave decays in 2/(1 - a^2)."""
+    """Steps between frames, a quarter of a relaxation time.
+
+    In the coordinate int dx/s the walk is plain diffusion on a circle of length 2 pi/sqrt(1 - a^2), whose slowest wave
+    decays in 2/(1 - a^2).
+    """
     return max(1, round(2 / (1 - config.modulation**2) / 4 / config.walk_dt))
 
 
 def fit_exponent(modulation: float, log_noise: Estimate) -> Estimate:
-    """Maximum-likelihood a of p = s^-a/Z(a): E_p[ln s] equals the measured mean of ln s; dE_p[ln s]/da = -Var_p[ln s]."""
+    """Maximum-likelihood a of p = s^-a/Z(a): E_p[ln s] equals the measured mean; dE_p[ln s]/da = -Var_p[ln s]."""
     logs = np.log(noise(np.linspace(0, 2 * np.pi, 1024, endpoint=False), modulation))
 
     def moments(a: float) -> tuple[float, float]:
