@@ -72,10 +72,10 @@ def key(seed: Seed, *cell: int | str) -> Key:
 def _spawn(cell: tuple[Any, ...]) -> tuple[int, ...]:
     """A cell as words of 32 bits: a number is one, a name the first four of its SHA-256."""
     found: list[int] = []
-    for part in cell:
+    for part in cell:  # from a user, as well
         if isinstance(part, str):
             found += np.frombuffer(hashlib.sha256(part.encode()).digest()[:16], "<u4").tolist()
-        elif isinstance(part, Integral) and not isinstance(part, bool) and 0 <= part < WORDS:
+        elif not isinstance(part, bool) and isinstance(part, Integral) and 0 <= int(part) < WORDS:
             found.append(int(part))
         else:
             raise ValueError(f"cell must hold names and whole numbers from 0 to 2^32 - 1, got {checks.shown(part)}.")
