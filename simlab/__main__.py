@@ -61,7 +61,7 @@ def _main(argv: list[str]) -> int:
 
 
 def _list(options: argparse.Namespace, rest: list[str]) -> int:
-    for name in studies.STUDIES:
+    for name in studies.names():
         study = studies.load(name)
         tell(f"{name:<18} {study.title} ({', '.join(study.scenes)})\n")
     return 0

@@ -121,6 +121,15 @@ class Study:
             raise InputError(f"scenes: there is no scene {', '.join(unknown)}; there are {', '.join(self.scenes)}.")
         return tuple(s for s in self.scenes if not config.scenes or s in config.scenes)
 
+    def check(self, config: BaseConfig) -> None:
+        """InputError for what the chosen scenes cannot do with this configuration, or what is beyond the limits."""
+        from simlab.lab.cost import affordable
+
+        for name in self.chosen(config):
+            scene = self.scene(name)
+            scene.check(config)
+            affordable(config, scene.cost(config))
+
     def load(self, config: BaseConfig) -> None:
         """Import what the scenes of a run need."""
         for name in self.chosen(config):
