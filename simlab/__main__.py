@@ -46,7 +46,7 @@ def _main(argv: list[str]) -> int:
     commands.add_parser("claims", help="the table of claims, from the committed records")
     derive = commands.add_parser("derive", help="print a derivation as Markdown; without NAME, list them")
     record = commands.add_parser("record", help="run a study and write its record into this checkout", add_help=False)
-    commands.add_parser("report", help="write the reports and the README's table anew, from the records as they are")
+    commands.add_parser("report", help="write the reports and the tables of claims anew, from the records as they are")
     seeds = commands.add_parser("seeds", help="run a study with other seeds and note how often its claims hold")
     for command in (run, record, seeds):
         command.add_argument("name", metavar="NAME")
@@ -114,7 +114,7 @@ def _record(options: argparse.Namespace, rest: list[str]) -> int:
         result = run(study, config, Progress.to_stderr())
         with interrupts.with_word_of(folder / "record.nc"):
             records.write_record(study, config, result, folder)
-            records.update_readme(studies.STUDIES)
+            records.update_tables([studies.load(name) for name in studies.STUDIES])
             return cli.finish(claims_of(result), f"wrote {folder}", folder / "record.nc")
 
 
@@ -179,7 +179,7 @@ def _report(options: argparse.Namespace, rest: list[str]) -> int:
     for name in records.recorded(studies.STUDIES):
         records.write_report(studies.load(name), records.root() / name)
         tell(f"wrote {records.root() / name / 'report.md'}\n")
-    records.update_readme(studies.STUDIES)
+    records.update_tables([studies.load(name) for name in studies.STUDIES])
     return 0
 
 
