@@ -105,8 +105,8 @@ def studies_table(studies: Iterable[Study]) -> str:
         claims, seconds = claims_of(result), float(result.attrs["run_time"])
         held = f"{sum(c.verdict == 'holds' for c in claims)} of {len(claims)}"
         lines.append(
-            f"| [{study.name}](studies/{study.name}/report.md) | {cell(study.question)} | {cell(study.finding)} | {held} "
-            f"| {seconds:.0f} s |"
+            f"| [{study.name}](studies/{study.name}/report.md) | {cell(study.question)} | {cell(study.finding)} | "
+            f"{held} | {seconds:.0f} s |"
         )
     return "\n".join(lines)
 
