@@ -48,6 +48,11 @@ class Reading(NamedTuple):
         """The walk on the circle."""
         return SDE(X, 0, NOISE, self.calculus, (0, 2 * sp.pi), "periodic")
 
+    @property
+    def density(self) -> str:
+        """The stationary density up to a factor, as text."""
+        return f"1/s^{self.exponent:.0f}".removesuffix("^1")
+
 
 ITO, STRATONOVICH = READINGS = (Reading("ito", EULER, 2.0), Reading("stratonovich", HEUN, 1.0))
 
@@ -112,7 +117,7 @@ def compare(config: Config, found: Found) -> list[Claim]:
             ),
             exponent.equals(
                 reading.calculus,
-                f"{scheme} steps sample {name}'s reading: the stationary density is p ~ 1/s^{reading.exponent:.0f}.",
+                f"{scheme} steps sample {name}'s reading: the stationary density is p ~ {reading.density}.",
                 resolution=0.5,
             ),
             exponent.differs(
@@ -129,9 +134,8 @@ def draw_density(config: Config, found: Found, panel: Panel) -> None:
     around, width = np.linspace(0, 2 * np.pi, 241), 2 * np.pi / BINS
     for i, reading in enumerate(READINGS):
         density = fokker_planck.density(reading.sde, {A: config.modulation})
-        power = f"1/s^{reading.exponent:.0f}".removesuffix("^1")
         panel.points(found[SHARE][i] / width, f"{reading.scheme.name.capitalize()} walkers", color=i)
-        panel.curve(around, density.pdf(around), f"{reading.calculus.capitalize()}: ${power}$", color=i)
+        panel.curve(around, density.pdf(around), f"{reading.calculus.capitalize()}: ${reading.density}$", color=i)
     panel.set(title="Two readings of dx = s(x) dW", ylabel="probability density (1/rad)")
     panel.note(f"s(x) = 1 + {config.modulation:g} sin x, dt = {config.walk_dt:g}, {config.walkers:,} walkers")
 
