@@ -186,28 +186,22 @@ def compare(config: Config, found: Found) -> list[Claim]:
 def draw_drift(config: Config, found: Found, panel: Panel) -> None:
     """The drift along the valley under both noises."""
     around, unit = np.linspace(0, 2 * np.pi, 241), (config.lr * WEAK) ** 2
-    for i, (noise, symbol) in enumerate(zip(NOISES, ("$s$", r"$\sigma\sqrt{h}$"), strict=True)):
+    for i, (noise, symbol) in enumerate(zip(NOISES, ("s", "σ √h"), strict=True)):
         panel.points(found[DRIFT][i] / unit, f"{noise} noise {symbol}", color=i)
-        panel.curve(around, averaged_drift(config, noise, around) / unit, f"theory, {noise} noise", color=i)
+        panel.curve(around, averaged_drift(config, noise, around) / unit, "theory", color=i)
     panel.level(0)
-    panel.set(
-        title="Drift along the zero-loss valley",
-        ylabel=r"mean drift per step (rad) / $(\mathrm{lr}\,s)^2$, $(\mathrm{lr}\,\sigma)^2$",
-    )
-    panel.note(
-        f"L = h(x) y^2/2, h = 1 + {config.steepness:g} cos x: flattest at $\\pi$; learning rate lr = {config.lr:g}"
-    )
+    panel.set(title="Drift along the zero-loss valley", ylabel="mean drift per step / (lr s)², (lr σ)² (rad)")
+    panel.note(f"L = h(x) y²/2, h = 1 + {config.steepness:g} cos x, flattest at π; lr = {config.lr:g}")
 
 
 def draw_density(config: Config, found: Found, panel: Panel) -> None:
     """The density that drift and diffusion make."""
     around = np.linspace(0, 2 * np.pi, 241)
-    panel.bars(found[SHARE] / (2 * np.pi / BINS), r"SGD walkers, $t\to0$")
-    formula = f"$(1 - \\mathrm{{lr}}\\,h/2)^{{{config.exponent:g}}}$, normalised"
-    panel.curve(around, reduced_density(config).pdf(around), formula)
+    panel.bars(found[SHARE] / (2 * np.pi / BINS), "SGD walkers, t → 0")
+    panel.curve(around, reduced_density(config).pdf(around), f"theory, ~ (1 - lr h/2)^{config.exponent:g}")
     panel.set(title="SGD prefers flat places", ylabel="probability density (1/rad)")
-    panel.note(f"label noise $\\sigma$, kicks t along the valley, lr $\\sigma^2/t^2$ = {config.exponent:g}")
-    panel.note(f"h = 1 + {config.steepness:g} cos x: flattest at $\\pi$; lr = {config.lr:g}")
+    panel.note(f"label noise σ across the valley, kicks t along it, lr σ²/t² = {config.exponent:g}")
+    panel.note(f"h = 1 + {config.steepness:g} cos x, flattest at π; lr = {config.lr:g}")
 
 
 PANELS = (draw_drift, draw_density)
