@@ -20,7 +20,7 @@ from simlab.lab.cost import WALKER_STEP
 from simlab.lab.scene import Axes, Claim, Cost, Found, InputError, Lab, Panel, Theory, Values, axis, quantity
 from simlab.sde import DT, EULER, SDE, stopped
 from simlab.statistics import Estimate, extrapolate, fit, mean
-from simlab.studies.langevin_drift import potential, streams
+from simlab.studies.langevin_drift import potential
 from simlab.studies.langevin_drift.config import Config
 from simlab.studies.langevin_drift.potential import T, X
 from simlab.theory import fokker_planck, transfer
@@ -104,8 +104,8 @@ def escape(config: Config, item: int, lab: Lab) -> tuple[Estimate, int]:
     assert scale is not None
     expected = passage_steps(scale, dt)
     walkers = lab.walkers(
-        stopped(EULER(scale.sde), X < TOP), n, "escape", item, dt=dt, x0=[scale.bottom, 0.0], seed=config.seed,
-        stream=streams.ESCAPE + item, parameters={T: scale.temperature, TOP: scale.top},
+        stopped(EULER(scale.sde), X < TOP), n, "escape", item, dt=dt, x0=[scale.bottom, 0.0],
+        parameters={T: scale.temperature, TOP: scale.top},
     )  # fmt: skip
     limit, staying = int(PATIENCE * expected), n
     with lab.task(f"escape at dt = {dt:g}", n) as task:

@@ -13,7 +13,7 @@ import numpy as np
 from simlab.lab.cost import ENTRY, WALKER_STEP
 from simlab.lab.scene import Axes, Claim, Cost, Found, Lab, Panel, Theory, Values, axis, quantity
 from simlab.statistics import Estimate, Joint, joint_mean, occupation, ratio
-from simlab.studies.langevin_drift import potential, streams
+from simlab.studies.langevin_drift import potential
 from simlab.studies.langevin_drift.config import Config
 from simlab.theory.quadrature import Function
 from simlab.theory.transfer import Transfer
@@ -68,8 +68,8 @@ def stationary(config: Config, dt: float, lab: Lab) -> Stationary:
     """Walkers at steps of dt, seen at frames a quarter of a relaxation time apart."""
     sde, chain = potential.model(config), potential.chain(config, dt)
     walkers = lab.walkers(
-        sde, config.walkers, "histogram", dt=dt, x0=potential.start(config), seed=config.seed,
-        stream=streams.HISTOGRAM, parameters={potential.T: config.temperature},
+        sde, config.walkers, "histogram", dt=dt, x0=potential.start(config),
+        parameters={potential.T: config.temperature},
     )  # fmt: skip
     every = potential.spacing(chain)
     frames = lab.frames(walkers, potential.burn_in(chain), every, FRAMES, "histogram")

@@ -18,7 +18,7 @@ from simlab.lab.cost import WALKER_STEP
 from simlab.lab.scene import Axes, Claim, Cost, Found, Lab, Panel, Theory, Values, axis, quantity
 from simlab.sde import DT, langevin
 from simlab.statistics import Estimate, extrapolate, fit, mean
-from simlab.studies.langevin_drift import potential, streams
+from simlab.studies.langevin_drift import potential
 from simlab.studies.langevin_drift.config import Config
 from simlab.studies.langevin_drift.potential import T, X
 from simlab.theory import fokker_planck
@@ -83,8 +83,8 @@ def second_moment(config: Config, item: int, lab: Lab) -> Estimate:
     dt = config.dts[item]
     plan = schedule(config, dt)
     walkers = lab.walkers(
-        potential.model(config), config.walkers, "moments", item, dt=dt, x0=potential.start(config), seed=config.seed,
-        stream=streams.MOMENTS + item, parameters={T: config.temperature},
+        potential.model(config), config.walkers, "moments", item, dt=dt, x0=potential.start(config),
+        parameters={T: config.temperature},
     )  # fmt: skip
     total = lab.device.xp.zeros(config.walkers)
     for moved in lab.frames(walkers, *plan, f"<x^2> at dt = {dt:g}"):
@@ -95,10 +95,7 @@ def second_moment(config: Config, item: int, lab: Lab) -> Estimate:
 def harmonic(config: Config, item: int, lab: Lab) -> Estimate:
     """Variance of the Euler chain in U = x^2/2 with s = 1, from independent walkers after |1 - dt|^steps < 1e-9."""
     dt = config.harmonic_dts[item]
-    walkers = lab.walkers(
-        HARMONIC, config.walkers, "harmonic", item, dt=dt, parameters={K: 1.0, T: 0.5}, seed=config.seed,
-        stream=streams.HARMONIC + item,
-    )  # fmt: skip
+    walkers = lab.walkers(HARMONIC, config.walkers, "harmonic", item, dt=dt, parameters={K: 1.0, T: 0.5})
     walkers.run(harmonic_steps(dt))
     return mean(walkers.positions()[:, 0] ** 2)
 

@@ -19,7 +19,6 @@ from simlab.lab.cost import ENTRY, FLOP, WALKER_STEP, affordable
 from simlab.lab.scene import Axes, Claim, Cost, Found, Lab, Panel, Theory, Values, axis, quantity
 from simlab.sde import SDE
 from simlab.statistics import joint_mean
-from simlab.studies.langevin_drift import streams
 from simlab.studies.langevin_drift.config import Config
 from simlab.studies.langevin_drift.data import load
 from simlab.theory.sgd import linear_chain_law
@@ -69,10 +68,7 @@ def simulate(config: Config, lab: Lab) -> Values:
     """Mean and covariance of independent walkers after a fixed number of steps from w = 0."""
     target = target_of(config)
     d, (dt, steps) = len(target.mean), schedule(config, target)
-    walkers = lab.walkers(
-        model(d), config.walkers, "posterior", dt=dt, x0=0.0, parameters=parameters(target), seed=config.seed,
-        stream=streams.POSTERIOR,
-    )  # fmt: skip
+    walkers = lab.walkers(model(d), config.walkers, "posterior", dt=dt, parameters=parameters(target))
     with lab.task(f"posterior: {d} weights", steps) as task:
         walkers.run(steps, task.advance)
     w = walkers.positions() / target.scale
@@ -132,7 +128,7 @@ def draw_variances(config: Config, found: Found, panel: Panel) -> None:
     variances = found[MOMENT][len(weights) + np.flatnonzero(i == j)]
     panel.points(variances, "walkers", x=weights)
     panel.marks(variances, "exact Euler chain", x=weights)
-    panel.level(1, "true posterior")
+    panel.curve(weights, np.ones(len(weights)), "true posterior", color=1, style="--")
     panel.set(title="Langevin walkers sample a posterior", xlabel="weight", ylabel="variance / posterior variance")
     panel.axes.tick_params("x", rotation=45)
     panel.note(f"dt = {config.step:g}/(largest curvature), {int(found[STEPS]):,} steps, {config.walkers:,} walkers")
@@ -150,8 +146,8 @@ def draw_deviations(config: Config, found: Found, panel: Panel) -> None:
     panel.scale(image, "(walkers - chain) / standard error")
     panel.axes.set_xticks([0, *range(2, d + 2)], ["mean", *weights], rotation=90)
     panel.axes.set_yticks(range(d), weights)
-    panel.set(title="Every mean and covariance against the chain", xlabel="mean, and covariance with", ylabel="weight")
-    panel.note(f"largest deviation: {np.abs(z).max():.1f} standard errors, of {len(z)} entries")
+    panel.set(title="All means and covariances", xlabel="mean of it, or covariance with", ylabel="weight")
+    panel.note(f"largest deviation from the exact chain: {np.abs(z).max():.1f} standard errors, of {len(z)} entries")
 
 
 PANELS = (draw_variances, draw_deviations)

@@ -15,7 +15,6 @@ from simlab.lab.cost import WALKER_STEP, affordable
 from simlab.lab.scene import Axes, Claim, Cost, Found, InputError, Lab, Panel, Theory, Values, axis, quantity
 from simlab.sde import SDE
 from simlab.statistics import Estimate, Joint, edges_of, fit, joint_mean, mean, occupation
-from simlab.studies.langevin_drift import streams
 from simlab.studies.langevin_drift.config import Config
 from simlab.theory import fokker_planck
 from simlab.theory.sgd import LR, mean_drift, reduced, sgd
@@ -109,10 +108,7 @@ def drift(config: Config, noise: str, lab: Lab) -> Estimate:
     parameters = {S: 0.0, SIGMA: 0.0, TAU: 0.0, C: config.steepness, LR: config.lr, NOISES[noise][0]: WEAK}
     each = walkers_per_place(config)
     x0 = np.stack([np.repeat(PLACES, each), np.zeros(len(PLACES) * each)], axis=1)
-    walkers = lab.walkers(
-        CHAIN, len(x0), "drift", noise, x0=x0, parameters=parameters, seed=config.seed,
-        stream=streams.DRIFT + list(NOISES).index(noise),
-    )  # fmt: skip
+    walkers = lab.walkers(CHAIN, len(x0), "drift", noise, x0=x0, parameters=parameters)
     settling = memory(config)
     with lab.task(f"drift, {noise} noise", settling + DRIFT_STEPS) as task:
         walkers.run(settling, task.advance)
@@ -128,7 +124,7 @@ def density(config: Config, item: int, lab: Lab) -> tuple[Joint, Estimate]:
     x0 = np.stack([2 * np.pi * (np.arange(n) + 0.5) / n, np.zeros(n)], axis=1)
     sigma = kick * np.sqrt(config.exponent / config.lr)
     walkers = lab.walkers(
-        CHAIN, n, "density", item, x0=x0, seed=config.seed, stream=streams.DENSITY + item,
+        CHAIN, n, "density", item, x0=x0,
         parameters={C: config.steepness, LR: config.lr, S: 0.0, SIGMA: sigma, TAU: kick / config.lr},
     )  # fmt: skip
     every = spacing(kick)
@@ -141,7 +137,7 @@ def stirred(config: Config, lab: Lab) -> float:
     """How far walkers move in 1000 steps from y = 0 when no noise is left."""
     x0 = np.stack([2 * np.pi * np.arange(1024) / 1024, np.zeros(1024)], axis=1)
     nothing = {C: config.steepness, LR: config.lr, S: 0.0, SIGMA: 0.0, TAU: 0.0}
-    walkers = lab.walkers(CHAIN, len(x0), "still", x0=x0, parameters=nothing, seed=config.seed, stream=streams.STILL)
+    walkers = lab.walkers(CHAIN, len(x0), "still", x0=x0, parameters=nothing)
     walkers.run(1000)
     return float(np.abs(walkers.positions() - x0).max())
 
@@ -190,7 +186,7 @@ def draw_drift(config: Config, found: Found, panel: Panel) -> None:
         panel.points(found[DRIFT][i] / unit, f"{noise} noise {symbol}", color=i)
         panel.curve(around, averaged_drift(config, noise, around) / unit, "theory", color=i)
     panel.level(0)
-    panel.set(title="Drift along the zero-loss valley", ylabel="mean drift per step / (lr s)², (lr σ)² (rad)")
+    panel.set(title="Drift along the zero-loss valley", ylabel="drift per step / (lr s)² or (lr σ)²")
     panel.note(f"L = h(x) y²/2, h = 1 + {config.steepness:g} cos x, flattest at π; lr = {config.lr:g}")
 
 

@@ -17,7 +17,6 @@ from simlab.lab.cost import ENTRY, WALKER_STEP, affordable
 from simlab.lab.scene import Axes, Claim, Cost, Found, InputError, Lab, Panel, Theory, Values, axis, quantity
 from simlab.sde import DT, EULER, HEUN, SDE, Scheme
 from simlab.statistics import Estimate, Joint, edges_of, extrapolate, joint_mean, mean, occupation
-from simlab.studies.langevin_drift import streams
 from simlab.studies.langevin_drift.config import Config
 from simlab.theory import fokker_planck, transfer
 from simlab.theory.sde import Calculus
@@ -86,7 +85,7 @@ def walk(config: Config, item: int, lab: Lab) -> tuple[Joint, Estimate]:
     reading, every = READINGS[item], spacing(config)
     walkers = lab.walkers(
         reading.sde, config.walkers, "walk", reading.calculus, scheme=reading.scheme, dt=config.walk_dt,
-        parameters={A: config.modulation}, seed=config.seed, stream=streams.WALK + item,
+        parameters={A: config.modulation},
     )  # fmt: skip
     frames = lab.frames(walkers, BURN_IN * every, every, FRAMES, reading.scheme.name)
     x = np.array([w.positions()[:, 0] for w in frames])
