@@ -11,12 +11,12 @@ import pytest
 from simlab import statistics
 from simlab.lab import settings
 from simlab.lab.results import claims_of
-from simlab.lab.study import run
+from simlab.lab.runner import run
 from simlab.sde import EULER, HEUN
 from simlab.sde.walk import _kernel
 from simlab.statistics import Joint
 from simlab.studies import load
-from simlab.studies.langevin_drift import histogram, potential, walk
+from simlab.studies.langevin_drift import escape, histogram, posterior, potential, valley, walk
 from simlab.theory import fokker_planck, sgd
 from tests.studies.memory import forgetting
 
@@ -30,7 +30,7 @@ def verdicts(scene: str, **changes: Any) -> dict[str, str]:
 
 @pytest.fixture(autouse=True)
 def forgotten() -> Iterator[None]:
-    yield from forgetting((_kernel, potential.law, walk._chain))
+    yield from forgetting((_kernel, potential._chain, escape.passage_steps, walk.chain))
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_a_wrong_scheme_does_not_sample_gibbs(
 def test_euler_in_the_place_of_heun_is_told(scheme_step: Callable[[Any, Any], None]) -> None:
     scheme_step(HEUN, EULER.step)
     found = verdicts("walk")
-    assert found["walk/stratonovich"] == found["walk/stratonovich-told-apart"] == "fails"
+    assert found["walk/stratonovich"] == found["walk/stratonovich-distinguished"] == "fails"
 
 
 @pytest.mark.parametrize(
@@ -75,13 +75,18 @@ def test_a_boundary_that_is_not_shifted_is_told(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("factor", [0.5, 2.0])
-def test_wrong_error_bars_are_told(factor: float, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("module", "claim"),
+    [(histogram, "well/histogram"), (walk, "walk/ito-distribution"), (valley, "valley/density"),
+     (posterior, "posterior/distribution")],
+)  # fmt: skip
+def test_wrong_error_bars_are_told(module: Any, claim: str, factor: float, monkeypatch: pytest.MonkeyPatch) -> None:
     def wrong(samples: np.ndarray) -> Joint:
         value, covariance, count = statistics.joint_mean(samples)
         return Joint(value, factor**2 * covariance, count)
 
-    monkeypatch.setattr(histogram, "joint_mean", wrong)
-    assert verdicts("well")["well/histogram"] == "fails"
+    monkeypatch.setattr(module, "joint_mean", wrong)
+    assert verdicts(claim.partition("/")[0], duration=1.0, escape_walkers=1024)[claim] == "fails"
 
 
 def test_a_wrong_drift_along_the_valley_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,7 +75,7 @@ def cost(config: Config) -> list[Cost]:
 
 def simulate(config: Config, lab: Lab) -> Values:
     """Occupation of the bins, and the exponent that fits it, for both readings."""
-    share, exponent = zip(*lab.cells(walk, config, range(len(READINGS)), "walk"), strict=True)
+    share, exponent = zip(*lab.cells(walk, config, range(len(READINGS)), "walk: both readings"), strict=True)
     calculi = [reading.calculus for reading in READINGS]
     return {ANGLE: CENTRES, CALCULUS: calculi, SHARE: list(share), EXPONENT: list(exponent)}
 
