@@ -165,16 +165,17 @@ def draw_escape(config: Config, found: Found, panel: Panel) -> None:
     if scale is None:
         panel.blank(title, "one well, no barrier")
         return
-    root, limit = np.sqrt(found[ESCAPE_STEP].value), found[ESCAPE_LIMIT].reference
+    root, limit = np.sqrt(found[ESCAPE_STEP].value), found[ESCAPE_LIMIT]
     panel.points(ESCAPE_TIME, "walkers", x=root)
     panel.line(ESCAPE_TIME, "first passage of the Euler chain", x=root)
-    shifted = np.append(limit, found[SHIFTED_TIME].value)
-    label = r"continuous time, barrier $0.58\,s\sqrt{dt}$ further out"
+    shifted = np.append(limit.reference, found[SHIFTED_TIME].value)
+    label = "continuous time, barrier 0.58 s √dt further out"
     panel.curve(np.append(0, root), shifted, label, color=1, style="--")
-    panel.axes.plot(0, limit, "k*", ms=9, clip_on=False, label="continuous time, dt = 0")
-    panel.set(title=title, xlabel=r"$\sqrt{dt}$", xlim=(0, None))
+    panel.points(limit, "extrapolated to dt = 0", x=0.0, color=2)
+    panel.axes.plot(0, limit.reference, "k*", ms=8, label="continuous time")
+    panel.set(title=title, xlabel="√dt")
     panel.note(potential.described(config, scale.temperature))
-    panel.note(f"barrier {config.barrier:g} T high, from x = {scale.bottom:.2g} to {scale.top:.2g}; s = $\\sqrt{{2T}}$")
+    panel.note(f"barrier {config.barrier:g} T high, from x = {scale.bottom:.2g} to {scale.top:.2g}; s = √(2T)")
 
 
 def limit_and_shift(scale: Barrier, dts: Sequence[float], times: Estimate) -> tuple[Estimate, Estimate]:

@@ -129,7 +129,7 @@ def draw_correlation(config: Config, found: Found, panel: Panel) -> None:
     time = found[LAG].value * config.dt
     panel.points(CORRELATION, "walkers", x=time)
     panel.line(CORRELATION, "second eigenvalue of the Euler chain", x=time)
-    panel.set(title=title, xlabel="lag (time)", ylim=(0, None))
+    panel.set(title=title, xlabel="lag (time)", ylabel="autocorrelation", ylim=(0, None))
     panel.note(f"{potential.described(config, config.temperature)}; dt = {config.dt:g}")
 
 

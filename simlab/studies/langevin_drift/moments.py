@@ -142,11 +142,13 @@ def draw_moments(config: Config, found: Found, panel: Panel) -> None:
     at_zero, slope = found[MOMENT_AT_ZERO], found[MOMENT_SLOPE]
     panel.points(SECOND_MOMENT, "walkers")
     panel.line(SECOND_MOMENT, "exact Euler chain")
+    panel.points(at_zero, "extrapolated to dt = 0", x=0.0, color=2)
+    panel.axes.plot(0, at_zero.reference, "k*", ms=8, label="Gibbs")
     if slope.kind is not None:
         reach = np.linspace(0, max(config.dts))
         tangent = at_zero.reference + slope.reference * reach
-        panel.curve(reach, tangent, "Gibbs' value, slope of the modified equation", color=1, style="--")
-    panel.set(title="A finite step changes the distribution", ylabel=r"$\langle x^2\rangle$", xlim=(0, None))
+        panel.curve(reach, tangent, "slope of the modified equation", color=1, style="--")
+    panel.set(title="A finite step changes the distribution", ylabel=r"$\langle x^2\rangle$")
     panel.note(potential.described(config, config.temperature))
 
 
