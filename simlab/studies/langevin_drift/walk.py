@@ -149,9 +149,9 @@ def chain(calculus: Calculus, modulation: float, dt: float) -> transfer.Transfer
     return transfer.koopman(scheme(SDE(X, 0, NOISE, calculus)), {A: modulation, DT: dt}, 0.0, 2 * np.pi)
 
 
-def chain_exponent(modulation: float, own: transfer.Transfer) -> float:
+def chain_exponent(modulation: float, exact: transfer.Transfer) -> float:
     """The exponent that fits the exact distribution of a chain."""
-    mean_log = own.expect(lambda x: np.log(noise(x, modulation)))
+    mean_log = exact.expect(lambda x: np.log(noise(x, modulation)))
     return float(fit_exponent(modulation, Estimate(np.array(mean_log), np.array(0.0))).value)
 
 
