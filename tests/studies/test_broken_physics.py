@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from simlab import statistics
 from simlab.lab import settings
+from simlab.lab.found import Found
 from simlab.lab.results import claims_of
 from simlab.lab.runner import run
 from simlab.sde import EULER, HEUN
@@ -26,6 +28,14 @@ def verdicts(scene: str, **changes: Any) -> dict[str, str]:
     study = load("langevin_drift")
     config = settings.validate(study, {**study.presets["smoke"], "scenes": (scene,), **changes})
     return {claim.name: claim.verdict for claim in claims_of(run(study, config))}
+
+
+@pytest.fixture(scope="module")
+def smoke() -> tuple[Any, xr.DataTree]:
+    """The config and the result of a smoke run."""
+    study = load("langevin_drift")
+    config = settings.validate(study, study.presets["smoke"])
+    return config, run(study, config)
 
 
 @pytest.fixture(autouse=True)
@@ -94,3 +104,28 @@ def test_a_wrong_drift_along_the_valley_is_told(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(sgd, "normal_variance", lambda h, s: 1.2 * right(h, s))
     found = verdicts("valley")
     assert found["valley/drift-constant"] == found["valley/drift-label"] == "fails"
+
+
+@pytest.mark.parametrize(
+    ("claim", "variable", "change"),
+    [
+        ("well/relaxation", "relaxation_theory", 0.2), ("well/moments", "second_moment_theory", 0.005),
+        ("well/gibbs", "moment_at_zero_theory", 0.01), ("well/slope", "moment_slope_theory", 0.4),
+        ("well/harmonic", "harmonic_variance_theory", 0.05), ("well/escape", "escape_time_theory", 1.0),
+        ("well/escape-limit", "escape_limit_theory", 3.0), ("well/escape-shift", "boundary_shift_theory", 1.0),
+        ("walk/ito", "exponent_theory", 0.2), ("walk/ito-distinguished", "exponent", -1.0),
+        ("walk/stratonovich", "exponent_theory", 0.2), ("walk/stratonovich-distinguished", "exponent", 1.0),
+        ("valley/drift-label", "drift_theory", 1e-10), ("valley/flat-half", "flat_limit_theory", 0.05),
+        ("valley/prefers-flat", "flat_limit", -0.16), ("valley/still", "stirred", 1e-12),
+        ("posterior/distribution", "moment_theory", 0.1), ("posterior/mean", "moment", 0.1),
+        ("posterior/bias", "moment", 0.05),
+    ],
+)  # fmt: skip
+def test_a_claim_falls_with_the_number_it_is_about(
+    claim: str, variable: str, change: float, smoke: tuple[Any, xr.DataTree]
+) -> None:
+    config, result = smoke
+    scene = load("langevin_drift").scene(claim.partition("/")[0])
+    data = result[claim.partition("/")[0]].to_dataset()
+    found = Found.of(scene, data.assign({variable: data[variable].copy(data=data[variable].values + change)}))
+    assert {c.name: c.verdict for c in scene.compare(config, found)}[claim] == "fails"

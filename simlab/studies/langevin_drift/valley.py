@@ -186,8 +186,8 @@ def draw_drift(config: Config, found: Found, panel: Panel) -> None:
         panel.points(found[DRIFT][i] / unit, f"{noise} noise {symbol}", color=i)
         panel.curve(around, averaged_drift(config, noise, around) / unit, "theory", color=i)
     panel.level(0)
-    panel.set(title="Drift along the zero-loss valley", ylabel="drift per step / (lr s)² or (lr σ)²")
-    panel.note(f"L = h(x) y²/2, h = 1 + {config.steepness:g} cos x, flattest at π; lr = {config.lr:g}")
+    panel.set(title="Drift along the zero-loss valley", ylabel="drift per step / (lr noise)² (rad)")
+    panel.note(f"L = h(x) y²/2, h = 1 + {config.steepness:g} cos x, flattest at π; lr = {config.lr:g}; noise: s or σ")
 
 
 def draw_density(config: Config, found: Found, panel: Panel) -> None:
