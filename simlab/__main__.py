@@ -44,9 +44,7 @@ def _main(argv: list[str]) -> int:
     figure.add_argument("--scene", metavar="NAME", nargs="+", help="these scenes only (default: all, and the overview)")
     figure.add_argument("--format", metavar="KIND", nargs="+", help="png, svg or pdf (default: png and svg)")
     claims = commands.add_parser("claims", help="claims of the committed records: all, or those of these names")
-    claims.add_argument(
-        "claims", metavar="CLAIM", nargs="*", help="a scene or one claim, such as walk or walk/ito"
-    )
+    claims.add_argument("claims", metavar="CLAIM", nargs="*", help="a scene or one claim, such as walk or walk/ito")
     derive = commands.add_parser("derive", help="print a derivation as Markdown; without NAME, list them")
     record = commands.add_parser("record", help="run a study and write its record into this checkout", add_help=False)
     commands.add_parser("report", help="write the reports and the tables of claims anew, from the records as they are")

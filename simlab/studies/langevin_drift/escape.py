@@ -26,10 +26,21 @@ from simlab.studies.langevin_drift.potential import T, X
 from simlab.theory import fokker_planck, transfer
 
 ESCAPE_STEP = axis("time step dt of the escape")
-ESCAPE_TIME = quantity("mean escape time", ESCAPE_STEP)
-SHIFTED_TIME = quantity("mean escape time in continuous time, over a barrier 0.5826 s sqrt(dt) further", ESCAPE_STEP)
-ESCAPE_LIMIT = quantity("mean escape time at dt = 0")
-BOUNDARY_SHIFT = quantity("apparent shift of the barrier, in s sqrt(dt)")
+ESCAPE_TIME = quantity(
+    "mean escape time", ESCAPE_STEP, equation="fokker_planck#how-long-the-warm-up-can-take-escape-over-a-barrier"
+)
+SHIFTED_TIME = quantity(
+    "mean escape time in continuous time, over a barrier 0.5826 s sqrt(dt) further",
+    ESCAPE_STEP,
+    equation="fokker_planck#how-long-the-warm-up-can-take-escape-over-a-barrier",
+)
+ESCAPE_LIMIT = quantity(
+    "mean escape time at dt = 0", equation="fokker_planck#how-long-the-warm-up-can-take-escape-over-a-barrier"
+)
+BOUNDARY_SHIFT = quantity(
+    "apparent shift of the barrier, in s sqrt(dt)",
+    equation="fokker_planck#how-long-the-warm-up-can-take-escape-over-a-barrier",
+)
 CENSORED = quantity("walkers that had not escaped at the end")
 
 TOP = sp.Symbol("top", real=True)

@@ -20,11 +20,13 @@ from simlab.theory.transfer import Transfer
 
 POSITION = axis("position x")
 WIDTH = quantity("width of the bin", POSITION)
-OCCUPATION = quantity("share of time in the bin", POSITION)
-GIBBS_OCCUPATION = quantity("share of time in the bin by Gibbs' density (dt = 0)", POSITION)
+OCCUPATION = quantity("share of time in the bin", POSITION, equation="fokker_planck#what-a-finite-step-samples")
+GIBBS_OCCUPATION = quantity(
+    "share of time in the bin by Gibbs' density (dt = 0)", POSITION, equation="fokker_planck#gibbs-and-the-talks-form"
+)
 LAG = axis("lag", "step")
-CORRELATION = quantity("autocorrelation of the slowest mode", LAG)
-RELAXATION = quantity("relaxation time of the slowest mode")
+CORRELATION = quantity("autocorrelation of the slowest mode", LAG, equation="fokker_planck#what-a-finite-step-samples")
+RELAXATION = quantity("relaxation time of the slowest mode", equation="fokker_planck#what-a-finite-step-samples")
 
 BINS, FRAMES = 40, 32
 LAGS = np.arange(9)

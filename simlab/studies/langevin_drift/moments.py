@@ -24,11 +24,13 @@ from simlab.studies.langevin_drift.potential import T, X
 from simlab.theory import fokker_planck
 
 TIME_STEP = axis("time step dt")
-SECOND_MOMENT = quantity("<x^2>", TIME_STEP)
-MOMENT_AT_ZERO = quantity("<x^2> at dt = 0")
-MOMENT_SLOPE = quantity("slope of <x^2> in dt at dt = 0")
+SECOND_MOMENT = quantity("<x^2>", TIME_STEP, equation="fokker_planck#what-a-finite-step-samples")
+MOMENT_AT_ZERO = quantity("<x^2> at dt = 0", equation="fokker_planck#gibbs-and-the-talks-form")
+MOMENT_SLOPE = quantity("slope of <x^2> in dt at dt = 0", equation="fokker_planck#what-a-finite-step-samples")
 HARMONIC_STEP = axis("k dt of the harmonic well")
-HARMONIC_VARIANCE = quantity("variance in the harmonic well", HARMONIC_STEP)
+HARMONIC_VARIANCE = quantity(
+    "variance in the harmonic well", HARMONIC_STEP, equation="fokker_planck#what-a-finite-step-samples"
+)
 
 K = sp.Symbol("k", positive=True)
 HARMONIC = langevin(K * X**2 / 2, X, T)

@@ -26,8 +26,16 @@ from simlab.theory.sgd import linear_chain_law
 SOURCE = "talk, Langevin dynamics: SGD returns samples from a distribution"
 WEIGHT = axis("weight of the regression")
 ENTRY_NAME = axis("mean of a weight (one name) or covariance of two (two names)")
-MOMENT = quantity("mean or covariance, in posterior standard deviations", ENTRY_NAME)
-TRUE_MOMENT = quantity("mean or covariance of the true posterior, in its standard deviations", ENTRY_NAME)
+MOMENT = quantity(
+    "mean or covariance, in posterior standard deviations",
+    ENTRY_NAME,
+    equation="fokker_planck#what-a-finite-step-samples",
+)
+TRUE_MOMENT = quantity(
+    "mean or covariance of the true posterior, in its standard deviations",
+    ENTRY_NAME,
+    equation="fokker_planck#gibbs-and-the-talks-form",
+)
 STEPS = quantity("steps of each walker")
 POSTERIOR_DT = quantity("time step dt")
 

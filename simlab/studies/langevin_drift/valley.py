@@ -22,12 +22,12 @@ from simlab.theory.sgd import LR, mean_drift, reduced, sgd
 SOURCE = "talk, Discussion: drift within this manifold is possible"
 NOISE = axis("noise across the valley")
 PLACE = axis("position x along the valley", "rad")
-DRIFT = quantity("mean drift of x", NOISE, PLACE, unit="rad/step")
+DRIFT = quantity("mean drift of x", NOISE, PLACE, unit="rad/step", equation="sgd#along-the-valley-a-drift")
 ANGLE = axis("position x along the valley", "rad")
-SHARE = quantity("share of time in the bin, t -> 0", ANGLE)
+SHARE = quantity("share of time in the bin, t -> 0", ANGLE, equation="sgd#with-noise-along-the-valley-a-density")
 KICK = axis("noise t along the valley", "rad/step")
-FLAT = quantity("share of time in the flat half", KICK)
-FLAT_LIMIT = quantity("share of time in the flat half, t -> 0")
+FLAT = quantity("share of time in the flat half", KICK, equation="sgd#with-noise-along-the-valley-a-density")
+FLAT_LIMIT = quantity("share of time in the flat half, t -> 0", equation="sgd#with-noise-along-the-valley-a-density")
 STIRRED = quantity("largest move on the zero-loss line without noise", unit="rad")
 
 X, Y = sp.symbols("x y", real=True)

@@ -24,8 +24,10 @@ from simlab.theory.sde import Calculus
 SOURCE = "talk, Experiment 2: stationary distribution of random walk with changing variance"
 ANGLE = axis("angle x", "rad")
 CALCULUS = axis("calculus in which dx = s(x) dW is read")
-SHARE = quantity("share of time in the bin", CALCULUS, ANGLE)
-EXPONENT = quantity("exponent a of p ~ 1/s^a", CALCULUS)
+SHARE = quantity(
+    "share of time in the bin", CALCULUS, ANGLE, equation="fokker_planck#a-random-walk-with-changing-variance"
+)
+EXPONENT = quantity("exponent a of p ~ 1/s^a", CALCULUS, equation="fokker_planck#a-random-walk-with-changing-variance")
 
 X, A = sp.Symbol("x", real=True), sp.Symbol("a", positive=True)
 NOISE = 1 + A * sp.sin(X)
