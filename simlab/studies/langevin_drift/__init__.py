@@ -37,7 +37,7 @@ STUDY = Study(
             "escape_walkers": 1 << 22, "escape_dts": (0.0025, 0.005, 0.01, 0.02, 0.04),
         },
     },
-    finding="A finite step samples the distribution of its own chain; Ito and Stratonovich steps sample two densities; noise "
-    "across the zero-loss valley drives SGD to where it is flat, with the size that averaging predicts.",
+    finding="A finite step samples the distribution of its own chain; Ito and Stratonovich steps sample two densities; "
+    "noise across the zero-loss valley drives SGD to where it is flat, with the size that averaging predicts.",
     remarks=REMARKS,
 )  # fmt: skip
