@@ -10,7 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simlab.statistics import chi_square, edges_of, extrapolate, fit, jackknife, joint_mean, mean, occupation, ratio, vertex
+from simlab.statistics import (
+    chi_square,
+    edges_of,
+    extrapolate,
+    fit,
+    jackknife,
+    joint_mean,
+    mean,
+    occupation,
+    ratio,
+    vertex,
+)
 from tests.sde import host_cuda
 
 SAMPLES = np.arange(12.0).reshape(6, 2) % 5
