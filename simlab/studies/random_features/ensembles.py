@@ -149,8 +149,7 @@ def draw_risk(config: Config, found: Found, panel: Panel) -> None:
               xlabel="features over examples, N/n")  # fmt: skip
     panel.note(
         f"n = {config.samples:g} d examples, noise {config.noise:g}, ridge lambda = {config.ensemble_ridge:g} at every "
-        f"width; points for d to infinity, from {config.replicates} training sets at d = {d} and twice as many at "
-        f"d = {d // 2}; lines theory"
+        f"width; points for d to infinity, from {replicates.described(config)}; lines theory"
     )
 
 

@@ -156,7 +156,7 @@ def draw_one_speed(config: Config, found: Found, panel: Panel) -> None:
               ylabel="excess risk")  # fmt: skip
     panel.note(
         f"p = {config.aspect:g} n features, noise {config.noise:g}, step size {speeds.step_size(config):.2g}; points "
-        f"from {config.replicates} training sets at p = {config.dimension} and twice as many at p = {config.dimension // 2}"
+        f"from {replicates.described(config, 'p')}"
     )
 
 

@@ -53,6 +53,12 @@ def sizes(config: Config) -> list[int]:
     return [part.dimension for part in both(config)]
 
 
+def described(config: Config, symbol: str = "d") -> str:
+    """For a note below a panel."""
+    small, large = both(config)
+    return f"{large.problems} training sets at {symbol} = {large.dimension} and {small.problems} at {small.dimension}"
+
+
 def gather(
     lab: Lab, work: Callable[[Config, Block, Lab], Floats], config: Config, parts: Sequence[Part],
     need: Callable[[int], Need], text: str,

@@ -136,7 +136,7 @@ def draw_curve(config: Config, found: Found, panel: Panel) -> None:
               xlabel="examples over input dimension, n/d")  # fmt: skip
     panel.note(
         f"N = {config.width:g} d features, noise {config.noise:g}, ridge lambda = {RIDGE:g} at n = N; points from "
-        f"{config.replicates} training sets at d = {config.dimension} and twice as many at d = {config.dimension // 2}"
+        f"{replicates.described(config)}"
     )
 
 
