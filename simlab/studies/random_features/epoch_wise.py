@@ -140,7 +140,7 @@ def draw_two_speeds(config: Config, found: Found, panel: Panel) -> None:
         low, high = risk.reference - risk.bias, risk.reference + risk.bias
         label = "" if i else "theory and its error, 2 p/n"
         panel.axes.fill_between(found[EPOCH].value, low, high, color="0.85", lw=0, zorder=0, label=label or None)
-    panel.set(xscale="log", yscale="log", title="Two speeds, two descents", xlabel="steps of gradient descent",
+    panel.set(xscale="log", title="Two speeds, two descents", xlabel="steps of gradient descent",
               ylabel="excess risk")  # fmt: skip
     panel.note(
         f"p = {config.dimension} features, half of them with {config.fast:g} times the variance, n = "
@@ -152,7 +152,7 @@ def draw_one_speed(config: Config, found: Found, panel: Panel) -> None:
     """One speed."""
     panel.points(ONE_LIMIT, "one speed, p to infinity")
     panel.line(ONE_LIMIT)
-    panel.set(xscale="log", yscale="log", title="One speed, one descent", xlabel="steps of gradient descent",
+    panel.set(xscale="log", title="One speed, one descent", xlabel="steps of gradient descent",
               ylabel="excess risk")  # fmt: skip
     panel.note(
         f"p = {config.aspect:g} n features, noise {config.noise:g}, step size {speeds.step_size(config):.2g}; points "

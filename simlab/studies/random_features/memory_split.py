@@ -186,12 +186,12 @@ def draw_plane(config: Config, found: Found, panel: Panel) -> None:
 
 def draw_contest(config: Config, found: Found, panel: Panel) -> None:
     """One network against two, each at its best ridge."""
-    panel.points(GAIN)
+    panel.points(GAIN, "simulation")
     panel.line(GAIN)
     panel.level(0)
     panel.set(xscale="log", title="At its best ridge one network beats two", ylabel="risk of two minus risk of one",
               xlabel=BUDGET.meaning)  # fmt: skip
-    panel.note(f"d = {config.dimension}, {contest.CONTESTS * config.replicates} training sets")
+    panel.note(f"d = {config.dimension}, noise {config.split_noise:g}, {contest.CONTESTS * config.replicates} training sets")
 
 
 PANELS = (draw_members, draw_contest, draw_plane)

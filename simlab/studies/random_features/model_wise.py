@@ -168,7 +168,7 @@ def draw_curves(config: Config, found: Found, panel: Panel) -> None:
     panel.note(
         f"input dimension d = {config.dimension}, n = {config.samples:g} d examples, noise {config.noise:g}, "
         f"{config.activation} features, {config.replicates} training sets; the ridge is lambda at N = n; "
-        "points at this d, lines for d to infinity: they differ by the order 1/d (panel b)"
+        "points at this d, lines for d to infinity, which differ by the order 1/d"
     )
 
 
@@ -181,7 +181,7 @@ def draw_distance(config: Config, found: Found, panel: Panel) -> None:
     panel.points(found[LIMIT][0], "d to infinity, from both", x=places + 0.22, color=1)
     panel.set(
         title=f"Distance from theory at ridge {config.ridges[0]:.0e}", ylabel="risk over theory, minus 1",
-        xlabel="features over input dimension, N/d: middles of ranges", xticks=places,
+        xlabel="features over input dimension, N/d, by ranges", xticks=places,
         xticklabels=[f"{place:.2g}" for place in found[RANGE].value],
     )  # fmt: skip
     panel.note("each size alone has a correction of order 1/d, which both together take away")

@@ -161,12 +161,12 @@ def draw_ratio(config: Config, found: Found, panel: Panel) -> None:
     panel.points(found[TWIN] / theirs, "Gaussian twin", x=RIDGES * 1.12, color=2)
     panel.curve(RIDGES, np.ones(len(RIDGES)), "theory from the spectrum")
     panel.set(xscale="log", title="Distance from theory", ylabel="excess risk over theory", xlabel="ridge")
-    panel.note("what the twin does not share is not owed to the spectrum: the data are no Gaussian")
+    panel.note("where the twin follows theory and the data do not, more than their covariance matters")
 
 
 def draw_peak(config: Config, found: Found, panel: Panel) -> None:
     """Double descent of random features of the data."""
-    panel.points(ERROR, x=found[WIDTH].value / config.training)
+    panel.points(ERROR, "simulation", x=found[WIDTH].value / config.training)
     panel.place(1, "theory: the peak is at N = n")
     panel.set(xscale="log", yscale="log", title=f"Double descent on the {_name(config)}", ylabel="mean squared error",
               xlabel="features over examples, N/n")  # fmt: skip
