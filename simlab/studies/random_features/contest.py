@@ -50,7 +50,7 @@ def best_ridge(config: Config, psi1: float, members: int) -> tuple[float, float]
 
 def _pair(config: Config, lab: Lab, dimension: int, replicate: int) -> Floats:
     """One problem (budget, 2)."""
-    key, device = problem.key(config, problem.MEMORY_SPLIT, dimension, replicate + 10**6), lab.device
+    key, device = lab.key("memory_split", "contest", dimension, replicate), lab.device
     data = problem.draw(key, round(config.samples * dimension), dimension, config.tests, config.split_noise, device)
     theta = problem.members(key, 2, round(budgets(config)[-1] * dimension), dimension, device)
     rows = []

@@ -202,7 +202,7 @@ def _slope(width: NDArray[np.int64], variance: Floats) -> Floats:
 
 def _pairs(config: Config, lab: Lab, dimension: int, replicate: int) -> Floats:
     """Products of residuals of all members (width, member, member), on one problem."""
-    key, device = problem.key(config, problem.ENSEMBLES, dimension, replicate), lab.device
+    key, device = lab.key("ensembles", dimension, replicate), lab.device
     n, every = round(config.samples * dimension), widths(config, dimension)
     data = problem.draw(key, n, dimension, config.tests, config.noise, device)
     theta = problem.members(key, config.members, int(every[-1]), dimension, device)

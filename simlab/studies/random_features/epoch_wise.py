@@ -164,7 +164,7 @@ PANELS = (draw_two_speeds, draw_one_speed)
 
 
 def _one_speed(config: Config, lab: Lab, dimension: int, replicate: int) -> Floats:
-    key, device = problem.key(config, problem.EPOCH_WISE, dimension, replicate), lab.device
+    key, device = lab.key("epoch_wise", "one speed", dimension, replicate), lab.device
     n = speeds.examples(config, dimension)
     x = problem.gaussian_points(key, n, dimension, device)
     beta = device.xp.zeros(dimension)
@@ -176,7 +176,7 @@ def _one_speed(config: Config, lab: Lab, dimension: int, replicate: int) -> Floa
 
 def _two_speeds(config: Config, lab: Lab, dimension: int, replicate: int) -> Floats:
     """A step size for each feature is gradient descent with step 1 on features scaled by its root."""
-    key, device = problem.key(config, problem.EPOCH_WISE, dimension, replicate + 10**6), lab.device
+    key, device = lab.key("epoch_wise", "two speeds", dimension, replicate), lab.device
     model = speeds.model(config, dimension)
     n, scale, beta = model.examples, device.asarray(model.spectrum**0.5), device.asarray(model.power**0.5)
     x = problem.gaussian_points(key, n, dimension, device) * scale

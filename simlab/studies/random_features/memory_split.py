@@ -191,7 +191,9 @@ def draw_contest(config: Config, found: Found, panel: Panel) -> None:
     panel.level(0)
     panel.set(xscale="log", title="At its best ridge one network beats two", ylabel="risk of two minus risk of one",
               xlabel=BUDGET.meaning)  # fmt: skip
-    panel.note(f"d = {config.dimension}, noise {config.split_noise:g}, {contest.CONTESTS * config.replicates} training sets")
+    panel.note(
+        f"d = {config.dimension}, noise {config.split_noise:g}, {contest.CONTESTS * config.replicates} training sets"
+    )
 
 
 PANELS = (draw_members, draw_contest, draw_plane)
@@ -199,7 +201,7 @@ PANELS = (draw_members, draw_contest, draw_plane)
 
 def _risks(config: Config, lab: Lab, dimension: int, replicate: int) -> Floats:
     """One problem at every width (2, width)."""
-    key, device = problem.key(config, problem.MEMORY_SPLIT, dimension, replicate), lab.device
+    key, device = lab.key("memory_split", dimension, replicate), lab.device
     widths = splits.widths(dimension)
     data = problem.draw(key, round(config.samples * dimension), dimension, config.tests, config.split_noise, device)
     theta = problem.members(key, COPIES, int(widths[-1]), dimension, device)

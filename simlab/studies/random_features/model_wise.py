@@ -208,7 +208,7 @@ def all_ridges(config: Config) -> list[float]:
 
 def _curves(config: Config, lab: Lab, dimension: int, replicate: int) -> Floats:
     """One problem at every ridge and every width (ridge, width)."""
-    key, device = problem.key(config, problem.MODEL_WISE, dimension, replicate), lab.device
+    key, device = lab.key("model_wise", dimension, replicate), lab.device
     n, most = round(config.samples * dimension), int(widths(config, dimension)[-1])
     points, labels, tests, truth = problem.draw(key, n, dimension, config.tests, config.noise, device)
     theta = problem.weights(key, most, dimension, device)
@@ -220,7 +220,7 @@ def _curves(config: Config, lab: Lab, dimension: int, replicate: int) -> Floats:
 
 def _widest(config: Config, lab: Lab, dimension: int, replicate: int) -> float:
     """One net of the largest width, at the first ridge."""
-    key, device = problem.key(config, problem.MODEL_WISE, dimension, replicate + 10**6), lab.device
+    key, device = lab.key("model_wise", "widest", dimension, replicate), lab.device
     n, width = round(config.samples * dimension), round(config.widest * dimension)
     data = problem.draw(key, n, dimension, config.tests, config.noise, device)
     theta = problem.weights(key, width, dimension, device)[None]

@@ -12,15 +12,10 @@ from scipy.optimize import minimize_scalar
 from simlab import random as noise
 from simlab.core.device import Device
 from simlab.linear import sphere
-from simlab.studies.random_features.config import Config
 from simlab.theory import random_features as theory_of
 
 Array = Any
 """An array of either device."""
-MODEL_WISE, SAMPLE_WISE, EPOCH_WISE, ENSEMBLES, MEMORY_SPLIT, REAL_DATA = range(6)
-"""The scene in the key of a problem: no two scenes, sizes or replicates share a random number."""
-POINTS, TESTS, LABELS, WEIGHTS = range(4)
-"""Streams of a problem; the weights of member k have stream WEIGHTS + k."""
 
 
 class Problem(NamedTuple):
@@ -32,15 +27,10 @@ class Problem(NamedTuple):
     truth: Array
 
 
-def key(config: Config, scene: int, dimension: int, replicate: int) -> noise.Key:
-    """The key of all random numbers of one problem."""
-    return noise.key(config.seed, scene, dimension, replicate)
-
-
 def draw(key: noise.Key, examples: int, dimension: int, tests: int, deviation: float, device: Device) -> Problem:
     """Targets <beta, x> + noise on the sphere of radius sqrt(d); beta is the first axis: all directions are alike."""
-    points = sphere(key, examples, dimension, stream=POINTS, device=device)
-    test_points = sphere(key, tests, dimension, stream=TESTS, device=device)
+    points = sphere(noise.key(key, "points"), examples, dimension, device=device)
+    test_points = sphere(noise.key(key, "tests"), tests, dimension, device=device)
     labels = points[:, 0] + deviation * label_noise(key, examples, device)
     return Problem(points, labels, test_points, test_points[:, 0])
 
@@ -48,18 +38,18 @@ def draw(key: noise.Key, examples: int, dimension: int, tests: int, deviation: f
 def gaussian_points(key: noise.Key, examples: int, dimension: int, device: Device) -> Array:
     """Standard normals (n, d), in place of points on the sphere."""
     rows, columns = device.xp.arange(examples)[:, None], device.xp.arange(dimension)[None, :]
-    return noise.normals(key, rows, columns, stream=POINTS)
+    return noise.normals(noise.key(key, "points"), rows, columns)
 
 
 def label_noise(key: noise.Key, examples: int, device: Device) -> Array:
     """Standard normals (n), one for each example."""
     rows = device.xp.arange(examples)
-    return noise.normals(key, rows, 0 * rows, stream=LABELS)
+    return noise.normals(noise.key(key, "labels"), rows, 0 * rows)
 
 
 def weights(key: noise.Key, width: int, dimension: int, device: Device, member: int = 0) -> Array:
     """First-layer weights (N, d) of one network."""
-    return sphere(key, width, dimension, stream=WEIGHTS + member, device=device)
+    return sphere(noise.key(key, "weights", member), width, dimension, device=device)
 
 
 def members(key: noise.Key, count: int, width: int, dimension: int, device: Device) -> Array:

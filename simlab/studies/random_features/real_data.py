@@ -46,8 +46,6 @@ TESTS = 600
 """Examples at most that random features are tested on."""
 FEATURE_RIDGE, REACH, RANGES = 1e-5, 0.1, 4
 """Ridge lambda of the random features at N = n; the reach of the peak's parabola; ranges of ridges."""
-ORDER, TWINS = 4, 10**6
-"""The stream that shuffles the examples, and where the replicates of the Gaussian twin begin."""
 
 
 def check(config: Config) -> None:
@@ -199,9 +197,9 @@ def _gather(
 
 def _curve(config: Config, lab: Lab, replicate: int) -> Floats:
     data, n, device = population(config.data), config.training, lab.device
-    key = problem.key(config, problem.REAL_DATA, n, replicate)
+    key = lab.key("real_data", "random features", replicate)
     index = np.arange(len(data.y))
-    order = np.argsort(noise.uniforms(key, index, 0 * index, stream=ORDER))
+    order = np.argsort(noise.uniforms(noise.key(key, "order"), index, 0 * index))
     train, test = order[:n], order[n : n + TESTS]
     theta = problem.weights(key, 3 * n, data.X.shape[1], device)
     z, t = (random_features(device.asarray(data.X[rows]), theta, config.activation) for rows in (train, test))
@@ -211,16 +209,15 @@ def _curve(config: Config, lab: Lab, replicate: int) -> Floats:
 
 def _raw(config: Config, lab: Lab, replicate: int) -> Floats:
     data, n = population(config.data), config.training
-    key = problem.key(config, problem.REAL_DATA, n, replicate)
     index = np.arange(n)
-    share = noise.uniforms(key, index, 0 * index, stream=ORDER + 1)
+    share = noise.uniforms(lab.key("real_data", "raw columns", replicate), index, 0 * index)
     rows = np.minimum((share * len(data.y)).astype(int), len(data.y) - 1)
     return _ridge_curve(data, data.X[rows], data.y[rows], lab.device)
 
 
 def _twin(config: Config, lab: Lab, replicate: int) -> Floats:
     data, n = population(config.data), config.training
-    key, host = problem.key(config, problem.REAL_DATA, n, replicate + TWINS), Device.open("cpu")
+    key, host = lab.key("real_data", "Gaussian twin", replicate), Device.open("cpu")
     x = (problem.gaussian_points(key, n, len(data.beta), host) * np.sqrt(data.spectrum)) @ data.vectors.T
     y = x @ data.beta + data.miss * problem.label_noise(key, n, host)
     return _ridge_curve(data, x, y, lab.device)

@@ -183,7 +183,7 @@ def _places(config: Config) -> list[int]:
 
 def _curve(config: Config, lab: Lab, dimension: int, replicate: int) -> Floats:
     """One problem at every sample size."""
-    key, device = problem.key(config, problem.SAMPLE_WISE, dimension, replicate), lab.device
+    key, device = lab.key("sample_wise", dimension, replicate), lab.device
     most, width = int(sizes(config, dimension)[-1]), round(config.width * dimension)
     points, labels, tests, truth = problem.draw(key, most, dimension, config.tests, config.noise, device)
     theta = problem.weights(key, width, dimension, device)
