@@ -21,17 +21,20 @@ from simlab.studies.random_features.replicates import Block
 from simlab.theory import random_features as theory_of
 
 SOURCE = "talk, Increasing the width and ensemble size; Jacot et al. 2020"
+EFFECTIVE = "random_features#infinitely-many-networks-the-effective-ridge"
+VARIANCE_OF = "random_features#what-diverges-at-n--n-and-how-it-decays"
+"""Where theories are derived."""
 WIDTH = axis("number of features N")
 MEMBERS = axis("members K of an ensemble")
 FEW = axis("members K whose average is predicted from other members")
 RANGE = axis("features over examples, N/n, averaged over ranges")
-RISK = quantity("excess risk E_K", MEMBERS, WIDTH)
-RISK_LIMIT = quantity("excess risk E_K for d -> infinity, from d/2 and d", MEMBERS, WIDTH)
-GAP = quantity("E_K minus E_inf + (E_1 - E_inf)/K of other members, over E_K", FEW)
-LIMIT = quantity("E_inf over theory, minus 1, for d -> infinity", RANGE)
-VARIANCE = quantity("E_1 - E_inf over theory, minus 1, for d -> infinity", RANGE)
-RISE = quantity("excess risk E_K at N = n minus that at N = n/3", MEMBERS)
-EXPONENT = quantity("exponent of N in E_1 - E_inf, N >= 2n, for d -> infinity")
+RISK = quantity("excess risk E_K", MEMBERS, WIDTH, equation=EFFECTIVE)
+RISK_LIMIT = quantity("excess risk E_K for d -> infinity, from d/2 and d", MEMBERS, WIDTH, equation=EFFECTIVE)
+GAP = quantity("E_K minus E_inf + (E_1 - E_inf)/K of other members, over E_K", FEW, equation=EFFECTIVE)
+LIMIT = quantity("E_inf over theory, minus 1, for d -> infinity", RANGE, equation=EFFECTIVE)
+VARIANCE = quantity("E_1 - E_inf over theory, minus 1, for d -> infinity", RANGE, equation=VARIANCE_OF)
+RISE = quantity("excess risk E_K at N = n minus that at N = n/3", MEMBERS, equation=VARIANCE_OF)
+EXPONENT = quantity("exponent of N in E_1 - E_inf, N >= 2n, for d -> infinity", equation=VARIANCE_OF)
 
 SHARES = np.array([1 / 6, 1 / 4, 1 / 3, 1 / 2, 2 / 3, 5 / 6, 1, 7 / 6, 4 / 3, 2, 8 / 3, 10 / 3, 4, 5])
 """Widths over the number of examples."""

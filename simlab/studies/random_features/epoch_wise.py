@@ -22,19 +22,24 @@ from simlab.studies.random_features.config import Config
 from simlab.studies.random_features.replicates import Block
 
 SOURCE = "talk, Double descent and Explaining DD; Advani, Saxe & Sompolinsky 2020; Heckel & Yilmaz 2021"
+DESCENT = "least_squares#training-time-gradient-flow"
+SPEEDS = "least_squares#two-speeds-descent-ascent-descent-along-the-epochs"
+"""Where theories are derived."""
 EPOCH = axis("steps of gradient descent", "steps")
 RANGE = axis("steps of gradient descent, averaged over ranges", "steps")
 STEPS = axis("step sizes of the two halves")
 STAGE = axis("stage of training with equal step sizes")
 MINIMUM = axis("minimum of the risk with equal step sizes")
 CONTRAST = axis("change of the risk with matched step sizes")
-ONE = quantity("excess risk with one speed", EPOCH)
-ONE_LIMIT = quantity("excess risk with one speed for d -> infinity, from d/2 and d", EPOCH)
-LIMIT = quantity("excess risk with one speed over theory, minus 1, for d -> infinity", RANGE)
-TWO = quantity("excess risk with two speeds", STEPS, EPOCH)
-STAGE_RISK = quantity("excess risk with two speeds", STAGE)
-RISE = quantity("excess risk at the peak minus that at the minimum", MINIMUM)
-CHANGE = quantity("fall of the risk before its minimum, or rise after it, between neighbouring ranges", CONTRAST)
+ONE = quantity("excess risk with one speed", EPOCH, equation=DESCENT)
+ONE_LIMIT = quantity("excess risk with one speed for d -> infinity, from d/2 and d", EPOCH, equation=DESCENT)
+LIMIT = quantity("excess risk with one speed over theory, minus 1, for d -> infinity", RANGE, equation=DESCENT)
+TWO = quantity("excess risk with two speeds", STEPS, EPOCH, equation=SPEEDS)
+STAGE_RISK = quantity("excess risk with two speeds", STAGE, equation=SPEEDS)
+RISE = quantity("excess risk at the peak minus that at the minimum", MINIMUM, equation=SPEEDS)
+CHANGE = quantity(
+    "fall of the risk before its minimum, or rise after it, between neighbouring ranges", CONTRAST, equation=SPEEDS
+)
 
 RANGES = 6
 STAGES = ("first minimum", "peak between", "second minimum")

@@ -19,22 +19,24 @@ from simlab.studies.random_features.config import Config
 from simlab.studies.random_features.replicates import Block
 
 SOURCE = "talk, Memory split effect and Optimal split prediction"
+SPLIT = "random_features#the-memory-split"
+"""Where the theory is derived."""
 BUDGET = axis("budget of parameters, N K/d")
 WIDTH = axis("number of features N")
 MEMBERS = axis("members K of an ensemble")
 PART = axis("risk, and middle of a range of N/d")
 CONTEST = axis("budget of parameters, N K/d, of one network against two")
-RISK = quantity("excess risk E_K", MEMBERS, WIDTH)
-ONE_AND_MANY = quantity("E_1 and E_inf over theory, minus 1, for d -> infinity", PART)
-BEST = quantity("ln of the best N/d, for d -> infinity", BUDGET)
-GROWTH = quantity("exponent of the budget in the best number of members, for d -> infinity")
-ENVELOPE = quantity("excess risk at the best split", BUDGET)
-LIMIT = quantity("excess risk at the best split over theory, minus 1, for d -> infinity", BUDGET)
-EXPONENT = quantity("exponent of the budget in the risk of the best split, for d -> infinity")
-GAIN = quantity("excess risk of two networks minus that of one, each at its best ridge", CONTEST)
-TOTAL = quantity("excess risk of two networks minus that of one, summed over all budgets")
-SPLIT_WIDTH = quantity("best N/d of the closed form", BUDGET)
-SPLIT_MEMBERS = quantity("best K of the closed form", BUDGET)
+RISK = quantity("excess risk E_K", MEMBERS, WIDTH, equation=SPLIT)
+ONE_AND_MANY = quantity("E_1 and E_inf over theory, minus 1, for d -> infinity", PART, equation=SPLIT)
+BEST = quantity("ln of the best N/d, for d -> infinity", BUDGET, equation=SPLIT)
+GROWTH = quantity("exponent of the budget in the best number of members, for d -> infinity", equation=SPLIT)
+ENVELOPE = quantity("excess risk at the best split", BUDGET, equation=SPLIT)
+LIMIT = quantity("excess risk at the best split over theory, minus 1, for d -> infinity", BUDGET, equation=SPLIT)
+EXPONENT = quantity("exponent of the budget in the risk of the best split, for d -> infinity", equation=SPLIT)
+GAIN = quantity("excess risk of two networks minus that of one, each at its best ridge", CONTEST, equation=SPLIT)
+TOTAL = quantity("excess risk of two networks minus that of one, summed over all budgets", equation=SPLIT)
+SPLIT_WIDTH = quantity("best N/d of the closed form", BUDGET, equation=SPLIT)
+SPLIT_MEMBERS = quantity("best K of the closed form", BUDGET, equation=SPLIT)
 
 COPIES, RANGES = 4, 4
 """Networks that E_1 and E_inf are estimated from, and ranges of widths."""

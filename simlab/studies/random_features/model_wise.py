@@ -23,16 +23,19 @@ from simlab.studies.random_features.replicates import Block, Part
 from simlab.theory import random_features as theory_of
 
 SOURCE = "talk, Double descent; Mei & Montanari 2022"
+CURVE = "random_features#the-risk-without-cancellations"
+PEAK_AT_N = "random_features#what-diverges-at-n--n-and-how-it-decays"
+"""Where theories are derived."""
 RIDGE = axis("ridge lambda at N = n")
 WIDTH = axis("number of features N")
 SIZE = axis("input dimension d")
 RANGE = axis("features over input dimension, N/d, averaged over ranges")
-RISK = quantity("excess risk", RIDGE, WIDTH)
+RISK = quantity("excess risk", RIDGE, WIDTH, equation=CURVE)
 DEVIATION = quantity("excess risk over theory, minus 1", RIDGE, SIZE, RANGE)
-LIMIT = quantity("excess risk over theory, minus 1, for d -> infinity", RIDGE, RANGE)
-HEIGHT = quantity("excess risk at N = n for d -> infinity", RIDGE)
-RISE = quantity("excess risk at N = n minus that at N = n/2, same data", RIDGE)
-PEAK = quantity("N/n at the peak of the first ridge")
+LIMIT = quantity("excess risk over theory, minus 1, for d -> infinity", RIDGE, RANGE, equation=CURVE)
+HEIGHT = quantity("excess risk at N = n for d -> infinity", RIDGE, equation=PEAK_AT_N)
+RISE = quantity("excess risk at N = n minus that at N = n/2, same data", RIDGE, equation=PEAK_AT_N)
+PEAK = quantity("N/n at the peak of the first ridge", equation=PEAK_AT_N)
 FALL = quantity("exponent of d in the deviation from theory")
 
 RANGES, REACH = 8, 0.1

@@ -28,17 +28,20 @@ from simlab.studies.random_features.data import Population, population
 from simlab.studies.random_features.replicates import Block, Part
 
 SOURCE = "talk, Double descent; Hastie, Montanari, Rosset & Tibshirani 2022"
+SPECTRUM = "least_squares#features-that-are-not-alike"
+PEAK_AT_N = "random_features#what-diverges-at-n--n-and-how-it-decays"
+"""Where theories are derived."""
 WIDTH = axis("number of features N")
 RIDGE = axis("ridge, on the mean squared error plus ridge |b|^2")
 RANGE = axis("ridge, averaged over ranges")
 ERROR = quantity("mean squared test error of random features", WIDTH)
-PEAK = quantity("N/n at the peak of random features")
-RISE = quantity("test error of random features at N = n minus that at N = n/2")
-RISK = quantity("excess risk of the raw columns", RIDGE)
-TWIN = quantity("excess risk of the Gaussian twin", RIDGE)
-TWIN_RANGE = quantity("excess risk of the Gaussian twin over theory, minus 1", RANGE)
-DISTANCE = quantity("root mean square of ln(risk of the raw columns/theory) over the ridges")
-BEST = quantity("ln of the ridge of least risk of the raw columns")
+PEAK = quantity("N/n at the peak of random features", equation=PEAK_AT_N)
+RISE = quantity("test error of random features at N = n minus that at N = n/2", equation=PEAK_AT_N)
+RISK = quantity("excess risk of the raw columns", RIDGE, equation=SPECTRUM)
+TWIN = quantity("excess risk of the Gaussian twin", RIDGE, equation=SPECTRUM)
+TWIN_RANGE = quantity("excess risk of the Gaussian twin over theory, minus 1", RANGE, equation=SPECTRUM)
+DISTANCE = quantity("root mean square of ln(risk of the raw columns/theory) over the ridges", equation=SPECTRUM)
+BEST = quantity("ln of the ridge of least risk of the raw columns", equation=SPECTRUM)
 
 RIDGES = np.geomspace(1e-3, 10, 12)
 """Ridges of the raw columns, on |y - X b|^2/n + ridge |b|^2."""

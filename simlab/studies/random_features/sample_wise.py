@@ -19,14 +19,16 @@ from simlab.studies.random_features.replicates import Block
 from simlab.theory import random_features as theory_of
 
 SOURCE = "talk, Double descent; Nakkiran et al. 2021"
+CURVE = "random_features#the-risk-without-cancellations"
+"""Where the theory is derived."""
 EXAMPLES = axis("number of examples n")
 RANGE = axis("examples over input dimension, n/d, averaged over ranges")
-RISK = quantity("excess risk", EXAMPLES)
-RISK_LIMIT = quantity("excess risk for d -> infinity, from d/2 and d", EXAMPLES)
-LIMIT = quantity("excess risk over theory, minus 1, for d -> infinity", RANGE)
-RISE = quantity("excess risk at the end of theory's interval of harm minus that at its start")
-START = quantity("n/N from where more data hurts")
-END = quantity("n/N where more data helps again")
+RISK = quantity("excess risk", EXAMPLES, equation=CURVE)
+RISK_LIMIT = quantity("excess risk for d -> infinity, from d/2 and d", EXAMPLES, equation=CURVE)
+LIMIT = quantity("excess risk over theory, minus 1, for d -> infinity", RANGE, equation=CURVE)
+RISE = quantity("excess risk at the end of theory's interval of harm minus that at its start", equation=CURVE)
+START = quantity("n/N from where more data hurts", equation=CURVE)
+END = quantity("n/N where more data helps again", equation=CURVE)
 
 RANGES, REACH = 8, 0.1
 RIDGE = 1e-4
