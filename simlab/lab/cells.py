@@ -197,7 +197,14 @@ def sources_of(*packages: str) -> str:
 
 
 def _values(config: Any, names: Any) -> dict[str, Any]:
-    return {n: v for n, v in config.model_dump(mode="json").items() if n in set(names) - {"out", "scenes"}}
+    """Fields as JSON has them; a file with its size and time, for what is in it may change and its name stay."""
+    values = {n: v for n, v in config.model_dump(mode="json").items() if n in set(names) - {"out", "scenes"}}
+    for name in values:
+        path = getattr(config, name)
+        if isinstance(path, Path) and path.is_file():
+            about = path.stat()
+            values[name] = [values[name], about.st_size, about.st_mtime_ns]
+    return values
 
 
 def _file_name(work: str, item: Any) -> str:
