@@ -107,7 +107,8 @@ def compare(config: Config, found: Found) -> list[Claim]:
     """The identity, the effective ridge, the peak that averaging removes, and the power law."""
     identities = [
         found[GAP][i].equals(
-            f"identity-{k}", f"The average of {k} has E_inf + (E_1 - E_inf)/{k}, both measured on other members.",
+            f"identity-{k}",
+            f"The average of {k} networks has the risk E_inf + (E_1 - E_inf)/{k}, both measured on other networks.",
             resolution=0.2,
         )
         for i, k in enumerate(ensemble_sizes(config)[1:-1])
@@ -116,7 +117,7 @@ def compare(config: Config, found: Found) -> list[Claim]:
         *identities,
         found[VARIANCE].agrees(
             "variance-over-initialisations",
-            "What averaging can remove, E_1 - E_inf, is that of theory at all widths as d grows.",
+            "What averaging of networks can remove, E_1 - E_inf, is that of theory at all widths as d grows.",
         ),
         found[LIMIT].agrees(
             "effective-ridge",
@@ -131,8 +132,8 @@ def compare(config: Config, found: Found) -> list[Claim]:
         ),
         found[EXPONENT].equals(
             "power-law",
-            f"E_1 - E_inf falls as N^{float(found[EXPONENT].reference):.2f} beyond N = 2n, as theory says; N^-1 is its "
-            "limit.", resolution=0.5,
+            f"What averaging removes, E_1 - E_inf, falls as N^{float(found[EXPONENT].reference):.2f} beyond N = 2n, as "
+            "theory says; N^-1 is its limit.", resolution=0.5,
         ),
     ]  # fmt: skip
 
@@ -206,13 +207,13 @@ def _slope(width: NDArray[np.int64], variance: Floats) -> Floats:
 def _pairs(config: Config, lab: Lab, dimension: int, replicate: int) -> Floats:
     """Products of residuals of all members (width, member, member), on one problem."""
     key, device = lab.key("ensembles", dimension, replicate), lab.device
-    n, every = round(config.samples * dimension), widths(config, dimension)
+    n, width = round(config.samples * dimension), widths(config, dimension)
     data = problem.draw(key, n, dimension, config.tests, config.noise, device)
-    theta = problem.members(key, config.members, int(every[-1]), dimension, device)
-    return networks.nested(data, theta, every, config.activation, config.ensemble_ridge, device)
+    theta = problem.members(key, config.members, int(width[-1]), dimension, device)
+    return networks.nested(data, theta, width, config.activation, config.ensemble_ridge, device)
 
 
 def _need(config: Config, dimension: int) -> costs.Need:
-    every = widths(config, dimension)
-    one = networks.need(round(config.samples * dimension), dimension, config.tests, every, config.members)
+    width = widths(config, dimension)
+    one = networks.need(round(config.samples * dimension), dimension, config.tests, width, config.members)
     return one._replace(kept=len(SHARES) * config.members**2)

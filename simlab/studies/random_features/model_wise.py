@@ -7,10 +7,9 @@ them; `ridges` are the lambda that it amounts to at N = n.
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from simlab.core.checks import Floats
 from simlab.lab.cost import affordable
@@ -130,23 +129,24 @@ def compare(config: Config, found: Found) -> list[Claim]:
     claims = []
     for i, ridge in enumerate(all_ridges(config)):
         which = "the best ridge" if i == last else f"ridge {ridge:.1e}"
-        statement = f"At {which} the risk follows theory over all widths as d grows."
+        statement = f"At {which} the risk of random features follows theory over all widths as d grows."
         claims.append(found[LIMIT][i].agrees(f"curve-{i}", statement))
     height, shift = found[HEIGHT][0], abs(found[PEAK].reference - 1)
     return [
         *claims,
         found[FALL].equals(
             "finite-size",
-            "What separates the widest nets from theory, at d = 16 and 32, halves when d doubles, as 1/d does.",
+            "What separates the widest networks from theory, at d = 16 and 32, halves when d doubles, as 1/d does.",
             resolution=1.0,
         ),
         found[PEAK].equals(
             "peak-place",
-            f"The peak is at N = n, up to the {100 * shift:.1f} % by which the ridge moves it, and 1/d.",
+            f"Double descent in width has its peak at N = n, up to the {100 * shift:.1f} % by which the ridge moves it, "
+            "and 1/d.",
             resolution=0.1,
         ),
         height.equals(
-            "peak-height", "The height of the peak is that of theory as d grows.",
+            "peak-height", "The height of the peak in width is that of theory as d grows.",
             resolution=0.5 * float(height.reference),
         ),
         found[RISE][0].exceeds("peak-is-there", "Without enough ridge the risk rises from N = n/2 to N = n.", sigmas=6),
@@ -198,10 +198,10 @@ def widths(config: Config, dimension: int) -> NDArray[np.int64]:
     return problem.spread(config.samples, 0.1, config.widest, 20, 17, dimension)
 
 
-def reference(config: Config, width: Any, dimension: int, ridge: Any) -> Floats:
+def reference(config: Config, width: ArrayLike, dimension: int, ridge: ArrayLike) -> Floats:
     """Exact excess risk at these widths, for the ridge term that `ridge` is at N = n."""
-    psi1, psi2 = width / dimension, round(config.samples * dimension) / dimension
-    return theory_of.risk(psi1, psi2, ridge * psi2 / psi1, activation=config.activation, noise=config.noise)
+    psi1, psi2 = np.asarray(width) / dimension, round(config.samples * dimension) / dimension
+    return theory_of.risk(psi1, psi2, np.asarray(ridge) * psi2 / psi1, activation=config.activation, noise=config.noise)
 
 
 def all_ridges(config: Config) -> list[float]:
@@ -229,7 +229,7 @@ def _widest(config: Config, lab: Lab, dimension: int, replicate: int) -> float:
     theta = problem.weights(key, width, dimension, device)[None]
     ridge = config.ridges[0] * n / width
     pairs = networks.products(networks.residuals(data, theta, config.activation, ridge, device), device)
-    return float(pairs[0, 0] / reference(config, np.array(width), dimension, config.ridges[0]) - 1)
+    return float(pairs[0, 0] / reference(config, width, dimension, config.ridges[0]) - 1)
 
 
 def _need(config: Config, dimension: int) -> costs.Need:
@@ -256,10 +256,10 @@ def _half(config: Config, dimension: int) -> int:
     return round(config.samples * dimension / 2)
 
 
-def _half_and_peak(config: Config, dimension: int, ridge: Any) -> Floats:
+def _half_and_peak(config: Config, dimension: int, ridge: ArrayLike) -> Floats:
     """Exact excess risk at N = n/2 and at N = n (2, ridge)."""
     n = round(config.samples * dimension)
-    return np.moveaxis(reference(config, np.array([_half(config, dimension), n]), dimension, ridge), -1, 0)
+    return np.moveaxis(reference(config, [_half(config, dimension), n], dimension, ridge), -1, 0)
 
 
 def _peak(config: Config, curve: Floats) -> Floats:

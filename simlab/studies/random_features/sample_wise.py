@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from functools import cache, partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from simlab.core.checks import Floats
 from simlab.lab.cost import FLOP, affordable
@@ -150,10 +150,10 @@ def sizes(config: Config, dimension: int) -> NDArray[np.int64]:
     return problem.spread(config.width, 0.2, config.most, 16, 15, dimension)
 
 
-def reference(config: Config, examples: Any, dimension: int) -> Floats:
+def reference(config: Config, examples: ArrayLike, dimension: int) -> Floats:
     """Exact excess risk at these sample sizes for the ridge term that RIDGE is at n = N."""
     psi1 = round(config.width * dimension) / dimension
-    psi2 = examples / dimension
+    psi2 = np.asarray(examples) / dimension
     return theory_of.risk(psi1, psi2, RIDGE * psi1 / psi2, activation=config.activation, noise=config.noise)
 
 
