@@ -141,7 +141,7 @@ def compare(config: Config, found: Found) -> list[Claim]:
         ),
         found[PEAK].equals(
             "peak-place",
-            f"Double descent in width has its peak at N = n, up to the {100 * shift:.1f} % by which the ridge moves it, "
+            f"Double descent in width has its peak at N = n, up to the {100 * shift:.1f} % by which the ridge moves it "
             "and 1/d.",
             resolution=0.1,
         ),
