@@ -477,13 +477,14 @@ def test_a_user_s_own_data_run_and_are_judged(tmp_path: Path) -> None:
 
 
 def test_data_that_changed_are_read_anew_and_used_in_no_cell_that_is_kept(tmp_path: Path) -> None:
-    path, risks = tmp_path / "own.npz", []
+    path = tmp_path / "own.npz"
+    risks: list[np.ndarray] = []
     config, cells = configured("real_data", data=path, training=60, replicates=32), tmp_path / "cells"
     cells.mkdir()
     for seed in (0, 0, 1):
         if len(risks) != 1:
             own_data(path, seed)
-        risks.append(run(STUDY, config, cells=cells)["real_data"]["risk"].values)
+        risks.append(run(STUDY, config, cells=cells)["real_data"].to_dataset()["risk"].values)
     np.testing.assert_array_equal(risks[0], risks[1])
     assert not np.array_equal(risks[1], risks[2])
 
