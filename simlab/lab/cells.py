@@ -197,17 +197,20 @@ def sources_of(*packages: str) -> str:
 
 
 def _values(config: Any, names: Any) -> dict[str, Any]:
-    """Fields with their values as JSON has them, and with what is in a file where the value is its path."""
-    found = {n: v for n, v in config.model_dump(mode="json").items() if n in set(names) - {"out", "scenes"}}
-    files = {n: path for n in found if isinstance(path := getattr(config, n), Path)}
-    return {**found, **{n: [found[n], _content(path)] for n, path in files.items()}}
+    """Fields as JSON has them; a file with a hash of what is in it, which may change while its name stays."""
+    values = {n: v for n, v in config.model_dump(mode="json").items() if n in set(names) - {"out", "scenes"}}
+    for name in values:
+        path = getattr(config, name)
+        if isinstance(path, Path) and path.is_file():
+            about = path.stat()
+            values[name] = [values[name], _hash(path, about.st_size, about.st_mtime_ns)]
+    return values
 
 
-def _content(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:  # the scene that reads it will say so
-        return ""
+@cache
+def _hash(path: Path, size: int, changed: int) -> str:
+    """Of a file that was last changed at this time, computed once."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _file_name(work: str, item: Any) -> str:

@@ -23,7 +23,6 @@ from simlab.lab.lab import Lab
 from simlab.lab.study import BaseConfig
 from simlab.sde import Walkers
 from simlab.studies import STUDIES, load
-from simlab.studies.random_features import problem
 from simlab.theory import fokker_planck
 from simlab.theory.quadrature import smooth
 from tests.refusals import refused_in_one_sentence
@@ -174,7 +173,7 @@ def test_steps_of_walkers_are_those_that_are_then_taken(scene: str, monkeypatch:
 @pytest.mark.parametrize("scene", ["model_wise", "sample_wise", "epoch_wise", "ensembles", "memory_split"])
 def test_problems_are_those_that_are_then_solved(scene: str, monkeypatch: pytest.MonkeyPatch) -> None:
     config, name = small("random_features", scene, width=2.0, most=6.0), "random_features"
-    solved = counted(monkeypatch, problem, "key", lambda *_: 1)
+    solved = counted(monkeypatch, Lab, "key", lambda *_: 1)
     with in_miniature(load(name)):
         expected = total(load(name).scene(scene).cost(config)).steps
     run_small(config, name)
