@@ -16,7 +16,7 @@ from simlab.statistics.estimates import (
     occupation,
     ratio,
 )
-from simlab.statistics.fits import LinearFit, extrapolate, fit
+from simlab.statistics.fits import LinearFit, extrapolate, fit, vertex
 from simlab.statistics.power_law import Comparison, Forecast, PowerLaw, compare_exponent, fit_power_law
 from simlab.statistics.power_laws import PowerLaws, power_laws
 from simlab.statistics.resampling import bootstrap, crossed
@@ -44,4 +44,5 @@ __all__ = [
     "occupation",
     "power_laws",
     "ratio",
+    "vertex",
 ]
