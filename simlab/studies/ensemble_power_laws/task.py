@@ -10,8 +10,9 @@ import numpy as np
 
 from simlab import data
 from simlab import random as noise
-from simlab.core.device import Device
 from simlab.core.errors import InputError
+from simlab.lab.scene import Lab
+from simlab.random import Seed
 from simlab.studies.ensemble_power_laws.config import Config
 
 TEACHER, DIGITS = range(2)
@@ -21,13 +22,13 @@ FEWEST = 600
 
 
 class Task(NamedTuple):
-    """Inputs (n, in) in single precision and labels (n) of the three parts, on the device, and a seed of its own."""
+    """Inputs (n, in) in single precision and labels (n) of the three parts, on the device; the seed of all noise."""
 
     train: tuple[Any, Any]
     validation: tuple[Any, Any]
     test: tuple[Any, Any]
     classes: int
-    seed: int
+    seed: Seed
 
 
 def seed_of(config: Config, kind: int, replicate: int) -> int:
@@ -36,19 +37,20 @@ def seed_of(config: Config, kind: int, replicate: int) -> int:
     return low | (high >> 2) << 32
 
 
-def teacher(config: Config, replicate: int, device: Device) -> Task:
+def teacher(config: Config, replicate: int, lab: Lab) -> Task:
     """A random teacher of 16 inputs, 32 hidden units and 10 classes, with data of its own."""
-    own = seed_of(config, TEACHER, replicate)
+    seed = seed_of(config, TEACHER, replicate)
     sizes = config.training, config.validation, config.tests
-    parts = data.split(data.teacher(sum(sizes), gain=config.gain, seed=own), *sizes, seed=own)
-    return _task(parts, own, device)
+    parts = data.split(data.teacher(sum(sizes), gain=config.gain, seed=seed), *sizes, seed=seed)
+    return _task(parts, seed, lab)
 
 
-def digits(config: Config, replicate: int, device: Device) -> Task:
+def digits(config: Config, replicate: int, lab: Lab) -> Task:
     """The digits or the user's data, shuffled: a sixth to train on, a third to validate, a half to test."""
-    every = load(config.data)
-    own = seed_of(config, DIGITS, replicate)
-    return _task(data.standardise(*data.split(every, *parts_of(len(every)), seed=own), scale="global"), own, device)
+    examples = load(config.data)
+    seed = seed_of(config, DIGITS, replicate)
+    parts = data.split(examples, *parts_of(len(examples)), seed=seed)
+    return _task(data.standardise(*parts, scale="global"), seed, lab)
 
 
 def parts_of(examples: int) -> tuple[int, int, int]:
@@ -73,8 +75,8 @@ def _bundled() -> data.Data:
     return data.digits()
 
 
-def _task(parts: tuple[data.Data, ...], own: int, device: Device) -> Task:
-    arrays = [(device.asarray(p.x.astype(np.float32)), device.asarray(p.y)) for p in parts]
+def _task(parts: tuple[data.Data, ...], seed: Seed, lab: Lab) -> Task:
+    asarray = lab.device.asarray
+    train, validation, test = ((asarray(p.x.astype(np.float32)), asarray(p.y)) for p in parts)
     assert parts[0].classes is not None
-    train, validation, test = arrays
-    return Task(train, validation, test, len(parts[0].classes), own)
+    return Task(train, validation, test, len(parts[0].classes), seed)
