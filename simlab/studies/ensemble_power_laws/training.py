@@ -38,10 +38,10 @@ def train(config: Config, task: Task, width: int, device: Device) -> Answers:
     steps = steps_of(config, len(x))
     lr = config.lr * min(1.0, INPUTS / x.shape[1])
     sgd = nn.SGD(nn.Cosine(lr, steps), momentum=MOMENTUM, weight_decay=config.weight_decay)
-    start = nn.init(net, models=config.members, seed=task.seed, device=device.name)
+    start = nn.init(net, models=config.members, seed=task.key, device=device.name)
     at_end = nn.Record(("error",), at=[steps])
     end, record = nn.train(
-        net, start, task.train, sgd, batch_size=min(BATCH, len(x)), steps=steps, seed=task.seed, record=at_end
+        net, start, task.train, sgd, batch_size=min(BATCH, len(x)), steps=steps, seed=task.key, record=at_end
     )
     lost = int((record.diverged >= 0).sum())
     if lost:
