@@ -23,7 +23,10 @@ PARTS = (quantities,)
 WARM = quantity("log of the best temperature of one network, mean over widths")
 EXPONENT = quantity("exponent a", WIDTH)
 REST = quantity("residual of the power law over its range, at the largest width")
-FALL = quantity("fall of the loss at the last doubling, over the predicted one, at the largest width")
+FALL = quantity(
+    "fall of the loss at the last doubling, over the predicted one, at the largest width",
+    equation="ensembles#a-fixed-temperature",
+)
 CUT = quantity("share of the term d/n² in the predicted fall")
 GAIN = quantity("loss of the widest network minus that of a split of its budget", unit="nat")
 

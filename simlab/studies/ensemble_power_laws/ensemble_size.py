@@ -28,20 +28,35 @@ BEYOND = 0.25
 RIVAL = axis("another function of n")
 TAU = quantity("best temperature", WIDTH, MEMBERS)
 ENVELOPE = quantity("lowest over temperatures of c + b/n of the members", WIDTH, MEMBERS, unit="nat")
-EXCESS = quantity("loss of a network by few validation data, mean over widths", unit="nat")
+EXCESS = quantity("what few validation data add to a network's loss, mean over widths", unit="nat")
 EXPONENT = quantity("exponent a", WIDTH)
-FIXED_EXPONENT = quantity("exponent with the temperature where it ends", WIDTH)
+FIXED_EXPONENT = quantity(
+    "exponent with the temperature where it ends", WIDTH, equation="ensembles#a-fixed-temperature"
+)
 LATE = quantity(f"exponent of the last {TAIL} sizes", WIDTH)
 ENVELOPE_LATE = quantity(f"exponent of the last {TAIL} sizes of the envelope", WIDTH)
 ABOVE = quantity("calibrated NLL minus c", PLACE, MEMBERS, unit="nat")
 REST = quantity("residual of the power law over its range", WIDTH)
-DIP = quantity("exponent minus that at the interpolation width", SIDE)
-ENVELOPE_DIP = quantity(f"the same of the last {TAIL} sizes of the envelope", SIDE)
-HELD = quantity("exponent with the temperature where it ends minus that of the best ones, at interpolation")
+DIP = quantity("exponent a minus that at the interpolation width", SIDE)
+ENVELOPE_DIP = quantity(
+    f"exponent of the last {TAIL} sizes of the envelope minus that at interpolation",
+    SIDE,
+    equation="ensembles#a-temperature-that-is-fitted",
+)
+HELD = quantity("exponent with the temperature where it ends minus that with the best ones, at interpolation")
 RISE = quantity("exponent between sizes at large n minus that at small n, at interpolation")
 RIVAL_REST = quantity("residual of another function over its range, at interpolation", RIVAL)
-GAINED = quantity("gain of few members by a temperature of their own", WIDTH, unit="nat")
-SHARE = quantity("that gain as other members predict it, over the measured one", WIDTH)
+GAINED = quantity(
+    "gain of few members by a temperature of their own",
+    WIDTH,
+    unit="nat",
+    equation="ensembles#a-temperature-that-is-fitted",
+)
+SHARE = quantity(
+    "predicted over measured gain of few members by a temperature of their own",
+    WIDTH,
+    equation="ensembles#a-temperature-that-is-fitted",
+)
 check, cost = needs.check, needs.teachers
 
 
@@ -113,14 +128,15 @@ def draw_loss(config: Config, found: Found, panel: Panel) -> None:
 
 def draw_exponents(config: Config, found: Found, panel: Panel) -> None:
     """Exponents against width."""
-    panel.points(EXPONENT, "best temperature for each n", color=0)
-    panel.points(FIXED_EXPONENT, "temperature where it ends", color=1)
-    panel.line(FIXED_EXPONENT, "theory of a fixed one", color=1)
-    panel.points(LATE, f"best temperature, n ≥ {found[MEMBERS].value[-TAIL]}", color=2)
-    panel.curve(config.widths, found[ENVELOPE_LATE].value, "envelope of c + b/n, same n", color=2)
+    start = found[MEMBERS].value[-TAIL]
+    panel.points(EXPONENT, "best temperature at each n", color=0)
+    panel.points(FIXED_EXPONENT, "fixed temperature", color=1)
+    panel.line(FIXED_EXPONENT, "fixed temperature, theory", color=1)
+    panel.points(LATE, f"best temperature, n ≥ {start}", color=2)
+    panel.curve(config.widths, found[ENVELOPE_LATE].value, f"envelope of c + b/n, n ≥ {start}", color=2)
     panel.place(_interpolation(found))
     panel.set(xscale="log", title="Its exponent dips where nets interpolate", ylabel="exponent a")
-    panel.note("dotted: the interpolation width; envelope: the lowest c + b/n over temperatures, from the members")
+    panel.note("fixed: best for all members; envelope: lowest c + b/n over temperatures; dotted: interpolation width")
 
 
 def draw_temperatures(config: Config, found: Found, panel: Panel) -> None:
@@ -129,6 +145,7 @@ def draw_temperatures(config: Config, found: Found, panel: Panel) -> None:
         panel.points(found[TAU][place.at], f"{config.widths[place.at]} hidden units", color=color)
     panel.level(1, "no calibration")
     panel.set(xscale="log", title="The best temperature falls with n")
+    panel.note("fitted to the validation data after averaging, mean over teachers")
 
 
 def draw_gains(config: Config, found: Found, panel: Panel) -> None:

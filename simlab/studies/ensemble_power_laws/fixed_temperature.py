@@ -20,8 +20,10 @@ SOURCE = "talk, Increasing the width and ensemble size; Lobacheva et al. 2020"
 PARTS = (quantities,)
 COEFFICIENT = axis("coefficient of c + b/n + d/n²")
 SERIES = quantity("coefficient from one half of the members", WIDTH, COEFFICIENT, unit="nat")
-ABOVE = quantity("NLL of the other half minus c", WIDTH, MEMBERS, unit="nat")
-FALL = quantity("fall of the loss at the last doubling, over the predicted one", WIDTH)
+ABOVE = quantity("NLL of the other half minus c", WIDTH, MEMBERS, unit="nat", equation="ensembles#a-fixed-temperature")
+FALL = quantity(
+    "fall of the loss at the last doubling, over the predicted one", WIDTH, equation="ensembles#a-fixed-temperature"
+)
 CUT = quantity("share of the term d/n² in the predicted fall", WIDTH)
 check, cost = needs.check, needs.teachers
 

@@ -1,7 +1,8 @@
 """Scene 5, the talk's "Optimal split prediction": power laws of small ensembles predict large ones and the best split.
 
 A forecast sees ensembles of at most `cheap` members. Splits of budgets are predicted from those of the narrower half
-of the widths, and judged by all networks at budgets that no such ensemble fills.
+of the widths, and judged by all networks at budgets that no such ensemble fills. Large ensembles are of the same
+teachers and networks as small ones: what a forecast has not seen are their sizes.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ SHORT = 0.5
 
 AHEAD = axis("members n of an ensemble that no power law was fitted to")
 MISS = quantity("loss of the largest ensembles minus the forecast, over what they gain", WIDTH)
-PROMISE = quantity("the same, mean over widths")
+PROMISE = quantity("loss of the largest ensembles minus the forecast, over what they gain, mean over widths")
 COVERED = quantity(f"share of {100 * LEVEL:g} % intervals that cover", WIDTH)
-COVERAGE = quantity("the same by members, mean over widths", AHEAD)
+COVERAGE = quantity(f"share of {100 * LEVEL:g} % intervals that cover, mean over widths", AHEAD)
 REACH = quantity("length of intervals over what members gain, at the largest width", AHEAD)
 REGRET = quantity("loss at the predicted split minus that at the best", BUDGET, unit="nat")
 CHANCE = quantity("loss at a width at random minus that at the best", BUDGET, unit="nat")
@@ -134,7 +135,7 @@ def draw_regret(config: Config, found: Found, panel: Panel) -> None:
     panel.points(CHANCE, "a width at random", color=1)
     panel.points(CONSTANT, f"always {_narrow(config)} hidden units", color=2)
     panel.level(0)
-    panel.set(xscale="log", title="What a predicted split costs", ylabel="loss minus that at the best split (nat)")
+    panel.set(xscale="log", title="What a predicted split costs", ylabel="loss over the best split (nat)")
     panel.note(f"from ensembles of up to {config.cheap} networks of up to {_narrow(config)} hidden units")
 
 

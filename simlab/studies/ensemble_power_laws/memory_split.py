@@ -19,10 +19,10 @@ ENVELOPE = 0.05
 LOSS = quantity("calibrated NLL at the split that other teachers find best", BUDGET, unit="nat")
 SPLIT_WIDTH = quantity("hidden units at the best split", BUDGET)
 SPLIT_MEMBERS = quantity("members at the best split", BUDGET)
-SHIFT = quantity("what this costs over the best of other splits", EXTREME, unit="nat")
+SHIFT = quantity("loss at a split minus that at the best", EXTREME, unit="nat")
 GAIN = quantity("loss of the widest network minus that of a split of its budget", unit="nat")
 EXPONENT = quantity("exponent of the budget in the loss at the best split")
-REST = quantity("residual of that power law over its range")
+REST = quantity("residual of the power law in the budget over its range")
 cost = needs.teachers
 
 

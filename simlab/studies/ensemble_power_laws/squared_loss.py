@@ -31,10 +31,19 @@ TESTED = [0, -1]
 RATIO = axis("width over that of interpolation")
 INFINITE = quantity("Brier score E_inf of infinitely many", WIDTH)
 ONE = quantity("Brier score E_1 of one network", WIDTH)
-GAP = quantity("Brier score minus E_inf + (E_1 - E_inf)/n of other members", PLACE, MEMBERS)
-OVER = quantity("E_1 - E_inf at the interpolation width minus that at this one", SIDE)
-FALL = quantity("E_inf at half the interpolation width minus that at the interpolation width")
-SHIFT = quantity("what this costs over the best of other splits", EXTREME)
+GAP = quantity(
+    "Brier score minus E_inf + (E_1 - E_inf)/n of other members", PLACE, MEMBERS, equation="ensembles#a-quadratic-loss"
+)
+OVER = quantity(
+    "E_1 - E_inf at the interpolation width minus that at this one",
+    SIDE,
+    equation="random_features#the-risk-without-cancellations",
+)
+FALL = quantity(
+    "E_inf at half the interpolation width minus that at the interpolation width",
+    equation="random_features#infinitely-many-networks-the-effective-ridge",
+)
+SHIFT = quantity("Brier score at a split minus that at the best", EXTREME, equation="random_features#the-memory-split")
 SPLIT = quantity("log of the best number of members", BUDGET)
 FEATURES_ONE = quantity("excess risk of one network of random features", RATIO)
 FEATURES_INFINITE = quantity("excess risk of infinitely many", RATIO)
@@ -134,8 +143,8 @@ def draw_members(config: Config, found: Found, panel: Panel) -> None:
 def draw_networks(config: Config, found: Found, panel: Panel) -> None:
     """One and infinitely many networks."""
     ratio = found[WIDTH].value / found[PLACE].value[1]
-    panel.points(ONE, "one network, E_1", x=ratio, color=1)
-    panel.points(INFINITE, "infinitely many, E_inf", x=ratio, color=0)
+    panel.points(ONE, "one network, $E_1$", x=ratio, color=1)
+    panel.points(INFINITE, "infinitely many, $E_\\infty$", x=ratio, color=0)
     panel.place(1)
     panel.set(xscale="log", title="Networks: Brier score", xlabel=RATIO.meaning, ylabel="Brier score")
 

@@ -22,9 +22,9 @@ STEP = axis("hidden units before a step in width")
 ERROR = quantity("share of training data misclassified", WIDTH)
 NLL = quantity("NLL of one network", WIDTH, unit="nat")
 RISE = quantity("loss of one network at the interpolation width minus that at this one", SIDE, unit="nat")
-CALIBRATED_FALL = quantity("fall of its calibrated loss up to the interpolation width", unit="nat")
-MARGIN = quantity("fall of its calibrated loss in this step plus that in a mean step", STEP, unit="nat")
-APART = quantity("log of the width where its loss peaks over that where the training error vanishes")
+CALIBRATED_FALL = quantity("fall of the calibrated loss of one network up to the interpolation width", unit="nat")
+MARGIN = quantity("fall of the calibrated loss of one network in a step plus that in a mean step", STEP, unit="nat")
+APART = quantity("log of the width where the loss of one network peaks over that where the training error vanishes")
 EXPONENT = quantity("exponent of the width", FEW)
 REST = quantity("residual of the power law in width over its range", FEW)
 TURN = quantity("loss at the largest width minus that at the best", MEMBERS, unit="nat")
@@ -111,7 +111,7 @@ def draw_descent(config: Config, found: Found, panel: Panel) -> None:
     panel.right("training error").curve(config.widths, found[ERROR].value, "training error", style="--", width=1)
     panel.place(float(found[PLACE].value[1]))
     panel.set(xscale="log", title="Calibration removes the peak")
-    panel.note(f"fit: c + b h^-a of h hidden units; dotted: training error {100 * places.REACHED:g} %")
+    panel.note(f"fit: c + b h^-a of h hidden units; dotted: training error near {100 * places.REACHED:g} %")
 
 
 def draw_ensembles(config: Config, found: Found, panel: Panel) -> None:
