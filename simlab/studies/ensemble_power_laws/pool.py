@@ -20,7 +20,7 @@ from simlab.core.errors import InputError
 from simlab.ensembles import brier
 from simlab.lab.scene import Lab, Values
 from simlab.statistics import Joint, joint_mean
-from simlab.studies.ensemble_power_laws import laws, places, task, training
+from simlab.studies.ensemble_power_laws import places, task, temperatures, training
 from simlab.studies.ensemble_power_laws.config import Config
 from simlab.studies.ensemble_power_laws.quantities import MEMBERS, PLACE, WIDTH
 from simlab.theory import ensembles as theory_of
@@ -142,7 +142,7 @@ def measure(config: Config, learnt: task.Task, answers: training.Answers) -> Poo
     excess = float(ensembles.validation_excess(validation[::8], known, len(known)).mean())
     return Pool(
         np.array(answers.error), plain, calibrated, tau, losses(test, labels, n, float(tau[-1])),
-        laws.envelope(laws.tempered(test, labels, TAUS), TAUS, n), *_halves(config, *halves, labels),
+        temperatures.envelope(temperatures.expand(test, labels, TAUS), TAUS, n), *_halves(config, *halves, labels),
         np.array(moved), np.array(moved_predicted), blocks.value, blocks.covariance, np.array(excess),
     )  # fmt: skip
 
@@ -161,8 +161,8 @@ def _moved(config: Config, one: Any, other: Any, labels: Any, end: float) -> tup
     n = sixteenth(config)
     groups = ensembles.ensembles(one, n)
     best = ensembles.nll(groups, labels, ensembles.temperature(groups, labels))
-    at_end, at_any = (laws.tempered(other, labels, taus) for taus in (np.array([end]), TAUS))
-    predicted = at_end.c + at_end.b / n - laws.envelope(at_any, TAUS, [n])
+    at_end, at_any = (temperatures.expand(other, labels, taus) for taus in (np.array([end]), TAUS))
+    predicted = at_end.c + at_end.b / n - temperatures.envelope(at_any, TAUS, [n])
     return float((ensembles.nll(groups, labels, end) - best).mean()), float(predicted[0])
 
 

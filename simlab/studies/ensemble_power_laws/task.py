@@ -53,12 +53,12 @@ def load(path: Path | None) -> data.Data:
     """The user's data; InputError where they are no classes or too few."""
     if path is None:
         return _bundled()
-    found = data.read(path)
-    if found.classes is None:
+    examples = data.read(path)
+    if examples.classes is None:
         raise InputError(f"data = {path}: y holds targets, and this study needs class labels; save y as integers.")
-    if len(found) < FEWEST:
-        raise InputError(f"data = {path}: {len(found)} examples; at least {FEWEST} are needed.")
-    return found
+    if len(examples) < FEWEST:
+        raise InputError(f"data = {path}: {len(examples)} examples; at least {FEWEST} are needed.")
+    return examples
 
 
 @cache
