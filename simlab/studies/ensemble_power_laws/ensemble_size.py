@@ -207,8 +207,9 @@ def _dips(config: Config, found: Found) -> list[Claim]:
             samples=many,
         ),
         found[HELD].exceeds(
-            "moving-temperature", f"At {peak} the exponent is larger if the temperature stays where it ends.",
-            sigmas=4, samples=many,
+            "moving-temperature",
+            f"At {peak} the exponent of the loss is larger with the temperature held where it ends.", sigmas=4,
+            samples=many,
         ),
     ]  # fmt: skip
 
@@ -220,8 +221,8 @@ def _explained(config: Config, found: Found) -> list[Claim]:
     return [
         found[RISE].exceeds(
             "no-pure-law",
-            "At the interpolation width the exponent rises with n: the power law is effective, its a an average.",
-            sigmas=4, samples=many,
+            "At the interpolation width the exponent of the calibrated loss rises with n: the power law is effective, "
+            "its a an average.", sigmas=4, samples=many,
         ),
         found[RIVAL_REST].weakest(VISIBLE).exceeds(
             "no-other-law",
@@ -235,8 +236,8 @@ def _explained(config: Config, found: Found) -> list[Claim]:
         ),
         found[FIXED_EXPONENT][peak].equals(
             "fixed-exponent",
-            "With the temperature where it ends the exponent at the interpolation width is that of 1/n, up to a tenth "
-            "of how far the calibrated one is from it.",
+            "With the temperature held where it ends the exponent of the loss at the interpolation width is 1, up to a "
+            "tenth of how far the calibrated one is from it.",
             bias=0.1 * abs(1 - float(found[EXPONENT][peak])), samples=many,
         ),
     ]  # fmt: skip

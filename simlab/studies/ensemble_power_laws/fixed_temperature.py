@@ -74,7 +74,7 @@ def draw_loss(config: Config, found: Found, panel: Panel) -> None:
         panel.curve(dense, b / dense, "" if color else "b/n, no fit", color=color)
         panel.curve(dense, b / dense + d / dense**2, "" if color else "b/n + d/n²", color=color, style=":", width=1)
     panel.set(xscale="log", yscale="log", title="Fixed temperature: 1/n", ylabel="NLL of one half minus c (nat)")
-    panel.note("temperature 1; b, c and d from the probabilities that the other half of the members gives")
+    panel.note("temperature 1; b, c, d from the other half of the members; the series is for large n")
 
 
 PANELS = (draw_loss,)

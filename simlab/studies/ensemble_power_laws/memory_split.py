@@ -110,7 +110,7 @@ def draw_budgets(config: Config, found: Found, panel: Panel) -> None:
     panel.curve(dense, fit, f"power law fitted, a = {float(found[EXPONENT]):.2f}", color=3, style="--")
     panel.set(xscale="log", title="Several networks beat one", ylabel="calibrated NLL (nat)")
     panel.set(xlim=(config.budgets[0] / 1.5, config.budgets[-1] * 1.5),
-              ylim=(0.99 * loss.value.min(), 1.1 * found[LOSS].value[0]))  # fmt: skip
+              ylim=(0.99 * loss.value.min(), 1.08 * found[LOSS].value[0]))  # fmt: skip
     panel.note("a line: one width, 1, 2, 3, 4, 8, ... members; best split: the width that other teachers find best")
 
 

@@ -111,7 +111,7 @@ def draw_descent(config: Config, found: Found, panel: Panel) -> None:
     panel.right("training error").curve(config.widths, found[ERROR].value, "training error", style="--", width=1)
     panel.place(float(found[PLACE].value[1]))
     panel.set(xscale="log", title="Calibration removes the peak")
-    panel.note(f"fit: c + b h^-a of h hidden units; dotted: training error near {100 * places.REACHED:g} %")
+    panel.note("fit: c + b h^-a of h hidden units; dotted: interpolation width")
 
 
 def draw_ensembles(config: Config, found: Found, panel: Panel) -> None:
