@@ -20,7 +20,6 @@ from simlab.lab.results import DIMS, claims_of, load
 from simlab.lab.study import BaseConfig, Study
 from simlab.studies import STUDIES
 from simlab.studies import load as load_study
-from simlab.studies.ensemble_power_laws import pool
 from tests.sde import host_cuda
 from tests.studies import margins
 from tests.studies.small import SMALL, differing, measured, shrink
@@ -146,7 +145,6 @@ def test_what_is_asked_of_a_smoke_run_has_a_margin_over_seeds(study: Study, smok
 
 def test_the_same_seed_gives_the_same_bits_and_a_scene_alone_the_numbers_of_the_whole(tiny: Callable[..., Run]) -> None:
     whole = tiny()
-    pool.forget()  # the ensembles' networks, which would not be trained again
     for name, data in whole.scenes.items():
         xr.testing.assert_identical(tiny(scenes=(name,)).scenes[name], data)
 
