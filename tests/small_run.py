@@ -30,7 +30,8 @@ def trained() -> list[float]:
     data = rng.standard_normal((64, 5)).astype(np.float32), rng.integers(0, 3, 64)
     net = nn.mlp([5, 16, 3], "tanh", "batch")
     start = nn.init(net, models=3, seed=0)
-    params, _ = nn.train(net, start, data, nn.SGD(0.1, momentum=0.9), steps=6, batch_size=16, engine="fused")
+    sgd = nn.SGD(0.1, momentum=0.9)
+    params, _ = nn.train(net, start, data, sgd, steps=6, batch_size=16, options=nn.Options(engine="fused"))
     found: list[float] = nn.flatten(params)[:, ::7].ravel().tolist()
     return found
 

@@ -32,10 +32,12 @@ from simlab.nn.layers.noise import activation_noise, at_step
 from simlab.nn.layers.norms import batch_norm, layer_norm
 from simlab.nn.losses import CrossEntropy, Logistic, Loss, MeanSquaredError, cross_entropy, logistic, mse
 from simlab.nn.training.draws import Draw
+from simlab.nn.training.engine import State
 from simlab.nn.training.groups import train_each
-from simlab.nn.training.log import Until
 from simlab.nn.training.optimisers import SGD, SGLD, Adam, LabelNoiseSGD, Optimiser, SphereSGD
+from simlab.nn.training.options import Options, Until
 from simlab.nn.training.record import QUANTITIES, Quantity, Record, error, linear_steps, log_steps
+from simlab.nn.training.run import Run
 from simlab.nn.training.saved import load, save
 from simlab.nn.training.schedules import Cosine, Cyclic, Piecewise, Schedule, StepDecay, WarmUp
 from simlab.nn.training.train import train
@@ -60,11 +62,14 @@ __all__ = [
     "MeanSquaredError",
     "NoParams",
     "Optimiser",
+    "Options",
     "Piecewise",
     "Quantity",
     "Record",
+    "Run",
     "Schedule",
     "SphereSGD",
+    "State",
     "StepDecay",
     "Until",
     "WarmUp",

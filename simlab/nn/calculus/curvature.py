@@ -26,7 +26,7 @@ from simlab.nn.arguments import checked, of_single_examples
 from simlab.nn.calculus.derivatives import flatten, unflatten, wide_forward
 from simlab.nn.calculus.views import columns
 from simlab.nn.layers.layer import Array, Layer, Params, leaves, select
-from simlab.nn.losses import Loss, at_home, require_loss
+from simlab.nn.losses import Loss, require_loss, targets_like
 from simlab.random import Seed, key, normals, uniforms
 
 Which = Literal["hessian", "gauss_newton", "gradient_noise"]
@@ -72,7 +72,7 @@ def matrix(
     one_of("which", which, ("hessian", "gauss_newton", "gradient_noise"))
     x = (of_single_examples if which == "gradient_noise" else checked)(net, params, x)
     require_loss(loss, curved=which != "gradient_noise")
-    y = at_home(x, y)
+    y = targets_like(x, y)
     leaf = leaves(params)[0]
     part = columns(params, layer)
     wide, outputs, cache = wide_forward(net, params, x)
@@ -81,7 +81,7 @@ def matrix(
 
     def product(v: Array) -> Array:
         along = _wide(params, v, part)
-        rate, pushed = net.push(wide, cache, along, None)
+        rate, pushed = net.linearize(wide, cache, along, None)
         if which == "hessian":
             found = net.gradient_tangent(wide, cache, along, pushed, grad, loss.hvp(outputs, y, rate))
         elif which == "gauss_newton":
@@ -140,7 +140,7 @@ def hessian_operator(
     models = len(leaves(params)[0])
     if not (is_whole(model) and 0 <= model < models):
         raise ValueError(f"model must be in 0 ... {models - 1}, got {shown(model)}.")
-    y = at_home(x, y)
+    y = targets_like(x, y)
     if y.ndim == 2 + loss.target_axes(y) and len(y) != models:
         raise ValueError(f"y: targets of {len(y)} models are given and there are {models}; give one for all, or each.")
     one = slice(model, model + 1)

@@ -88,7 +88,7 @@ def hvp(net: Layer, loss: Loss, params: Params, x: Array, y: Array, v: Params) -
     x, v = checked(net, params, x), direction(params, v)
     require_loss(loss, curved=True)
     outputs, cache = net.forward(params, x)
-    rate, trace = net.push(params, cache, v, None)
+    rate, trace = net.linearize(params, cache, v, None)
     grad, grad_rate = loss.grad(outputs, y), loss.hvp(outputs, y, rate)
     return net.gradient_tangent(params, cache, v, trace, grad, grad_rate)
 

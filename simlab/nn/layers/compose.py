@@ -58,10 +58,12 @@ class Serial(Layer):
             gradients.append(gradient)
         return gradients[::-1], dy
 
-    def push(self, params: Params, cache: Cache, dparams: Params, dx: Array | None) -> tuple[Array, tuple[Trace, ...]]:
+    def linearize(
+        self, params: Params, cache: Cache, dparams: Params, dx: Array | None
+    ) -> tuple[Array, tuple[Trace, ...]]:
         traces = []
         for layer, p, c, dp in zip(self.layers, params, cache, dparams, strict=True):
-            dx, trace = layer.push(p, c, dp, dx)
+            dx, trace = layer.linearize(p, c, dp, dx)
             traces.append(trace)
         return dx, tuple(traces)
 
@@ -135,8 +137,8 @@ class ResidualLayer(Layer):
         gradient, dx = self.branch.per_example(params.branch, cache, dy)
         return Residual(gradient), dy + dx
 
-    def push(self, params: Residual, cache: Cache, dparams: Residual, dx: Array | None) -> tuple[Array, Trace]:
-        dy, trace = self.branch.push(params.branch, cache, dparams.branch, dx)
+    def linearize(self, params: Residual, cache: Cache, dparams: Residual, dx: Array | None) -> tuple[Array, Trace]:
+        dy, trace = self.branch.linearize(params.branch, cache, dparams.branch, dx)
         return (dy if dx is None else dx + dy), trace
 
     def vjp_tangent(
@@ -254,7 +256,8 @@ def _activation(given: Any) -> Activation:
     if isinstance(given, Activation):
         return given
     name = getattr(given, "__name__", None)  # of np.tanh, say, whose slope we would not know
-    mend = f'; give its name, "{name}"' if name in ACTIVATIONS else ", or an Activation with its slope and bend"
+    own = ", or an Activation with its slope and second_derivative"
+    mend = f'; give its name, "{name}"' if name in ACTIVATIONS else own
     raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {shown(given)}{mend}.")
 
 

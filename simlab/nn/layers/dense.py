@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 from simlab.core.checks import number, one_of, require_flag, require_width
 from simlab.core.device import Device
 from simlab.nn.layers.infinite_width import Kernel
-from simlab.nn.layers.layer import Array, Layer, added, moving
+from simlab.nn.layers.layer import Array, Layer, added, zeros_if_none
 from simlab.random import Key, normals
 
 Scaling = Literal["standard", "ntk", "mup"]
@@ -88,7 +88,7 @@ class DenseLayer(Layer):
     def gradient(self, params: Dense, cache: Array, dy: Array) -> Dense:
         return self._gradient(transposed_product(cache, dy), dy)
 
-    def push(self, params: Dense, cache: Array, dparams: Dense, dx: Array | None) -> tuple[Array, Array | None]:
+    def linearize(self, params: Dense, cache: Array, dparams: Dense, dx: Array | None) -> tuple[Array, Array | None]:
         product = cache @ dparams.W
         return self._affine(product if dx is None else product + dx @ params.W, dparams.b), dx
 
@@ -199,7 +199,7 @@ class WeightNormLayer(Layer):
         dV = turn * (outer_products(x, dy) - part * along[..., None, :])
         return WeightNorm(dV, along, dy if self.bias else None), dy @ flipped(g * u)
 
-    def push(
+    def linearize(
         self, params: WeightNorm, cache: tuple[Array, Array, Array], dparams: WeightNorm, dx: Array | None
     ) -> tuple[Array, tuple[Array, Array, Array, Array]]:
         x, u, inv = cache
@@ -207,7 +207,7 @@ class WeightNormLayer(Layer):
         u_dot = inv * _across(u, dparams.V)
         W_dot = g_dot * u + g * u_dot
         inv_dot = -(inv**2) * (u * dparams.V).sum(axis=-2, keepdims=True)
-        dx = moving(dx, x)
+        dx = zeros_if_none(dx, x)
         return added(dx @ (g * u) + x @ W_dot, dparams.b), (dx, u_dot, inv_dot, W_dot)
 
     def vjp_tangent(

@@ -6,7 +6,7 @@ layer broadcasts what stands before them. So x may be (n, in), shared by all mod
 tangents of one net are one call with an axis for them after the model axis.
 
 The exact Hessian-vector product is Pearlmutter's R-operator (Pearlmutter 1994): push a tangent of the parameters
-through the net, then take the tangent of the backward pass. `push` and `vjp_tangent` are these two halves.
+through the net, then take the tangent of the backward pass. `linearize` and `vjp_tangent` are these two halves.
 """
 
 from __future__ import annotations
@@ -87,12 +87,12 @@ class Layer(ABC):
         """`vjp` with the gradient of every example apart: (like params with an axis n after the model axis, dx)."""
         raise self._lacks("per_example", "gradients of single examples")
 
-    def push(self, params: Params, cache: Cache, dparams: Params, dx: Array | None) -> tuple[Array, Trace]:
+    def linearize(self, params: Params, cache: Cache, dparams: Params, dx: Array | None) -> tuple[Array, Trace]:
         """Push a tangent (dparams, dx) forward: dy (..., n, out), and what `vjp_tangent` needs of it.
 
         dx is None where the input stands still, as it does in the first layer.
         """
-        raise self._lacks("push", "curvature")
+        raise self._lacks("linearize", "curvature")
 
     def vjp_tangent(
         self, params: Params, cache: Cache, dparams: Params, trace: Trace, dy: Array, dy_dot: Array
@@ -129,7 +129,7 @@ class Layer(ABC):
 
     def jvp(self, params: Params, cache: Cache, dparams: Params, dx: Array | None) -> Array:
         """The derivative of the output along (dparams, dx): (..., n, out)."""
-        return self.push(params, cache, dparams, dx)[0]
+        return self.linearize(params, cache, dparams, dx)[0]
 
     def predict(self, params: Params, x: Array) -> Array:
         """The output at prediction: `forward`, with population statistics where a layer has them."""
@@ -216,7 +216,7 @@ def spread(params: Params) -> Params:
     return None if params is None else params[:, None]
 
 
-def moving(dx: Array | None, x: Array) -> Array:
+def zeros_if_none(dx: Array | None, x: Array) -> Array:
     """A tangent of x as an array: zero where it is None."""
     return Device.of(x).xp.zeros_like(x) if dx is None else dx
 

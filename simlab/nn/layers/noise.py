@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from simlab.core.checks import is_whole, number, shown
 from simlab.core.device import Device, stored
-from simlab.nn.layers.layer import Array, Layer, NoiseState, Params, moving, rebuilt
+from simlab.nn.layers.layer import Array, Layer, NoiseState, Params, rebuilt, zeros_if_none
 from simlab.random import Key, normals
 
 
@@ -49,10 +49,10 @@ class ActivationNoiseLayer(Layer):
     def per_example(self, params: ActivationNoise, cache: Array, dy: Array) -> tuple[ActivationNoise, Array]:
         return params, dy
 
-    def push(
+    def linearize(
         self, params: ActivationNoise, cache: Array, dparams: ActivationNoise, dx: Array | None
     ) -> tuple[Array, tuple[()]]:
-        return moving(dx, cache), ()
+        return zeros_if_none(dx, cache), ()
 
     def vjp_tangent(
         self,

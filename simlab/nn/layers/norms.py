@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from simlab.core.checks import number, require_flag, require_width
 from simlab.core.device import Device
 from simlab.nn.layers.infinite_width import Kernel
-from simlab.nn.layers.layer import COUPLED, Array, Layer, Statistics, moving
+from simlab.nn.layers.layer import COUPLED, Array, Layer, Statistics, zeros_if_none
 from simlab.random import Key
 
 
@@ -58,9 +58,9 @@ class NormLayer(Layer):
         h, inv = cache
         return self._gradient(params, h * dy, dy), inv * self._project(h, self._scaled(params, dy))
 
-    def push(self, params: Norm, cache: Cache, dparams: Norm, dx: Array | None) -> tuple[Array, Trace]:
+    def linearize(self, params: Norm, cache: Cache, dparams: Norm, dx: Array | None) -> tuple[Array, Trace]:
         h, inv = cache
-        dx = moving(dx, h)
+        dx = zeros_if_none(dx, h)
         h_dot = inv * self._project(h, dx)
         inv_dot = -(inv**2) * (h * dx).mean(axis=self.axis, keepdims=True)
         dy = self._scaled(params, h_dot)

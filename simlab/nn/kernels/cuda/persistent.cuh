@@ -230,7 +230,7 @@ template <int COUNT> __device__ __forceinline__ bool finite_sum(real value, real
     return sum - sum == 0;
 }
 
-// -- moving numbers ----------------------------------------------------------------------------------------------------
+// -- copying numbers ---------------------------------------------------------------------------------------------------
 
 __device__ __forceinline__ void clear(real* to, int count)
 {
@@ -265,7 +265,7 @@ __device__ __forceinline__ void update(real* W, real* V, const real* G, int coun
     for (int i = threadIdx.x; i < count; i += THREADS) {
         const real w = W[i], g = G[i] + rate.coupled * w;
         real direction = g;
-        if (MOVING) {
+        if (MOMENTUM) {
             const real v = rate.momentum * V[i] + g;
             V[i] = v;
             direction = rate.nesterov ? g + rate.momentum * v : v;
