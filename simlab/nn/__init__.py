@@ -5,7 +5,7 @@
 >>> value, grads = value_and_grad(net, cross_entropy, params, x, y)
 """
 
-from simlab.nn.calculus.curvature import gradient_noise, hessian, hessian_operator, trace
+from simlab.nn.calculus.curvature import Matrix, gauss_newton, gradient_noise, hessian, trace
 from simlab.nn.calculus.derivatives import (
     flatten,
     gauss_newton_product,
@@ -59,6 +59,7 @@ __all__ = [
     "Layer",
     "Logistic",
     "Loss",
+    "Matrix",
     "MeanSquaredError",
     "NoParams",
     "Optimiser",
@@ -84,11 +85,11 @@ __all__ = [
     "error",
     "fixed",
     "flatten",
+    "gauss_newton",
     "gauss_newton_product",
     "gelu",
     "gradient_noise",
     "hessian",
-    "hessian_operator",
     "hvp",
     "infinite_width",
     "init",

@@ -79,7 +79,6 @@ NO_COUNT = (0, -1, 1.5, "3", None, True, np.nan)
 NO_STEPS = (-1, 1.5, "3", None, np.nan, np.inf)
 NO_LAYER = ("3", "1.W", "0.", 3, "relu")
 NO_INDEX = ([0], [0, -1], [0.5, 1], "ab", 3)
-NO_WHICH = ("fisher", None, 0, "")
 
 ON = {"net": NET, "params": PARAMS, "x": X}
 AROUND_ON: dict[str, Sequence[Any]] = {"net": NO_NET, "params": NO_PARAMS, "x": NO_X}
@@ -87,9 +86,11 @@ LEARNT = {**ON, "loss": nn.cross_entropy, "y": Y}
 AROUND_LEARNT: dict[str, Sequence[Any]] = {**AROUND_ON, "loss": NO_LOSS, "y": NO_Y}
 CURVED = {**AROUND_LEARNT, "loss": (*NO_LOSS, OwnLoss())}
 REGRESSION = {**ON, "loss": nn.mse, "y": TARGETS}
-ABOVE = dict.fromkeys((*LEARNT, "v", "layer", "which", "seed", "index", "probes", "steps", "k", "model"), "above")
-MATRIX = {**CURVED, "which": NO_WHICH, "layer": NO_LAYER}
-PROBED = {**MATRIX, "seed": NO_SEED, "index": NO_INDEX}
+ABOVE = dict.fromkeys((*LEARNT, "v", "layer", "kind"), "above")
+MATRIX = nn.hessian(**LEARNT)
+PROBED: dict[str, Sequence[Any]] = {
+    "matrix": (None, MATRIX.to_dense(), "hessian", NET), "seed": NO_SEED, "index": NO_INDEX
+}  # fmt: skip
 NO_PATH = (PATH.parent / "no-path" / "net.npz", PATH.parent, 3, None, "")
 SGD = nn.SGD(0.1)
 AROUND_SGD: dict[str, Sequence[Any]] = {
@@ -114,6 +115,11 @@ def mlp(widths: Any = (3, 4, 2), *more: Any) -> Any:
 def layers(layers: Any = NET) -> Any:
     """`serial` and `residual` with their first layer by name."""
     return nn.serial(layers, nn.dense(2, 3)), nn.residual(layers, nn.dense(2, 3))
+
+
+def dense(kind: Any, net: Any, loss: Any, params: Any, x: Any, y: Any) -> Any:
+    """A matrix written down."""
+    return kind(net, loss, params, x, y).to_dense()
 
 
 def tree(function: Any = np.add, first: Any = PARAMS, rest: Any = V) -> Any:
@@ -215,13 +221,17 @@ CALLS = [
          {"net": NO_NET, "x": NO_X[:13], "other": [x for x in NO_X[:12] if x is not None], "ntk": NO_FLAG},
          arrays=("x", "other")),
     # curvature
-    call(nn.hessian, LEARNT, MATRIX, arrays=("x",)),
-    call(nn.gradient_noise, LEARNT, AROUND_LEARNT, {"layer": NO_LAYER}, arrays=("x",)),
-    call(nn.hessian_operator, LEARNT, MATRIX, {"model": (-1, 2, 0.5, "0", None, True)}),
-    call(nn.trace, LEARNT, PROBED, {"probes": (0, 1, 2.5, "8", None, 2**63, 10**400)}, arrays=("x",)),
-    call(nn.top_eigenvalues, LEARNT, PROBED, {"k": (0, 27, 1.5, "1", None, True), "steps": NO_COUNT}, arrays=("x",)),
-    call(nn.spectral_density, LEARNT, PROBED, {"probes": (0, 1, 2.5, "8", None, 10**400), "steps": NO_COUNT},
-         arrays=("x",)),
+    *(call(function, LEARNT, CURVED, {"layer": NO_LAYER}) for function in (nn.hessian, nn.gauss_newton)),
+    call(nn.gradient_noise, LEARNT, AROUND_LEARNT, {"layer": NO_LAYER}),
+    *(call(dense, {**LEARNT, "kind": kind}, anything=ABOVE, arrays=("x",))
+      for kind in (nn.hessian, nn.gauss_newton, nn.gradient_noise)),
+    Call(nn.Matrix, {"product": np.negative, "models": 2, "size": 3, "like": X, "part": len},
+         anything=dict.fromkeys(("product", "models", "size", "like", "part"), "made by the functions above")),
+    Call(nn.trace, {"matrix": MATRIX}, {**PROBED, "probes": (0, 1, 2.5, "8", None, 2**63, 10**400)}),
+    Call(nn.top_eigenvalues, {"matrix": MATRIX},
+         {**PROBED, "k": (0, 27, 1.5, "1", None, True), "steps": NO_COUNT}),
+    Call(nn.spectral_density, {"matrix": MATRIX},
+         {**PROBED, "probes": (0, 1, 2.5, "8", None, 10**400), "steps": NO_COUNT}),
     # training
     Call(nn.SGD, {"lr": 0.1}, AROUND_SGD),
     call(nn.SphereSGD, {"lr": 0.1, "radius": 1.0}, AROUND_SGD, {"radius": (0, *NO_DECAY)}),

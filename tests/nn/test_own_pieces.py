@@ -126,7 +126,7 @@ SLOPE: Any = 1.0
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "curvature of a layer without it": (
         lambda: nn.hvp(*CURVED, PARAMS), "Scaling has no method linearize, which curvature"),
-    "a spectrum": (lambda: nn.top_eigenvalues(*CURVED), "Scaling has no method linearize"),
+    "a spectrum": (lambda: nn.top_eigenvalues(nn.hessian(*CURVED)), "Scaling has no method linearize"),
     "sharpness at the start": (
         lambda: nets.trained(
             NET, PARAMS, (X, Y), nn.SGD(0.1), batch_size=4, steps=3, loss=HUBER(), record=["sharpness"]),

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from simlab.core.checks import is_whole, require_width, shown, whole
 from simlab.core.device import Device, stored
 from simlab.nn.arguments import pair
+from simlab.nn.calculus.curvature import hessian
 from simlab.nn.calculus.derivatives import predict, value_and_grad
+from simlab.nn.calculus.spectra import top_eigenvalues
 from simlab.nn.calculus.views import measured_norm
 from simlab.nn.calibration import calibrated_nll, labels_of, temperature
 from simlab.nn.layers.layer import Array, Layer, Params, leaves
@@ -145,10 +147,8 @@ def effective_rate(lr: Array, size: Array) -> Array:
 
 def sharpness(frame: Frame, steps: int = 100) -> Array:
     """The largest eigenvalue of the Hessian of the training loss after so many steps of Lanczos at most: (model,)."""
-    from simlab.nn.calculus.spectra import top_eigenvalues
-
-    about = (frame.net, frame.loss, frame.params, *frame.train)
-    return top_eigenvalues(*about, steps=steps, index=frame.setup.models.tolist()).values[:, 0]
+    matrix = hessian(frame.net, frame.loss, frame.params, *frame.train)
+    return top_eigenvalues(matrix, steps=steps, index=frame.setup.models.tolist()).values[:, 0]
 
 
 QUANTITIES = {
