@@ -106,7 +106,7 @@ class InverseRoot(nn.Schedule):
 
 def main(path: Path) -> None:
     """Train 16 models with each loss and optimiser."""
-    train = data.teacher(400, 8, 2, gain=1.0, kind="values", noise=0.1)
+    train = data.teacher(400, (8, 32, 2), gain=1.0, kind="values", noise=0.1)
     net = nn.serial(nn.dense(8, 32), sine, Scaling(32, 32), nn.dense(32, 2))
     params = nn.init(net, models=16)
     steps = 400

@@ -360,7 +360,7 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: trained(optimiser=0.1), "optimiser must be one such as"),
     (lambda: trained(loss="mse"), "loss must be mse, cross_entropy"),
     (lambda: trained(stop=("loss", 0.1)), "stop must be a rule"),
-    (lambda: trained(seed=1.5), "seed must be a non-negative integer, got 1.5"),
+    (lambda: trained(seed=1.5), "seed must be a whole number from 0 to 2\\^128 - 1 or a Key, got 1.5"),
     (lambda: trained(y=LABELS.astype(float)), "y must hold integer labels"),
     (lambda: trained(y=LABELS.astype(str)), "y must hold integer labels"),
 ]
