@@ -40,7 +40,7 @@ class _Text(importlib.abc.InspectLoader):
 
 @cache
 def load(text: str, *imports: ModuleType) -> Any:
-    """The module of a kernel text, which gives its functions to `kernel_cache.kept` with `*IMPORTS`.
+    """The module of a kernel text, which gives its functions to `kernel_cache.disk_cached` with `*IMPORTS`.
 
     imports: what the text takes numba functions or numbers from. A copy of the text lies beside the kept kernels under
     `__file__`, to be read.
@@ -85,7 +85,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
-def spread(kernel: Callable[[int, int], Any], items: int, block: int = 1) -> None:
+def run_in_threads(kernel: Callable[[int, int], Any], items: int, block: int = 1) -> None:
     """kernel(first, last) over 0 ... items, cut at multiples of `block`, in parts for so many threads.
 
     The caller's thread and those of a pool take one part after the other until there is none; where the pool gives no

@@ -94,7 +94,7 @@ def _require_own(folder: Path, sticky: bool) -> None:
         )
 
 
-def kept(*modules: ModuleType, signatures: tuple[Any, ...] = (), **options: Any) -> Callable[[Any], Any]:
+def disk_cached(*modules: ModuleType, signatures: tuple[Any, ...] = (), **options: Any) -> Callable[[Any], Any]:
     """Compile as numba's njit does, with this cache.
 
     modules: what the function's own module takes numba functions or numbers from, at whatever distance. signatures:

@@ -61,14 +61,14 @@ def ece(log_probs: Array, labels: Array, bins: int = 15) -> CalibrationError:
     confidence = xp.exp(log_probs.max(axis=-1).astype(xp.float64))
     right = (log_probs.argmax(axis=-1) == labels_of(log_probs, labels, NAMES)).astype(xp.float64)
     place = xp.clip(xp.ceil(confidence * bins), 1, bins)
-    gap, spread = 0.0, 0.0
+    gap, deviation = 0.0, 0.0
     for b in range(1, bins + 1):
         inside = place == b
         gap = gap + abs(((confidence - right) * inside).sum(axis=-1))
-        spread = spread + (xp.maximum(confidence * (1 - confidence), 0) * inside).sum(axis=-1) ** 0.5
+        deviation = deviation + (xp.maximum(confidence * (1 - confidence), 0) * inside).sum(axis=-1) ** 0.5
     n = confidence.shape[-1]
     known = xp.where(xp.isnan(confidence).any(axis=-1), xp.nan, 1.0)[()]
-    return CalibrationError(known * gap / n, known * math.sqrt(2 / math.pi) * spread / n)
+    return CalibrationError(known * gap / n, known * math.sqrt(2 / math.pi) * deviation / n)
 
 
 def deep_ensemble_equivalent(n: ArrayLike, loss: ArrayLike, value: ArrayLike) -> NDArray[np.float64]:

@@ -26,7 +26,7 @@ from simlab.nn.layers.activations import Activation, erf, gelu, leaky_relu, relu
 from simlab.nn.layers.compose import mlp, residual, serial
 from simlab.nn.layers.dense import dense, weight_norm
 from simlab.nn.layers.fixed import fixed
-from simlab.nn.layers.infinite_width import Kernel
+from simlab.nn.layers.infinite_width import Covariances
 from simlab.nn.layers.layer import Layer, NoParams, leaves, select, tree_map
 from simlab.nn.layers.noise import activation_noise, at_step
 from simlab.nn.layers.norms import batch_norm, layer_norm
@@ -49,12 +49,12 @@ __all__ = [
     "Activation",
     "Adam",
     "Cosine",
+    "Covariances",
     "CrossEntropy",
     "Cyclic",
     "Density",
     "Draw",
     "Eigenpairs",
-    "Kernel",
     "LabelNoiseSGD",
     "Layer",
     "Logistic",

@@ -1,7 +1,7 @@
 """Means, standard errors and tests for samples of independent walkers.
 
 Walkers are independent, the frames of one walker are not. So everything is averaged over a walker's own frames first,
-and the spread over walkers gives the standard error: autocorrelation in time needs no estimate and no correction.
+and the scatter over walkers gives the standard error: autocorrelation in time needs no estimate and no correction.
 
 Numbers of any kind and of either device are taken, work is in float64 on the host. NaN among them is NaN in what is
 made of them, and so is an error that nothing is known of: that of a single sample. ValueError for what is not an array
@@ -172,8 +172,8 @@ def _mean(samples: Floats) -> Estimate:
     n = samples.shape[0]
     with np.errstate(invalid="ignore", over="ignore"):  # of infinite samples the error is NaN
         value = samples.mean(axis=0)
-        spread = samples.std(axis=0, ddof=1) if n > 1 else np.full(samples.shape[1:], np.nan)
-    return Estimate(value, spread / np.sqrt(n))
+        deviation = samples.std(axis=0, ddof=1) if n > 1 else np.full(samples.shape[1:], np.nan)
+    return Estimate(value, deviation / np.sqrt(n))
 
 
 def _rows(name: str, values: Any) -> Floats:

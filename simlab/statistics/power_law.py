@@ -35,7 +35,7 @@ PLACES = 400
 class Projected(NamedTuple):
     """The best law for each exponent a (k): its chi-square and the parts that all else follows from.
 
-    The law at n is mean + b (n^-a - centre), with var(mean) = 1/weight and var(b) = 1/spread, uncorrelated.
+    The law at n is mean + b (n^-a - centre), with var(mean) = 1/weight and var(b) = 1/information, uncorrelated.
     """
 
     a: Floats
@@ -43,13 +43,13 @@ class Projected(NamedTuple):
     mean: Floats
     centre: Floats
     weight: Floats
-    spread: Floats
+    information: Floats
     chi2: Floats
 
     def at(self, n: Any) -> tuple[Floats, Floats]:
         """The law and its variance at n, a number or infinity, for each exponent."""
         x = (float(n) ** -self.a if np.isfinite(n) else np.zeros_like(self.a)) - self.centre
-        return self.mean + self.b * x, 1 / self.weight + x * x / self.spread
+        return self.mean + self.b * x, 1 / self.weight + x * x / self.information
 
 
 class Forecast(NamedTuple):
@@ -151,7 +151,7 @@ def fit_power_law(
     residual = float(np.sqrt(np.mean((y - c - b * n**-a) ** 2)))
     law = PowerLaw(a, b, c, a_interval, (b, b), (c, c), low, dof, residual, level, accepted, rise)
     return law._replace(
-        b_interval=_interval(law, accepted.b, 1 / accepted.spread, below=True, above=True),
+        b_interval=_interval(law, accepted.b, 1 / accepted.information, below=True, above=True),
         c_interval=_interval(law, *accepted.at(np.inf), below=True),
     )
 
@@ -187,12 +187,12 @@ class _Projection(NamedTuple):
         x = (self.n / unit) ** -a[:, None] @ self.whiten.T
         centre, mean = x @ one / weight, self.y @ one / weight
         x, y = x - centre[:, None] * one, self.y - mean * one
-        spread = (x * x).sum(axis=1)
-        b = x @ y / spread
+        information = (x * x).sum(axis=1)
+        b = x @ y / information
         rest = y - b[:, None] * x
         scale = unit**-a
         return Projected(
-            a, b / scale, np.full_like(a, mean), centre * scale, np.full_like(a, weight), spread * scale**2,
+            a, b / scale, np.full_like(a, mean), centre * scale, np.full_like(a, weight), information * scale**2,
             (rest * rest).sum(axis=1),
         )  # fmt: skip
 

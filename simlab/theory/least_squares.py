@@ -65,9 +65,9 @@ def parts(gamma: Any, ridge: Any, *, signal: Any = 1.0, noise: Any = 0.5) -> Par
     s = np.sqrt(b**2 + 4 * gamma * ridge)
     with np.errstate(divide="ignore", invalid="ignore"):
         u = np.where(b > 0, 2 * ridge / (s + b), (s - b) / (2 * gamma))
-        spread = gamma * (2 / (1 + gamma + ridge + s)) / s  # V
-        sampling = np.where(signal**2 * u**2 > 0, signal**2 * u**2 * spread, 0.0)
-        return Parts(signal**2 * u**2, sampling, np.where(noise**2 > 0, noise**2 * spread, 0.0))
+        amplification = gamma * (2 / (1 + gamma + ridge + s)) / s  # V
+        sampling = np.where(signal**2 * u**2 > 0, signal**2 * u**2 * amplification, 0.0)
+        return Parts(signal**2 * u**2, sampling, np.where(noise**2 > 0, noise**2 * amplification, 0.0))
 
 
 def risk(gamma: Any, ridge: Any, *, signal: Any = 1.0, noise: Any = 0.5) -> Floats:
@@ -100,8 +100,8 @@ def spectrum_risk(spectrum: Any, power: Any, examples: Any, ridge: Any, *, noise
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(kappa > 0, spectrum / (spectrum + kappa), spectrum > 0)
         # 1 - (1/n) sum share^2, which is ridge/kappa + (1/n) sum share (1 - share) and then cancels nothing.
-        spread = np.where(kappa > 0, share * (kappa / (spectrum + kappa)), 0.0).sum(-1) / n
-        kept = np.where(kappa[..., 0] > 0, ridge / kappa[..., 0] + spread, 1 - (spectrum > 0).sum() / n)
+        amplification = np.where(kappa > 0, share * (kappa / (spectrum + kappa)), 0.0).sum(-1) / n
+        kept = np.where(kappa[..., 0] > 0, ridge / kappa[..., 0] + amplification, 1 - (spectrum > 0).sum() / n)
         bias = np.where(kappa > 0, kappa**2 * spectrum / (spectrum + kappa) ** 2 * power, 0.0).sum(-1)
         whole = bias + noise**2 * (share**2).sum(-1) / n
         return np.where(kept > 0, whole / kept, np.where(whole > 0, np.inf, 0.0))[()]

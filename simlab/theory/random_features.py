@@ -62,7 +62,7 @@ class Solution(NamedTuple):
     c: Floats
 
 
-_spread = sp.lambdify((B, C, S), SPREAD, "numpy")
+_amplification = sp.lambdify((B, C, S), SPREAD, "numpy")
 _features = sp.lambdify((PSI2, A, B, C, U, S, SIGNAL, TAU), FEATURES, "numpy")
 
 
@@ -150,11 +150,11 @@ def parts(
     )
     _, a, b, u, s, c = solve(psi1, psi2, ridge, moments(activation))
     labels = np.hypot(noise, nonlinear)
-    spread = _spread(b, c, s)
+    amplification = _amplification(b, c, s)
     with np.errstate(divide="ignore", invalid="ignore"):
         features = _features(psi2, a, b, c, u, s, signal, labels)
         features = np.where(np.isinf(members) | (signal**2 + labels**2 == 0), 0.0, features / members)
-    return Parts(signal**2 * u**2, signal**2 * u**2 * spread, labels**2 * spread, features, nonlinear**2)
+    return Parts(signal**2 * u**2, signal**2 * u**2 * amplification, labels**2 * amplification, features, nonlinear**2)
 
 
 def risk(

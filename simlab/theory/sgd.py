@@ -115,16 +115,16 @@ def linear_chain_law(
     step, noise, covariance: (d, d); shift, mean: (d). By doubling: the map of 2n steps is the map of n steps twice, so
     n costs log2(n) products.
     """
-    matrix, spread, covariance = _square("step", step), _square("noise", noise), _square("covariance", covariance)
+    matrix, scatter, covariance = _square("step", step), _square("noise", noise), _square("covariance", covariance)
     offset, mean, d = numbers("shift", shift, ndim=1), numbers("mean", mean, ndim=1), len(matrix)
-    for name, value in (("noise", spread), ("covariance", covariance), ("shift", offset), ("mean", mean)):
+    for name, value in (("noise", scatter), ("covariance", covariance), ("shift", offset), ("mean", mean)):
         if len(value) != d:
             raise ValueError(f"{name} must be of the {d} dimensions of step, got shape {value.shape}.")
     steps = whole("steps", steps)
     while steps:
         if steps & 1:
-            mean, covariance = matrix @ mean + offset, matrix @ covariance @ matrix.T + spread
-        matrix, offset, spread = matrix @ matrix, matrix @ offset + offset, matrix @ spread @ matrix.T + spread
+            mean, covariance = matrix @ mean + offset, matrix @ covariance @ matrix.T + scatter
+        matrix, offset, scatter = matrix @ matrix, matrix @ offset + offset, matrix @ scatter @ matrix.T + scatter
         steps >>= 1
     return mean, covariance
 

@@ -72,7 +72,7 @@ W, V, G = norm_dynamics.WEIGHTS, norm_dynamics.VELOCITY, norm_dynamics.GRADIENT
 STATE = np.array([[3.0, 1.0], [4.0, 2.0]])
 P = np.array([[1.0, 1.0, 1.0], [1.0, 1.0, 1.0], [1.0, 1.0, 0.0]])
 ONE_HOT = np.eye(3)[[[0, 1], [2, 1], [1, 1]]]
-KERNEL = kernels.Kernel(np.eye(2), np.eye(2), np.ones(2), np.ones(2), True)
+COVARIANCES = kernels.Covariances(np.eye(2), np.eye(2), np.ones(2), np.ones(2), True)
 SCALED = {
     "lr": SIZES, "weight_decay": DECAYS, "gradient_square": ZEROS, "momentum": MOMENTA, "rho0": SIZES, "rho": SIZES,
     "sigma": SIZES, "dimension": DIMENSIONS, "kappa": ZEROS, "variation": ZEROS, "sharpness": ZEROS, "rho_max": SIZES,
@@ -252,8 +252,8 @@ CALLS = [
         "n": [0, 2.5, -1, 1001, NAN, INF, "1", None],
     }),
 
-    Call(kernels.activated, {"kernel": KERNEL, "expectations": kernels.arc_sine, "name": "erf"},
-         {"kernel": [None, KERNEL._replace(gaussian=False)], "expectations": [None, "erf"]}, {"name": "any word"}),
+    Call(kernels.activated, {"before": COVARIANCES, "expectations": kernels.arc_sine, "name": "erf"},
+         {"before": [None, COVARIANCES._replace(gaussian=False)], "expectations": [None, "erf"]}, {"name": "any word"}),
     Call(kernels.arc_cosine, {"leak": 0.5}, {"leak": NO_NUMBER}),
     *(
         Call(f, {"a": [2.0, 1.0], "b": [3.0, 4.0], "c": [1.0, 2.0]}, {

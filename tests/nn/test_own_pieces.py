@@ -132,7 +132,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
             NET, PARAMS, (X, Y), nn.SGD(0.1), batch_size=4, steps=3, loss=HUBER(), record=["sharpness"]),
         "Scaling has no method linearize"),
     "gradients of examples": (lambda: nn.per_example_grads(*CURVED), "Scaling has no method per_example"),
-    "a kernel": (lambda: nn.infinite_width(nn.serial(SCALING(3, 3)), X), "Scaling has no kernel"),
+    "a kernel": (lambda: nn.infinite_width(nn.serial(SCALING(3, 3)), X), "Scaling has no infinite-width limit"),
     "a file": (lambda: nn.save("net.npz", NET, PARAMS), "net: sine is no layer of simlab"),
     "a number out of its range": (lambda: SIGN(0.1, 1.0), r"beta must be in \[0, 1\), got 1.0"),
     "text for a number": (lambda: SIGN(0.1, "0.9"), "beta must be a number"),

@@ -9,7 +9,7 @@ from functools import cache
 
 from simlab.core.checks import number, shown
 from simlab.core.device import Device
-from simlab.nn.layers.infinite_width import Expectations, Kernel, activated, arc_cosine, arc_sine, by_quadrature
+from simlab.nn.layers.infinite_width import Covariances, Expectations, activated, arc_cosine, arc_sine, by_quadrature
 from simlab.nn.layers.layer import Array, Layer, NoParams, zeros_if_none
 
 ROOT_PI = math.sqrt(math.pi)
@@ -47,11 +47,11 @@ class Activation(Layer):
         y = self.value(x)
         return y, (x, y)
 
-    def kernel(self, kernel: Kernel) -> Kernel:
+    def infinite_width(self, before: Covariances) -> Covariances:
         expectations = self.expectations
         if expectations is None and self.second_derivative is None:
             raise ValueError(f"{self.name} has kinks and no closed form; give its expectations to Activation.")
-        return activated(kernel, expectations or by_quadrature(self._value_and_slope), self.name)
+        return activated(before, expectations or by_quadrature(self._value_and_slope), self.name)
 
     def _value_and_slope(self, x: Array) -> tuple[Array, Array]:
         y = self.value(x)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from simlab.core.checks import is_whole, require_width, shown
 from simlab.nn.layers.activations import ACTIVATIONS, Activation
 from simlab.nn.layers.dense import Role, dense, weight_norm
-from simlab.nn.layers.infinite_width import Kernel
+from simlab.nn.layers.infinite_width import Covariances
 from simlab.nn.layers.layer import Array, Cache, Layer, Params, Trace, require_layer
 from simlab.nn.layers.norms import batch_norm, layer_norm
 from simlab.random import Key, key
@@ -89,10 +89,10 @@ class Serial(Layer):
             rates.append(rate)
         return rates[::-1], dy, dy_dot
 
-    def kernel(self, kernel: Kernel) -> Kernel:
+    def infinite_width(self, before: Covariances) -> Covariances:
         for layer in self.layers:
-            kernel = layer.kernel(kernel)
-        return kernel
+            before = layer.infinite_width(before)
+        return before
 
     def predict(self, params: Params, x: Array) -> Array:
         for layer, p in zip(self.layers, params, strict=True):
@@ -147,14 +147,14 @@ class ResidualLayer(Layer):
         rate, dx, dx_dot = self.branch.vjp_tangent(params.branch, cache, dparams.branch, trace, dy, dy_dot)
         return Residual(rate), dy + dx, dy_dot + dx_dot
 
-    def kernel(self, kernel: Kernel) -> Kernel:
-        branch = self.branch.kernel(kernel)
+    def infinite_width(self, before: Covariances) -> Covariances:
+        branch = self.branch.infinite_width(before)
         if not branch.gaussian:
             # Only fresh weights make the branch independent of what it is added to.
-            raise ValueError("a residual branch has a kernel where it ends in a dense layer; put one last.")
-        ntk = None if kernel.ntk is None or branch.ntk is None else kernel.ntk + branch.ntk
-        left, right = kernel.left + branch.left, kernel.right + branch.right
-        return Kernel(kernel.nngp + branch.nngp, ntk, left, right, kernel.gaussian)
+            raise ValueError("a residual branch has such a limit where it ends in a dense layer; put one last.")
+        ntk = None if before.ntk is None or branch.ntk is None else before.ntk + branch.ntk
+        left, right = before.left + branch.left, before.right + branch.right
+        return Covariances(before.nngp + branch.nngp, ntk, left, right, before.gaussian)
 
     def predict(self, params: Residual, x: Array) -> Array:
         return x + self.branch.predict(params.branch, x)

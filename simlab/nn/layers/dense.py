@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from simlab.core.checks import number, one_of, require_flag, require_width
 from simlab.core.device import Device
-from simlab.nn.layers.infinite_width import Kernel
+from simlab.nn.layers.infinite_width import Covariances
 from simlab.nn.layers.layer import Array, Layer, added, zeros_if_none
 from simlab.random import Key, normals
 
@@ -99,18 +99,18 @@ class DenseLayer(Layer):
         rate = self.gradient_tangent(params, cache, dparams, trace, dy, dy_dot)
         return rate, self._scaled(dy @ W_t), self._scaled(dy_dot @ W_t + dy @ flipped(dparams.W))
 
-    def kernel(self, kernel: Kernel) -> Kernel:
+    def infinite_width(self, before: Covariances) -> Covariances:
         if self.scaling == "mup":
-            raise ValueError('the scaling "mup" learns features, so no kernel describes it; use scaling="ntk".')
-        if self.scaling == "standard" and kernel.ntk is not None:
+            raise ValueError('the scaling "mup" learns features, so no fixed kernel describes it; use scaling="ntk".')
+        if self.scaling == "standard" and before.ntk is not None:
             raise ValueError(
                 'the tangent kernel of the scaling "standard" grows with the width; use scaling="ntk", or ntk=False '
                 "for the covariance alone."
             )
         gain = (self.std * self.scale) ** 2 * self.n_in
-        nngp = gain * kernel.nngp
-        ntk = None if kernel.ntk is None else nngp + gain * kernel.ntk + (1.0 if self.bias else 0.0)
-        return Kernel(nngp, ntk, gain * kernel.left, gain * kernel.right, True)
+        nngp = gain * before.nngp
+        ntk = None if before.ntk is None else nngp + gain * before.ntk + (1.0 if self.bias else 0.0)
+        return Covariances(nngp, ntk, gain * before.left, gain * before.right, True)
 
     def gradient_tangent(
         self, params: Dense, cache: Array, dparams: Dense, trace: Array | None, dy: Array, dy_dot: Array

@@ -19,7 +19,7 @@ import numpy as np
 
 from simlab.core.checks import shown
 from simlab.core.device import Device, stored
-from simlab.nn.layers.infinite_width import Kernel
+from simlab.nn.layers.infinite_width import Covariances
 from simlab.random import Key
 
 Array = Any
@@ -107,13 +107,13 @@ class Layer(ABC):
         """That a layer of a user's own does not say how."""
         return ValueError(f"{type(self).__name__} has no method {method}, which {purpose} needs; write it as in Layer.")
 
-    def kernel(self, kernel: Kernel) -> Kernel:
-        """The kernels after this layer from those before it, as all widths go to infinity.
+    def infinite_width(self, before: Covariances) -> Covariances:
+        """The covariances after this layer from those before it, as all widths go to infinity.
 
         ValueError where there is no such limit, or none is known here.
         """
         raise ValueError(
-            f"{type(self).__name__} has no kernel of infinite width here; build the net of dense layers, activations, "
+            f"{type(self).__name__} has no infinite-width limit here; build the net of dense layers, activations, "
             "residual branches and layer_norm without affine part."
         )
 
@@ -207,12 +207,12 @@ def _places(params: Params, models: Any) -> Any:
     return Device.of(arrays[0]).asarray(found) if found.ndim else int(found)
 
 
-def spread(params: Params) -> Params:
+def with_tangent_axis(params: Params) -> Params:
     """The same parameters, fixed ones too, with an axis of length 1 after that of the models."""
     if isinstance(params, NoiseState):  # all tangents of a model share its noise
         return params
     if isinstance(params, tuple):
-        return rebuilt(params, [spread(part) for part in params])
+        return rebuilt(params, [with_tangent_axis(part) for part in params])
     return None if params is None else params[:, None]
 
 

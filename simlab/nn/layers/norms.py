@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from simlab.core.checks import number, require_flag, require_width
 from simlab.core.device import Device
-from simlab.nn.layers.infinite_width import Kernel
+from simlab.nn.layers.infinite_width import Covariances
 from simlab.nn.layers.layer import COUPLED, Array, Layer, Statistics, zeros_if_none
 from simlab.random import Key
 
@@ -109,16 +109,16 @@ class LayerNormLayer(NormLayer):
     def init(self, key: Key, model: Array, dtype: Any) -> LayerNorm:
         return LayerNorm(*self._identity(model, dtype))
 
-    def kernel(self, kernel: Kernel) -> Kernel:
-        if not kernel.gaussian:
+    def infinite_width(self, before: Covariances) -> Covariances:
+        if not before.gaussian:
             # The mean over features, which is taken away, is 0 after a dense layer only.
-            raise ValueError("layer_norm has a kernel after a dense layer only; put one in front of it.")
-        if self.affine and kernel.ntk is not None:
+            raise ValueError("layer_norm has an infinite-width limit after a dense layer only; put one in front of it.")
+        if self.affine and before.ntk is not None:
             raise ValueError("layer_norm has a tangent kernel without affine part only; use affine=False.")
-        left, right = kernel.left + self.eps, kernel.right + self.eps
+        left, right = before.left + self.eps, before.right + self.eps
         size = (left[:, None] * right) ** 0.5
-        ntk = None if kernel.ntk is None else kernel.ntk / size
-        return Kernel(kernel.nngp / size, ntk, kernel.left / left, kernel.right / right, True)
+        ntk = None if before.ntk is None else before.ntk / size
+        return Covariances(before.nngp / size, ntk, before.left / left, before.right / right, True)
 
     def per_example(self, params: LayerNorm, cache: Cache, dy: Array) -> tuple[LayerNorm, Array]:
         dx = self.vjp(params, cache, dy)[1]

@@ -4,16 +4,16 @@ For nets of some tens of units NumPy's batched products lose: each call on a sma
 arithmetic, and every element-wise pass goes through memory. Here all numbers of a model stand in one float32 array of
 a thread, 16 columns to a panel, and a step is three kinds of products and a few passes. A product is cut into tiles of
 8 rows by 32 columns (16 by 16 at an odd end): the 16 vectors of partial sums stay in registers, for every k two vectors
-of the right factor are loaded and eight numbers of the left one are spread over the lanes, and the sums are used before
-they leave the registers: the outputs get scale and bias, the gradient in a layer's input gets the slope of the
-activation, the gradient in the weights becomes the step of the weights. The left factor may be read along its rows
-(forward and backward) or its columns (gradient in the weights); the transposed weights of the backward product are made
-anew each step, in blocks of 16 x 16. The softmax works on blocks turned the same way, an example in each lane.
+of the right factor are loaded and eight numbers of the left one are broadcast to the lanes, and the sums are used
+before they leave the registers: the outputs get scale and bias, the gradient with respect to a layer's input gets the
+slope of the activation, the gradient with respect to the weights becomes the step of the weights. The left factor may
+be read along its rows (forward and backward) or its columns (gradient of the weights); the weights are transposed for
+the backward product at every step, in blocks of 16 x 16. The softmax works on transposed blocks, an example per lane.
 
 A thread's array holds, with all counts rounded up to multiples of 16, about
     in n + sum over layers of (2 or 3) in out + (2 or 3) out n
-numbers for batches of n: weights, velocities, and but in the first layer transposed weights; outputs, slopes, and under
-batch normalisation standardised outputs. Two hidden layers of 128 on batches of 128 are 150 thousand, 600 kB.
+numbers for batches of n: weights, velocities, and except in the first layer transposed weights; outputs, slopes, and
+under batch normalisation standardised outputs. Two hidden layers of 128 on batches of 128 take 150 thousand, 600 kB.
 A call begins with the shuffle of the epoch and ends with a copy of the parameters: give it some ten steps or more.
 """
 
@@ -35,7 +35,7 @@ def advance(plan: Plan, stack: Stack, x: np.ndarray, y: np.ndarray, batch_size: 
     """Take these steps, in place.
 
     x: (n, in) or (model, n, in); y: what the loss takes, shared or with the model axis first. The result of a model is
-    the same bit for bit in whatever stack, on however many threads, and with the same steps spread over however many
+    the same bit for bit in whatever stack, on however many threads, and with the same steps cut into however many
     calls. ValueError where the shapes, the labels or the batch do not fit the net.
     """
     from simlab.core import jit
@@ -58,7 +58,7 @@ def advance(plan: Plan, stack: Stack, x: np.ndarray, y: np.ndarray, batch_size: 
                 pass
             raise
 
-    jit.spread(work, threads)
+    jit.run_in_threads(work, threads)
 
 
 def _arguments(

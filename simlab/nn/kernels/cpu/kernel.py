@@ -13,7 +13,7 @@ from typing import Any
 
 from numba import int64, njit, types
 
-from simlab.core.kernel_cache import kept
+from simlab.core.kernel_cache import disk_cached
 from simlab.nn.kernels.cpu import functions, memory, passes, simd
 from simlab.nn.kernels.cpu.functions import INNER, OPTIONS, F
 from simlab.nn.kernels.cpu.memory import (
@@ -177,7 +177,7 @@ _how, _keys = types.UniTuple(_i, 9), types.UniTuple(types.uint64, 2)
 _train = types.void(_i, _i, _scratch, _matrix, _matrix, _matrix, _data, _rates, _net, _how, _keys, _read(_i), _marks)
 
 
-@kept(
+@disk_cached(
     coefficients, kernels, order, simd, functions, memory, passes, signatures=(_train,), **OPTIONS
 )  # fmt: skip
 def train(
