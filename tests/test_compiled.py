@@ -96,7 +96,7 @@ def test_a_process_that_was_forked_after_work_does_the_same_work(kind: str) -> N
 
 COMPILE = """
     import multiprocessing, threading
-    from simlab import compiled
+    from simlab.core import jit
 
     TEXT = '''
     from simlab.core.kernel_cache import disk_cached

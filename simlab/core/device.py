@@ -23,7 +23,7 @@ TRIANGLE = 64
 
 
 class Card(NamedTuple):
-    """A card's processors, and the bytes of memory beside each: of the processor, of one block of threads at most."""
+    """A GPU's processors, and the bytes of memory beside each: of the processor, of one block of threads at most."""
 
     processors: int
     shared: int
@@ -65,7 +65,7 @@ class Device:
         return self.xp.asnumpy(values) if self.name == "gpu" else values
 
     def synchronize(self) -> None:
-        """Wait until the device has done what it was given."""
+        """Wait until the device has finished all its work."""
         if self.name == "gpu":
             self.xp.cuda.get_current_stream().synchronize()
 
@@ -90,11 +90,11 @@ class Device:
         return self._scipy("sparse.linalg").LinearOperator(shape, matvec=product, rmatvec=product, dtype=dtype)
 
     def _scipy(self, part: str) -> Any:
-        """A module of SciPy, or its twin on the card."""
+        """A module of SciPy, or its twin on the GPU."""
         return importlib.import_module(f"{'cupyx.' if self.name == 'gpu' else ''}scipy.{part}")
 
     def card(self) -> Card:
-        """What the card has for a kernel; DeviceError on the CPU."""
+        """What the GPU has for a kernel; DeviceError on the CPU."""
         if self.name != "gpu":
             raise DeviceError("only a gpu device has a card.")
         names = ("multiProcessorCount", "sharedMemPerMultiprocessor", "sharedMemPerBlockOptin")
@@ -105,15 +105,15 @@ class Device:
         """A CUDA C++ text as a CuPy RawKernel; DeviceError on the CPU, whose kernels are numba modules."""
         if self.name != "gpu":
             raise DeviceError("CUDA text compiles on a gpu device only.")
-        # --fmad is CUDA's default, said here because the CPU kernels take the same liberty and no other.
+        # --fmad is CUDA's default, explicit here because the CPU kernels contract as well and relax nothing else.
         return self.xp.RawKernel(source, entry, options=("--std=c++17", "--fmad=true"))
 
 
 def stored(name: str, values: Any, device: Device | None = None) -> Any:
     """Real numbers in the kind that they have, where they are, or on a device that they are to be on.
 
-    What is not on a card, a list or a table, is brought to `device`. ValueError for what is not an array of real
-    numbers, and for an array of a card where the others are on the CPU.
+    What is not on a GPU, a list or a table, is brought to `device`. ValueError for what is not an array of real
+    numbers, and for an array of a GPU where the others are on the CPU.
     """
     home = Device.of(values)
     if home.name == "cpu":
@@ -139,7 +139,7 @@ def on_host(name: str, values: Any, **limits: Any) -> checks.Floats:
 
 @cache
 def _card(cupy: Any) -> Device:
-    """The card behind CuPy, asked once: a question takes longer than a small kernel."""
+    """The GPU behind CuPy, asked once: a question takes longer than a small kernel."""
     try:
         cupy.zeros(1)
         properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)

@@ -1,4 +1,4 @@
-"""What probabilities are worth beyond their likelihood: Brier score, error, calibration error, members' worth.
+"""Scores beside the likelihood: Brier score, error, calibration error, deep ensemble equivalent.
 
 Core axes last: log_probs (..., example, class), labels (example) or (..., example), on either device. Logits are
 refused as in `simlab.ensembles.averaging`; all results are in float64, and NaN where a log-probability is.
@@ -49,7 +49,7 @@ class CalibrationError(NamedTuple):
 def ece(log_probs: Array, labels: Array, bins: int = 15) -> CalibrationError:
     """The mean gap between confidence and accuracy in bins of equal width of the confidence (Naeini et al. 2015).
 
-    sum_b (n_b/n) |mean confidence - share of right answers|. A gap is a positive number even where the truth has none,
+    sum_b (n_b/n) |mean confidence - share of right answers|. A gap is positive even where the calibration is perfect,
     so the value is biased upwards, the more the fewer examples there are in a bin, and depends on the bins: prefer a
     likelihood. `floor` is the mean of the value if every confidence were true, with normal gaps of the variance
     sum p (1 - p)/n_b^2: sum_b sqrt(2/pi) sqrt(sum_{i in b} p_i (1 - p_i))/n. A bin holds its upper end.

@@ -1,4 +1,4 @@
-"""Losses of a batch: the value, and its gradient and Hessian product in the outputs.
+"""Losses of a batch: the value, and its gradient and Hessian product w.r.t. the outputs.
 
 Outputs are (..., n, out), values (...), the mean over the n examples. Targets are shared by all models or have the
 model axis first. All three functions of a loss check the targets and raise ValueError; a loss with checks=False looks
@@ -156,7 +156,7 @@ def softmax(logits: Array) -> Array:
 
 
 def unchecked(loss: Loss) -> Loss:
-    """The same loss without a look at the values of its targets, where it can do without."""
+    """The same loss without the check of the values of its targets, where it has one that can be left out."""
     return replace(loss, checks=False) if isinstance(loss, (MeanSquaredError, CrossEntropy, Logistic)) else loss
 
 
@@ -218,7 +218,7 @@ def _labels(outputs: Array, y: Array, classes: int, name: str, checks: bool) -> 
 
 
 def targets_like(outputs: Array, y: Array, dtype: Any = None) -> Array:
-    """The targets as an array, on the device of the outputs or refused; truth values are labels 0 and 1."""
+    """The targets as an array, on the device of the outputs or refused; booleans are labels 0 and 1."""
     home = Device.of(outputs)
     found = beside(home, "y: targets", y)
     wanted = np.dtype(dtype) if dtype else np.dtype(np.int8) if found.dtype.kind == "b" else found.dtype

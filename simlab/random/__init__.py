@@ -7,11 +7,11 @@ seed. The words (u, v) of a walker become two standard normals by Box-Muller, on
     r = sqrt(-2 ln((floor(u/2) + 1/2) / 2^31)),    t = (v + 1/2) / 2^32 with v read as a signed integer in (-1/2, 1/2),
     normal at the even step = (-1)^u r cos(pi t),  normal at the odd step = r sin(pi t).
 
-Every one of the 64 bits is used once, so the law is the normal law on a grid of 2^64 points: |z| stays below 6.67, and
+Every one of the 64 bits is used once, so the distribution is normal on a grid of 2^64 points: |z| stays below 6.67, and
 the missing tail lowers the variance by about 1e-9. This module is the readable array form and the reference; `kernels`
 holds the numba form and `philox.cuh` the CUDA form. Words agree bit for bit, normals to rounding.
 Limits: 2^33 walkers, 2^33 steps, 2^32 components and streams; what lies beyond is refused by a ValueError, except in
-arrays of a card, whose numbers are not looked at.
+arrays of a GPU, whose numbers are not checked.
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ def _whole(name: str, values: Array, limit: int, scalar: bool = False) -> Any:
         values, xp = checks.stored(name, values), np
     if not xp.isdtype(values.dtype, "integral"):
         raise ValueError(_outside(name, values, limit))
-    # A look at numbers on a card would make the host wait for it, in every step of a training.
+    # Checking numbers on a GPU would make the host wait for it, at every step of training.
     if math.prod(values.shape) and not hasattr(values, "__cuda_array_interface__"):
         low, high = (0 if xp.isdtype(values.dtype, "unsigned integer") else int(xp.min(values))), int(xp.max(values))
         if low < 0 or high >= limit:

@@ -3,7 +3,7 @@
 numba from the package index has no vector mathematics, so ln, sin and cos are polynomials of our own, and the passage
 between floats and their bits goes through one-line LLVM intrinsics. There is no branch, and 32-bit words live in the
 64-bit lanes of a vector register, where one instruction makes the full product that Philox needs.
-The only liberty with arithmetic is fused multiply-add (`contract`), which CUDA compilers take too.
+The only relaxation of the arithmetic is fused multiply-add (`contract`), which CUDA compilers take too.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def pair32(u: Any, v: Any, k: Any) -> Any:
     centred = sub(bits32(x), I(0x3F3504F3))  # sqrt(1/2): the mantissa then lies between sqrt(1/2) and sqrt(2)
     exponent = shift_right_signed(centred, I(23))
     m = float_of_bits32(add(bit_and(centred, I(0x7FFFFF)), I(0x3F3504F3))) - one
-    # Next to x = 1 the rounding of x would be all that is left of ln x: take x - 1 from the integer.
+    # Near x = 1 ln x would consist of the rounding of x: take x - 1 from the integer.
     m = m if exponent != I(0) else to_float32(sub(n, I(0x7FFFFFFF))) * (tiny + tiny) - tiny
     z = m * m
     # Short chains of products (Estrin) where the square root waits for them, long ones (Horner) where nothing does.

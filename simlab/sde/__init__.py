@@ -1,4 +1,4 @@
-"""The symbolic lane: a sympy model and a sympy scheme become a kernel, and the kernel moves walkers."""
+"""Stochastic differential equations: a sympy model and a sympy scheme become a kernel, and the kernel moves walkers."""
 
 from simlab.sde.options import Options
 from simlab.sde.walk import Kernel, Walkers, kernel, walk

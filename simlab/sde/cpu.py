@@ -1,6 +1,6 @@
 """Chains on the CPU: a numba module for each chain and dtype, compiled once and kept in the user's cache folder.
 
-A block of walkers fits in the first cache. For every few steps the noise of the block is made in two loops without
+A block of walkers fits in the L1 cache. For every few steps the noise of the block is made in two loops without
 branches (Philox words, then normals), and the block moves in a third; all three become vector code. Walkers are split
 over threads; since noise belongs to (seed, stream, walker, step), no result depends on how.
 """

@@ -140,7 +140,7 @@ class Interval(Chart):
 class Motion:
     """Drift and noise along a chart: u -> (2 b/s^2 dx/du, ln(s^2 du/dx)), NaN where they are no finite real numbers.
 
-    The integral of the first less the second is the logarithm of the stationary density per unit of u.
+    The integral of the first minus the second is the logarithm of the stationary density per unit of u.
     """
 
     def __init__(

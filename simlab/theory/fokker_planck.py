@@ -1,4 +1,4 @@
-"""Stationary laws, finite-step corrections and escape times of one-dimensional SDEs.
+"""Stationary distributions, finite-step corrections and escape times of one-dimensional SDEs.
 
 Symbolic where sympy carries it; what has no closed form is integrated by Gauss-Legendre panels from the same
 expressions. Sources: Risken 1989 (stationary density, mean first passage), Zygalakis 2011 and Leimkuhler & Matthews
@@ -93,7 +93,7 @@ def density_correction(sde: SDE) -> sp.Expr:
 
 
 def slope(sde: SDE, observable: sp.Expr, values: Values) -> float:
-    """d<A>/d dt at dt = 0 under Euler-Maruyama: <A phi> - <A><phi> under the Gibbs law.
+    """d<A>/d dt at dt = 0 under Euler-Maruyama: <A phi> - <A><phi> under the Gibbs distribution.
 
     ValueError where the drift jumps: the expansion needs its derivative.
     """

@@ -127,7 +127,7 @@ def effective_ridge(spectrum: Any, examples: Any, ridge: Any) -> Floats:
         low, high = np.where(value > 0, t, low), np.where(value > 0, high, t)
         move = -value / np.minimum(slope, -1e-300)
         good = (np.abs(move) < 5) & (t + move > low) & (t + move < high)
-        new = np.where(good, t + move, (low + high) / 2)  # where the curve is flat Newton says nothing: halve
+        new = np.where(good, t + move, (low + high) / 2)  # where the curve is flat Newton's step is useless: bisect
         if np.all(np.abs(new - t)[~free] < 1e-15 * np.abs(t)[~free] + 1e-15):
             break
         t = np.where(free, 0.0, new)
@@ -138,16 +138,16 @@ def effective_ridge(spectrum: Any, examples: Any, ridge: Any) -> Floats:
 
 
 def _mismatch(spectrum: Floats, n: Floats, ridge: Floats, kappa: Floats) -> tuple[Floats, Floats]:
-    """The left side of the equation of the effective ridge less 1, and its slope in ln kappa."""
+    """The left side of the equation of the effective ridge minus 1, and its slope in ln kappa."""
     learnt = spectrum / (spectrum + kappa[..., None])
     left = kappa[..., None] / (spectrum + kappa[..., None])
-    # The sum of what is learnt is the number of features less what is left; from the smaller of the two, as p - n is 0.
+    # The sum of what is learnt is the number of features minus the rest; from the smaller of the two, as p - n is 0.
     few = left.sum(-1) < learnt.sum(-1)
     value = np.where(few, (len(spectrum) - n) - left.sum(-1), learnt.sum(-1) - n) / n
     return ridge / kappa + value, -ridge / kappa - (learnt * left).sum(-1) / n
 
 
-def law(gamma: float, halvings: int = 40) -> tuple[Floats, Floats, float]:
+def marchenko_pastur(gamma: float, halvings: int = 40) -> tuple[Floats, Floats, float]:
     """Nodes and weights of the continuous part of the Marchenko-Pastur distribution, and its mass at zero.
 
     With l = 1 + gamma - 2 sqrt(gamma) cos(angle) the density becomes 2 sin(angle)^2/(pi l), smooth in the angle. Panels

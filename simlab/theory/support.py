@@ -229,7 +229,7 @@ def _inside(u: Floats, rise: Floats, log_p: Floats, depth: float) -> tuple[int, 
 def _inside_of_noise(u: Floats, rate: Floats, log_p: Floats, low: int, high: int, whole: bool) -> tuple[int, int]:
     """The core of a density; NotNormalisable where tails are many cores wide, as walkers see it: noise one.
 
-    Walkers never get round all of those. Where the noise grows like x a power of x is an exponential, soon visited.
+    Walkers never visit all of those. Where the noise grows like x a power of x is an exponential, soon visited.
     """
     with np.errstate(all="ignore"):
         steps = np.diff(u) * np.exp((rate[1:] + rate[:-1]) / 2)

@@ -70,7 +70,7 @@ class Transfer:
 
     @cached_property
     def mass(self) -> Floats:
-        """Stationary probability of every node (sums to 1); ValueError when the chain loses more than 1e-9 a step."""
+        """Stationary probability of every node (sums to 1); ValueError when the chain loses more than 1e-9 per step."""
         values, left, _ = self._spectrum
         if abs(values[0] - 1) > 1e-9:
             raise ValueError(

@@ -144,7 +144,8 @@ CALLS = [
     }, arrays=["spectrum", "power", "examples", "ridge", "noise"]),
     Call(least_squares.effective_ridge, {"spectrum": SPECTRUM["spectrum"], "examples": 2.0, "ridge": [1.0, 2.0]},
          {"spectrum": ROWS, "examples": SIZES, "ridge": RIDGES}, arrays=["spectrum", "examples", "ridge"]),
-    Call(least_squares.law, {"gamma": 2.0, "halvings": 5}, {"gamma": SIZE, "halvings": [0, 2.5, 501, NAN, "1", None]}),
+    Call(least_squares.marchenko_pastur, {"gamma": 2.0, "halvings": 5},
+         {"gamma": SIZE, "halvings": [0, 2.5, 501, NAN, "1", None]}),
     Call(least_squares.gradient_descent, {"gamma": 1.0, "steps": [0, 5], "lr": 0.1, "signal": 1.0, "noise": 0.5}, {
         "gamma": SIZE, "steps": COUNTS, "lr": [*SIZE, 0.5, 0.6], "signal": ZERO, "noise": ZERO,
     }, arrays=["steps"]),

@@ -397,7 +397,7 @@ def test_a_stand_in_card_gives_the_same(name: str, norm: bool, tmp_path: Path, m
     np.testing.assert_allclose(card.to_host(nn.flatten(there[0])), nn.flatten(here[0]), rtol=1e-12, atol=1e-14)
     for variable in here[1].data_vars:
         np.testing.assert_allclose(there[1][variable], here[1][variable], rtol=1e-7, atol=1e-10, err_msg=str(variable))
-    for curved in (nn.hessian, nn.gradient_noise):
+    for curved in (nn.hessian, nn.gauss_newton):
         with pytest.raises(ValueError, match="targets are on gpu and the net on cpu"):
             curved(net, nn.cross_entropy, nn.init(net, models=1), X, card.asarray(LABELS))
     with pytest.raises(ValueError, match="features are on gpu and the net on cpu"):

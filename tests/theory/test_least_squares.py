@@ -162,7 +162,7 @@ def test_gradient_flow_goes_from_nothing_to_the_minimum_norm(gamma: float, signa
 
 def test_the_law_has_the_moments_of_marchenko_and_pastur() -> None:
     for gamma in (0.3, 1.0, 4.0):
-        nodes, weights, at_zero = ls.law(gamma)
+        nodes, weights, at_zero = ls.marchenko_pastur(gamma)
         moments = [(weights * nodes**k).sum() for k in (0, 1, 2)]
         assert moments == pytest.approx([1 - at_zero, 1, 1 + gamma], abs=1e-13)  # a thousand nodes
         m = ((weights / (nodes + 0.1)).sum() + at_zero / 0.1) * 0.1  # and their transform is the root

@@ -59,7 +59,7 @@ class Matrix:
         return xp.concatenate([self.product(xp.broadcast_to(b, (self.models, *b.shape))) for b in blocks], axis=1)
 
     def operator(self, model: int = 0) -> Any:
-        """The matrix of one model as a LinearOperator of SciPy, of CuPy on a card, for eigsh and similar functions.
+        """The matrix of one model as a LinearOperator of SciPy, of CuPy on a GPU, for eigsh and similar functions.
 
         ValueError where the stack has no such model.
         """

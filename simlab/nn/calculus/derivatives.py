@@ -1,4 +1,4 @@
-"""What is asked of a net with parameters: predictions, gradients, curvature products, one example's gradient.
+"""Functions of a net and its parameters: predictions, gradients, curvature products, per-example gradients.
 
 Everywhere x is (n, in), shared by all models, or (model, n, in); y is what the loss takes; results have the model axis
 first. x is cast to the dtype of the parameters. Every function raises ValueError in one sentence on input that does not
@@ -41,7 +41,7 @@ def init(
 ) -> Params:
     """Parameters of models 0 ... models - 1, or of the models with these indices.
 
-    Model k depends on the seed and on k only, not on which others stand beside it: init(net, models=[17]) is the
+    Model k depends on the seed and on k only, not on the other models of the stack: init(net, models=[17]) is the
     eighteenth of init(net, models=1000). ValueError unless there is a model, dtype is "float32" or "float64", and the
     net has parameters.
     """

@@ -43,7 +43,7 @@ class Density(NamedTuple):
         return _over_probes((self.weights * self.nodes**power).sum(axis=-1))
 
     def smooth(self, at: Array, width: float) -> tuple[Array, Array]:
-        """The density under normal curves of this standard deviation, and its standard error, (model, points) each.
+        """The density smoothed by Gaussians of standard deviation `width` and its standard error, (model, points) each.
 
         at: (points). The integral is 1. The standard error is of the probes; the width is a bias of its own.
         """

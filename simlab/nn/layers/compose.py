@@ -177,7 +177,7 @@ def serial(*layers: Layer) -> Serial:
         require_layer(f"layers[{i}]", layer)
         if width is not None and layer.n_in not in (None, width):
             raise ValueError(f"layers: layer {i} takes {layer.n_in} features and gets {width}; make the widths meet.")
-        # Element-wise layers pass the width on, so the first that asks for one speaks for the net.
+        # Element-wise layers take any width, so the first layer with one decides.
         first = layer.n_in if first is None else first
         width = width if layer.n_out is None else layer.n_out
     return Serial(layers, first, width, any(layer.couples_examples for layer in layers))
@@ -262,5 +262,5 @@ def _activation(given: Any) -> Activation:
 
 
 def _subkey(parent: Key, index: int) -> Key:
-    """The key of a part: layers draw apart, however the net is nested."""
+    """The key of a part: layers have independent parameters, however the net is nested."""
     return key(parent.low | parent.high << 32, index)

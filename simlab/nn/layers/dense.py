@@ -44,7 +44,7 @@ def flipped(a: Array) -> Array:
 
 
 def transposed_product(x: Array, dy: Array) -> Array:
-    """x^T dy, the gradient in the weights: (..., n, in), (..., n, out) -> (..., in, out)."""
+    """x^T dy, the gradient w.r.t. the weights: (..., n, in), (..., n, out) -> (..., in, out)."""
     # For one example at a time BLAS is three times slower than what remains, an outer product.
     return flipped(x) * dy if x.shape[-2] == 1 else flipped(x) @ dy
 
@@ -119,7 +119,7 @@ class DenseLayer(Layer):
         return self._gradient(product if trace is None else product + transposed_product(trace, dy), dy_dot)
 
     def _scaled(self, a: Array) -> Array:
-        """Times the scale; a pass over memory that the standard scaling does without."""
+        """Times the scale; the standard scaling needs no such pass over memory."""
         return a if self.scale == 1 else self.scale * a
 
     def _affine(self, product: Array, b: Array | None) -> Array:

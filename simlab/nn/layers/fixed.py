@@ -12,7 +12,7 @@ from simlab.random import Key
 
 @dataclass(frozen=True)
 class FixedLayer(Layer):
-    """The functions of a layer of which only the input moves."""
+    """The functions of a layer whose parameters are constant."""
 
     layer: Layer
     n_in: int | None
@@ -51,13 +51,13 @@ class FixedLayer(Layer):
 
 
 def fixed(layer: Layer) -> FixedLayer:
-    """The layer with parameters that no gradient, norm or optimiser sees; they are drawn by `init` as ever."""
+    """The layer with parameters that no gradient, norm or optimiser sees; `init` draws them as usual."""
     require_layer("layer", layer)
     return FixedLayer(layer, layer.n_in, layer.n_out, layer.couples_examples)
 
 
 def _zeros(params: Any) -> Any:
-    """A gradient, or a tangent, of parameters that do not move: zeros that take no room."""
+    """A gradient, or a tangent, of constant parameters: zeros that take no memory."""
     if isinstance(params, tuple):
         return rebuilt(params, [_zeros(part) for part in params])
     xp = Device.of(params).xp if params is not None else None

@@ -1,4 +1,4 @@
-"""Noise on activations: drawn anew at every step of training, and none at prediction."""
+"""Noise on activations: independent at every step of training, none at prediction."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ActivationNoiseLayer(Layer):
         scale = self.std * params.state.scale[:, None, None]
         n, width = x.shape[-2:]
         noise = scale * standard_noise(params.state, n, width, x.dtype)
-        # What stands between the axis of models and the examples, tangents say, shares the noise.
+        # Axes between that of the models and the examples, such as tangents, share the noise.
         return x + noise.reshape(len(noise), *(1,) * (x.ndim - 3), n, width), x
 
     def vjp(self, params: ActivationNoise, cache: Array, dy: Array) -> tuple[ActivationNoise, Array]:

@@ -31,7 +31,7 @@ Norm = Any  # BatchNorm or LayerNorm
 Cache = tuple[Array, Array]
 """The standardised input h and the factor 1 / sqrt(var + eps)."""
 Trace = tuple[Array, Array]
-"""The rates of both."""
+"""The tangents of both."""
 
 
 @dataclass(frozen=True)

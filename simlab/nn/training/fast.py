@@ -1,4 +1,4 @@
-"""The fast engines beside `engine.Arrays`: compiled code on the CPU, one kernel on a card.
+"""The fast engines beside `engine.Arrays`: compiled code on the CPU, one kernel on a GPU.
 
 Both take one model at a time through many steps; `select_engine` says which engine takes a set-up.
 """

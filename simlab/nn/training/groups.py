@@ -1,4 +1,4 @@
-"""Nets of different shapes side by side: a stack for each shape, one dataset."""
+"""Nets of different shapes: a stack for each shape, one dataset."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The record of a stack as it grows: measuring all models, some at a time, and the dataset at the end."""
+"""The record of a stack as it trains: measuring all models, some at a time, and the dataset at the end."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Log:
         self.before: Params = ()
 
     def rehearse(self, state: State) -> None:
-        """Measure the first model by what may not fit, test data and curvature: refused before any training."""
+        """Measure test data and curvature of the first model, so that what does not fit is refused before training."""
         self._measured(state, slice(0, 1), [q for q in self.record.found if q.needs_test or q.needs_curvature])
 
     def write(self, state: State) -> State:

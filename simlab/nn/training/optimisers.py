@@ -106,7 +106,7 @@ class SGD(Optimiser):
 
 @dataclass(frozen=True)
 class SphereSGD(SGD):
-    """SGD whose parameters, all trained ones, are put back on a sphere after every step: w <- radius w / |w|.
+    """SGD whose parameters, all trained ones, are projected back onto a sphere after every step: w <- radius w / |w|.
 
     For a scale-invariant net this fixes the effective learning rate lr / radius^2 (Kodryan et al. 2022, section 3).
     radius: that of the initial parameters where it is None.
@@ -133,7 +133,7 @@ class SphereSGD(SGD):
 
 @dataclass(frozen=True)
 class LabelNoiseSGD(SGD):
-    """SGD on targets that are disturbed afresh at every step (Blanc et al. 2020).
+    """SGD on targets with independent noise at every step (Blanc et al. 2020).
 
     noise: the standard deviation of what is added to float targets; for integer labels the probability that a label is
     replaced by another one, all others equally likely.

@@ -32,7 +32,7 @@ class Options:
     of (seed, index, step), so model 17 alone, with models=[17], trains as it does among a thousand.
     noise: what the noise of `activation_noise` layers is multiplied by: a number, one for each model, or a schedule.
     engine: "fused" is compiled code that takes one model at a time through many steps, for `mlp` in float32 with SGD
-    (on a card, where a model fits in the memory of a processor); "arrays" is everything else; "auto" takes the first
+    (on a GPU, where a model fits in the memory of a processor); "arrays" is everything else; "auto" takes the first
     that applies. They agree to rounding.
 
     stop: freezes a model at the first record that meets the rule; the record's `stopped` says at which.

@@ -1,4 +1,4 @@
-"""What is written down while nets train: quantities of each model at chosen steps."""
+"""What is recorded while nets train: quantities of each model at chosen steps."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def error(outputs: Array, y: Array) -> Array:
     """The share of examples whose largest output, or for one output whose sign, is not the label's: (model,).
 
     outputs (..., n, out). y: labels (n) or (..., n), or rows (n, out) or (..., n, out) whose largest number, for one
-    output whose sign, stands for the label. NaN where a target is NaN, or an output NaN or infinite upwards (one output
+    output whose sign, stands for the label. NaN where a target is NaN, or an output NaN or +inf (one output
     either way), for then the net has diverged and its loss is NaN. ValueError for other shapes, and for labels that are
     no integers, or no classes.
     """

@@ -146,7 +146,7 @@ def _risk(page: Document) -> None:
     amplification = sp.Symbol("V", positive=True)
     features = sp.Symbol(r"\Phi", positive=True)
     page.show("R", rf.SIGNAL**2 * rf.U**2 * (1 + amplification) + rf.TAU**2 * amplification + features)
-    page.show("V", rf.SPREAD)
+    page.show("V", rf.AMPLIFICATION)
     page.show(r"\Phi", rf.FEATURES.subs(NAMES))
     page.say("The difference from the quotient of the three factors, with $\\psi_2 = b + c + s^2$ and $u = 1 - s$, is")
     quotient = (rf.SIGNAL**2 * signal + rf.TAU**2 * noise) / DETERMINANT
@@ -199,7 +199,9 @@ def _ensemble(page: Document) -> None:
     )
     page.say("Third, the noise amplification of least squares, which has $V/(1+V) = \\gamma(1-u)^2$, is the $V$ above:")
     learnt = (1 - rf.U) ** 2 / PSI2
-    page.show(r"\frac{\gamma(1-u)^2}{1 - \gamma(1-u)^2} - V", sp.cancel(_in_p(learnt / (1 - learnt) - rf.SPREAD)))
+    page.show(
+        r"\frac{\gamma(1-u)^2}{1 - \gamma(1-u)^2} - V", sp.cancel(_in_p(learnt / (1 - learnt) - rf.AMPLIFICATION))
+    )
     page.say(
         """So $E_\\infty = F_1^2u^2(1 + V) + \\tau^2 V + F_*^2$ is the risk of kernel ridge regression, and $\\Phi$ is
         what one network adds: the variance over its features. A finite width acts as a ridge, and the average over

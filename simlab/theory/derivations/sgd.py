@@ -1,4 +1,4 @@
-"""Page: SGD in a valley of zero loss, and what of the talk's picture survives."""
+"""Page: SGD in a valley of zero loss, and which parts of the usual picture hold."""
 
 from __future__ import annotations
 
@@ -114,5 +114,5 @@ def _verdict(page: Document) -> None:
         at zero loss (label noise, weight decay, a plateau). At exact interpolation the gradient noise is zero with the
         gradient, and nothing moves. "The stationary distribution of a random walk with changing variance": only with
         noise along the manifold, whose variance then enters as $1/t(x)^2$ in the Ito sense; noise across it alone gives
-        a pure drift and no stationary spread."""
+        a pure drift and no stationary variance."""
     )

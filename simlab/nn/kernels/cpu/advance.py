@@ -89,7 +89,7 @@ def _arguments(
 def _room(at: Layout) -> np.ndarray:
     """The array of a thread."""
     room = np.zeros(at.size + 16, np.float32)
-    # A vector that lies across two lines of the cache costs two loads.
+    # A vector across two cache lines costs two loads.
     s = room[-room.ctypes.data // 4 % 16 :][: at.size]
     for start, stop in at.ones:
         s[start:stop] = 1
@@ -114,7 +114,7 @@ def layout(plan: Plan, batch_size: int) -> Layout:
     """The places of everything for batches of this size; `ones` are scales of normalisations that train none."""
     from simlab.nn.kernels.cpu import memory as k
 
-    # A row more than needed: panels of a power of two would all meet in the same few lines of the cache.
+    # A row more than needed: panels of a power of two would all map to the same few cache lines.
     panel = 16 * (_up(batch_size) + 1)
     size = 0
 
@@ -136,7 +136,7 @@ def layout(plan: Plan, batch_size: int) -> Layout:
         b[k.Y] = below = take(outputs)
         b[k.D] = take(outputs)
         b[k.W], b[k.V] = (take(width // 16 * b[k.W_PANEL]) for _ in range(2))
-        # The first layer sends no gradient on.
+        # The first layer passes no gradient on.
         b[k.T] = 0 if block is plan.blocks[0] else take(height // 16 * b[k.T_PANEL])
         b[k.ROW], b[k.ROW_V] = take(3 * width), take(3 * width)
         c[[k.SCALE, k.BIAS_SCALE]] = block.dense.scale, block.dense.bias_scale
@@ -178,7 +178,7 @@ def _up(n: int) -> int:
 
 
 def _kernel() -> Any:
-    # Imported here: numba takes its time, and nets are built without it.
+    # Imported here: numba is slow to import, and nets are built without it.
     from simlab.nn.kernels.cpu import kernel
 
     return kernel

@@ -2,7 +2,7 @@
 
 All numbers of a model live in one float32 array `s`, at the places that a row of `blocks` says. A matrix is cut into
 panels of 16 columns, each contiguous and padded with rows to whole tiles. So every product reads its right factor from
-one end to the other, and an element-wise pass runs through a panel 16 numbers at a time. What stands in the padding
+one end to the other, and an element-wise pass runs through a panel 16 numbers at a time. The padding
 never reaches a number that counts: sums over examples, features and classes stop where those do, and all else works
 lane by lane.
 """
@@ -109,7 +109,7 @@ def stepped(gradient: Any, s: Any, place: Any, shift: Any, rates: Any) -> None:
 
 @njit(**INNER)
 def learned(product: Any, s: Any, place: Any, panel: Any, env: Any) -> None:
-    """The gradient in the weights, used at once."""
+    """The gradient w.r.t. the weights, used at once."""
     stepped(product * env[0], s, place, env[1], env[2])
 
 
@@ -136,7 +136,7 @@ def ascend(s: Any, blocks: Any, numbers: Any, n: Any, panel: Any) -> None:
 
 @njit(**INNER)
 def descend(s: Any, blocks: Any, numbers: Any, n: Any, panel: Any, rates: Any) -> None:
-    """Backward from the gradient in the outputs; a block takes its step once the one below has what it needs."""
+    """Backward from the gradient w.r.t. the outputs; a block takes its step once the one below has what it needs."""
     for k in range(blocks.shape[0] - 1, -1, -1):
         b, c = blocks[k], numbers[k]
         width, shift = up(b[OUT], 16), b[ROW_V] - b[ROW]

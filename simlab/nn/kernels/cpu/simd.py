@@ -1,4 +1,4 @@
-"""Vectors of float32 for numba, and a register-blocked product of matrices: plain LLVM vectors, no processor's own.
+"""Vectors of float32 for numba, and a register-blocked product of matrices, without processor-specific intrinsics.
 
 A vector of 16 lanes is a value like any other in compiled code: `load` and `store` move it, + - * / work lane by lane
 with numbers broadcast to all lanes, and products that are added are fused. LLVM takes registers of 512 bits where there

@@ -1,4 +1,4 @@
-"""Training of a stack of small perceptrons on an NVIDIA card: one block of threads a model, for many steps a launch.
+"""Training of a stack of small perceptrons on an NVIDIA GPU: one thread block per model, many steps per launch.
 
 A model's numbers stay on the chip from the first step of a launch to the last; global memory gives the minibatches and
 the rates. For a batch of B examples, with s(n) = 4 times the next odd number from n / 4 up, a block takes
@@ -10,9 +10,9 @@ the rates. For a batch of B examples, with s(n) = 4 times the next odd number fr
 
 numbers of 4 bytes. What of this does not fit into the shared memory of a block (227 kB on compute capability 9.0) lies
 in global memory, small enough for the L2 cache: the velocities first, then inputs, gradients and the batch. A net is
-refused where its values and all weights but those of one layer do not fit. Blocks reside on a processor as its shared
-memory, 64 K registers and 2048 threads allow, so a stack wants to have as many models as the card has processors, and
-small nets several times that.
+refused where its values and all weights except those of one layer do not fit. As many blocks reside on a
+multiprocessor as its shared memory, 64 K registers and 2048 threads allow, so a stack should have as many models as
+the GPU has multiprocessors, and for small nets several times as many.
 
 Products are sums in registers in single precision (no tensor cores), in an order that depends on the sizes and the
 number of threads only. So a model's result depends neither on the stack around it nor on how steps are cut into calls.
@@ -37,13 +37,13 @@ from simlab.random.shuffle import STREAM, shuffle_text
 
 LANES = 32
 RESERVED = 1024
-"""Bytes of shared memory that each block takes for itself."""
+"""Bytes of shared memory that the driver reserves for each block."""
 ORDERS = 1 << 26
 """Bytes that the orders of examples take at most, unless those of one epoch take more."""
 
 
 def kernel(plan: Plan, batch_size: int, *, momentum: bool, models: int, device: Device) -> Layout | None:
-    """How a card trains so many models by this plan, with or without momentum; None where a model does not fit.
+    """How a GPU trains so many models by this plan, with or without momentum; None where a model does not fit.
 
     Velocities go to global memory if only then all models are resident at once.
     """
@@ -57,7 +57,7 @@ def kernel(plan: Plan, batch_size: int, *, momentum: bool, models: int, device: 
 
 
 def advance(chosen: Layout, stack: Stack, x: Array, y: Array, steps: Steps) -> None:
-    """Take these steps, in place; returns before the card is done.
+    """Take these steps, in place; returns before the GPU is done.
 
     x: (n, in) or (model, n, in); y: integer labels (n) or (model, n), or targets beside x. ValueError where the kernel
     would read or write beyond an array; values of labels are not looked at.
