@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq, minimize_scalar
-from scipy.special import chdtrc, chdtri, fdtrc, fdtri
+from scipy.special import chdtri, fdtri
 
 from simlab.core import checks
 from simlab.core.checks import Floats
@@ -101,15 +101,6 @@ class PowerLaw(NamedTuple):
         return Forecast(value, ends[..., 0], ends[..., 1])
 
 
-class Comparison(NamedTuple):
-    """A given exponent compared with the best one: by how much chi-square rises, and the p-value."""
-
-    fixed: PowerLaw
-    free: PowerLaw
-    rise: float
-    p_value: float
-
-
 def fit_power_law(
     n: ArrayLike,
     y: ArrayLike,
@@ -154,23 +145,6 @@ def fit_power_law(
         b_interval=_interval(law, accepted.b, 1 / accepted.information, below=True, above=True),
         c_interval=_interval(law, *accepted.at(np.inf), below=True),
     )
-
-
-def compare_exponent(
-    n: ArrayLike, y: ArrayLike, se: ArrayLike | None = None, *, exponent: float = 1.0, **options: Any
-) -> Comparison:
-    """Likelihood-ratio test of a given exponent: the rise of chi-square over the best exponent, and its p-value.
-
-    Where the exponent is right the rise has a chi-square distribution of one degree of freedom (Wilks 1938); where the
-    errors are unknown it has, over the mean square of the free fit, an F distribution. `options` and errors are as in
-    `fit_power_law`.
-    """
-    free = fit_power_law(n, y, se, **options)
-    fixed = fit_power_law(n, y, se, exponent=exponent, **options)
-    rise = max(fixed.chi2 - free.chi2, 0.0)
-    if se is not None or options.get("covariance") is not None:
-        return Comparison(fixed, free, rise, float(chdtrc(1, rise)))
-    return Comparison(fixed, free, rise, float(fdtrc(1, free.dof, rise * free.dof / free.chi2)))
 
 
 class _Projection(NamedTuple):

@@ -32,10 +32,7 @@ LEFT_OUT = 1e-10
 FLAT = 1e-5
 """Rise of ln p over the first panel before a wall from which on p is said to be infinite there, or zero."""
 DISCRETE_BOUNDARY_SHIFT = float(-zeta(0.5) / np.sqrt(2 * np.pi))
-"""0.5826: a boundary watched every dt acts as if it stood this many s sqrt(dt) further out.
-
-Siegmund 1985, Broadie et al. 1997.
-"""
+"""0.5826: a boundary watched every dt acts as if s sqrt(dt) times this further out (Siegmund 1985)."""
 
 
 def stationary(sde: SDE) -> sp.Expr:

@@ -19,6 +19,7 @@ import xarray as xr
 import tests.domains
 from simlab import nn, sde
 from simlab.data import Data
+from simlab.random import key
 from tests.domains.calls import KINDS, Call, public
 
 TABLES: list[Any] = [
@@ -88,6 +89,13 @@ def test_no_public_function_has_many_arguments_without_a_group(module: ModuleTyp
             made = vars(function)["__init__"] if inspect.isclass(function) else function
             hints = get_type_hints(made, localns=TYPES)
             assert any(is_group(hints.get(p.name)) for p in arguments(function)), function.__qualname__
+
+
+@pytest.mark.parametrize("call", [c for c in CALLS if "seed" in {p.name for p in arguments(c.function)}],
+                         ids=lambda c: c.label)  # fmt: skip
+def test_a_seed_may_be_a_key(call: Call) -> None:
+    call(seed=key(0))
+    same(call(seed=key(3, "cell")), call(seed=key(3, "cell")))
 
 
 @pytest.mark.parametrize("group", [nn.Options, sde.Options])

@@ -199,9 +199,8 @@ def _ensemble(page: Document) -> None:
     )
     page.say("Third, the noise amplification of least squares, which has $V/(1+V) = \\gamma(1-u)^2$, is the $V$ above:")
     learnt = (1 - rf.U) ** 2 / PSI2
-    page.show(
-        r"\frac{\gamma(1-u)^2}{1 - \gamma(1-u)^2} - V", sp.cancel(_in_p(learnt / (1 - learnt) - rf.AMPLIFICATION))
-    )
+    difference = sp.cancel(_in_p(learnt / (1 - learnt) - rf.AMPLIFICATION))
+    page.show(r"\frac{\gamma(1-u)^2}{1 - \gamma(1-u)^2} - V", difference)
     page.say(
         """So $E_\\infty = F_1^2u^2(1 + V) + \\tau^2 V + F_*^2$ is the risk of kernel ridge regression, and $\\Phi$ is
         what one network adds: the variance over its features. A finite width acts as a ridge, and the average over
@@ -267,8 +266,7 @@ def _parts(page: Document) -> None:
 def _split(page: Document) -> None:
     page.section("The memory split")
     page.say("A budget of $P$ parameters pays for $K = P/N$ networks. With $P$ in units of $d$ the risk of a split is")
-    budget, limit, features = sp.symbols(r"P E_\infty \Phi", positive=True)
-    members = sp.Symbol("K", positive=True)
+    budget, limit, features, members = sp.symbols(r"P E_\infty \Phi K", positive=True)
     page.show("R(N)", (limit + features / members).subs(members, budget / PSI1))
     page.say(
         """($K \\ge 1$ real). The first term falls with the width only until the ridge is right, because narrow networks
