@@ -289,8 +289,8 @@ def test_velocities_leave_the_chip_where_all_models_then_work_at_once() -> None:
     # 8 models to a processor, with the bytes that each block reserves.
     assert 8 * (many.shared_bytes + 1024) <= host_cuda.PROPERTIES["sharedMemPerMultiprocessor"]
     assert {p.name[0] for p in many.places if not p.on_chip} == {"V"}
-    crowd = persistent.kernel(found, 32, momentum=True, models=100_000, device=card)
-    assert crowd == few
+    most = persistent.kernel(found, 32, momentum=True, models=100_000, device=card)
+    assert most == few
 
 
 def test_arrays_that_do_not_fit_the_kernel_are_refused() -> None:

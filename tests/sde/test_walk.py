@@ -42,7 +42,7 @@ def in_numpy(name: str, walkers: int, steps: int, seed: int, stream: int, dt: fl
 
 
 def close(found: np.ndarray, expected: np.ndarray, dtype: str, steps: int) -> None:
-    """Equal to rounding: errors of a step are a few eps of numbers of order 10, and grow by less than 2 a step."""
+    """Equal to rounding: errors of a step are a few eps of numbers of order 10, growing less than 2-fold per step."""
     assert np.isfinite(expected).all()
     np.testing.assert_allclose(found, expected, rtol=0, atol=200 * steps * float(np.finfo(dtype).eps))
 

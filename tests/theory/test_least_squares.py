@@ -237,7 +237,7 @@ def test_two_speeds_have_two_descents_and_matched_step_sizes_one() -> None:
     equal, one = (ls.two_speeds(spectrum, power, lr, steps, 100, noise=1.0) for lr in (0.05, matched))
     assert minima(equal) == 2
     assert minima(one) == 1
-    # The sum of the minima, s P v/(s P + v) for each direction, is attained but for the whole number of steps.
+    # The sum of the minima, s P v/(s P + v) for each direction, is attained up to rounding the steps to whole numbers.
     v, signal = 0.01, spectrum * power
     assert one.min() == pytest.approx((signal * v / (signal + v)).sum(), rel=1e-3)
     assert equal.min() > 1.3 * one.min()

@@ -50,7 +50,7 @@ def activated(before: Any, expectations: Any, name: str) -> Covariances:
     if not callable(expectations):
         raise ValueError(f"expectations must be a function of variances and covariance, got {shown(expectations)}.")
     if not before.gaussian:
-        raise ValueError(f"{name} has an infinite-width limit after a dense layer only; put one in front of it.")
+        raise ValueError(f"{name} has an infinite-width limit after a dense layer only; put one before it.")
     value, slope = expectations(before.left[:, None], before.right[None, :], before.nngp)
     ntk = None if before.ntk is None else before.ntk * slope
     left, right = (expectations(a, a, a)[0] for a in (before.left, before.right))

@@ -112,7 +112,7 @@ class LayerNormLayer(NormLayer):
     def infinite_width(self, before: Covariances) -> Covariances:
         if not before.gaussian:
             # The mean over features, which is taken away, is 0 after a dense layer only.
-            raise ValueError("layer_norm has an infinite-width limit after a dense layer only; put one in front of it.")
+            raise ValueError("layer_norm has an infinite-width limit after a dense layer only; put one before it.")
         if self.affine and before.ntk is not None:
             raise ValueError("layer_norm has a tangent kernel without affine part only; use affine=False.")
         left, right = before.left + self.eps, before.right + self.eps

@@ -79,7 +79,7 @@ def _drift(page: Document) -> None:
         at = {X: 1, sgd.LR: lr, S: 0.3, SIGMA: 0.3}
         rows.append([f"{lr:g}", *(float(sgd.mean_drift(h, n).subs(at)) for n in (S, SIGMA * sp.sqrt(h)))])
     page.say("Numbers for $h = 1 + x^2$ at $x = 1$ with $s = \\sigma = 0.3$:")
-    page.table(["lr", "drift a step, constant noise", "drift a step, label noise"], rows)
+    page.table(["lr", "drift per step, constant noise", "drift per step, label noise"], rows)
 
 
 def _along(page: Document) -> None:
