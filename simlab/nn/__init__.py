@@ -3,6 +3,13 @@
 >>> net = mlp([2, 16, 3], activation="tanh")
 >>> params = init(net, models=5)
 >>> value, grads = value_and_grad(net, cross_entropy, params, x, y)
+>>> trained, record = train(net, params, (x, y), SGD(0.1), batch_size=10, steps=100)
+
+`train` records, stops, saves and shows progress around the pure core of training, state in and state out:
+
+>>> run = Run(net, params, (x, y), SGD(0.1), batch_size=10)
+>>> state = run.advance(run.start(), 100)
+>>> top_eigenvalues(hessian(net, cross_entropy, state.params, x, y), k=3)
 """
 
 from simlab.nn.calculus.curvature import Matrix, gauss_newton, gradient_noise, hessian, trace
