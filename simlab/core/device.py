@@ -17,13 +17,13 @@ NO_CUPY = (
     'device "gpu" needs CuPy: install the extra that fits your driver, `pip install "simlab[gpu13]"` (CUDA 13) '
     'or `pip install "simlab[gpu12]"` (CUDA 12), or use --device cpu.'
 )
-NO_CARD = 'device "gpu" needs an NVIDIA card with a working driver ({reason}); mend the driver or use --device cpu.'
+NO_GPU = 'device "gpu" needs an NVIDIA GPU with a working driver ({reason}); mend the driver or use --device cpu.'
 TRIANGLE = 64
 """Rows of a triangular solve at a time on the CPU; the rest of it is matrix products."""
 
 
-class Card(NamedTuple):
-    """A GPU's processors, and the bytes of memory beside each: of the processor, of one block of threads at most."""
+class GpuProperties(NamedTuple):
+    """A GPU's multiprocessors, and the bytes of shared memory of each, and of one thread block at most."""
 
     processors: int
     shared: int
@@ -49,7 +49,7 @@ class Device:
             import cupy
         except ImportError as error:
             raise DeviceError(NO_CUPY) from error
-        return _card(cupy)
+        return _gpu(cupy)
 
     @classmethod
     def of(cls, array: Any) -> Device:
@@ -93,13 +93,13 @@ class Device:
         """A module of SciPy, or its twin on the GPU."""
         return importlib.import_module(f"{'cupyx.' if self.name == 'gpu' else ''}scipy.{part}")
 
-    def card(self) -> Card:
-        """What the GPU has for a kernel; DeviceError on the CPU."""
+    def gpu_properties(self) -> GpuProperties:
+        """What kernels need to know of the GPU; DeviceError on the CPU."""
         if self.name != "gpu":
-            raise DeviceError("only a gpu device has a card.")
+            raise DeviceError("only a gpu device has properties of a GPU.")
         names = ("multiProcessorCount", "sharedMemPerMultiprocessor", "sharedMemPerBlockOptin")
         properties = self.xp.cuda.runtime.getDeviceProperties(self.xp.cuda.Device().id)
-        return Card(*(int(properties[name]) for name in names))
+        return GpuProperties(*(int(properties[name]) for name in names))
 
     def compile(self, source: str, entry: str) -> Any:
         """A CUDA C++ text as a CuPy RawKernel; DeviceError on the CPU, whose kernels are numba modules."""
@@ -138,13 +138,13 @@ def on_host(name: str, values: Any, **limits: Any) -> checks.Floats:
 
 
 @cache
-def _card(cupy: Any) -> Device:
+def _gpu(cupy: Any) -> Device:
     """The GPU behind CuPy, asked once: a question takes longer than a small kernel."""
     try:
         cupy.zeros(1)
         properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)
     except cupy.cuda.runtime.CUDARuntimeError as error:
-        raise DeviceError(NO_CARD.format(reason=str(error).split(":")[0])) from error
+        raise DeviceError(NO_GPU.format(reason=str(error).split(":")[0])) from error
     return Device("gpu", cupy, properties["name"].decode())
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from simlab.core.device import Device
 from simlab.nn.calculus.derivatives import flatten, unflatten
 from simlab.nn.kernels.cpu import advance as on_cpu
-from simlab.nn.kernels.cuda import advance as on_card
+from simlab.nn.kernels.cuda import advance as on_gpu
 from simlab.nn.kernels.cuda.layout import Layout
 from simlab.nn.kernels.plan import Plan, Stack, Steps
 from simlab.nn.kernels.plan import plan as plan_of
@@ -82,7 +82,7 @@ class Fused(Fast):
         on_cpu.advance(self.plan, stack, self.setup.x, self.setup.y, self.setup.batch_size, steps)
 
 
-class OnCard(Fast):
+class OnGpu(Fast):
     """SGD of small nets by a kernel that keeps each model on the chip; see `kernels.cuda.advance`."""
 
     def __init__(self, setup: Setup, chosen: Layout) -> None:
@@ -90,7 +90,7 @@ class OnCard(Fast):
         self.chosen = chosen
 
     def _move(self, stack: Stack, steps: Steps) -> None:
-        on_card.advance(self.chosen, stack, self.setup.x, self.setup.y, steps)
+        on_gpu.advance(self.chosen, stack, self.setup.x, self.setup.y, steps)
 
 
 def fixed_parameters(params: Any) -> Array | None:
@@ -110,7 +110,7 @@ def select_engine(setup: Setup, name: str) -> Engine:
     return fast or Arrays(setup)
 
 
-def _fast_engine(setup: Setup) -> Fused | OnCard | None:
+def _fast_engine(setup: Setup) -> Fused | OnGpu | None:
     """The fast engine for this set-up, or None where there is none."""
     device, sgd = Device.of(setup.x), setup.optimiser
     soft = isinstance(setup.loss, CrossEntropy) and setup.y.dtype.kind == "f"
@@ -122,5 +122,5 @@ def _fast_engine(setup: Setup) -> Fused | OnCard | None:
     if type(sgd) is not SGD or any(block.fixed for block in plan.blocks):
         return None
     momentum = bool(sgd.init(()))
-    chosen = on_card.kernel(plan, setup.batch_size, momentum=momentum, models=len(setup.models), device=device)
-    return None if chosen is None else OnCard(setup, chosen)
+    chosen = on_gpu.kernel(plan, setup.batch_size, momentum=momentum, models=len(setup.models), device=device)
+    return None if chosen is None else OnGpu(setup, chosen)

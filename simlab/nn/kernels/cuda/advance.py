@@ -47,9 +47,9 @@ def kernel(plan: Plan, batch_size: int, *, momentum: bool, models: int, device: 
 
     Velocities go to global memory if only then all models are resident at once.
     """
-    card = device.card()
-    whole = layout(plan, batch_size, momentum, card.shared_block)
-    share = card.shared // -(-models // card.processors) - RESERVED
+    gpu = device.gpu_properties()
+    whole = layout(plan, batch_size, momentum, gpu.shared_block)
+    share = gpu.shared // -(-models // gpu.processors) - RESERVED
     if whole is None or whole.shared_bytes <= share:
         return whole
     narrow = layout(plan, batch_size, momentum, share)
@@ -127,7 +127,7 @@ def _require_fit(chosen: Layout, stack: Stack, x: Array, y: Array) -> None:
 def orders(key: Key, models: Array, n: int, epoch: int, epochs: int, device: Device) -> Array:
     """The orders of `random.shuffle` for these models (model, uint32) and epochs: (epoch, model, n), int32, on it."""
     found = device.xp.empty((epochs, len(models), n), "int32")
-    on_chip = 4 * (4 * LANES + n) <= device.card().shared_block
+    on_chip = 4 * (4 * LANES + n) <= device.gpu_properties().shared_block
     shuffle = _shuffle(device)
     shuffle(
         (epochs * len(models),),
@@ -154,5 +154,5 @@ def _shuffle(device: Device) -> Any:
     """The kernel that writes the orders."""
     head = f"constexpr int LANES = {LANES};\nconstexpr unsigned STREAM = {STREAM};\n"
     shuffle = device.compile(cuda_text() + head + shuffle_text(), "shuffle")
-    shuffle.max_dynamic_shared_size_bytes = device.card().shared_block
+    shuffle.max_dynamic_shared_size_bytes = device.gpu_properties().shared_block
     return shuffle
