@@ -21,7 +21,7 @@ from simlab.lab import plot as look
 from simlab.lab.claim import Claim
 from simlab.lab.cost import WALKER_STEP, Cost
 from simlab.lab.quantities import given, measured, predicted
-from simlab.sde import DT, EULER, SDE, Walkers, stopped
+from simlab.sde import DT, EULER, SDE, Options, Walkers, stopped
 from simlab.statistics import Estimate, chi_square, extrapolate, fit, mean
 from simlab.studies.langevin_drift import streams
 from simlab.studies.langevin_drift.config import Config
@@ -87,7 +87,8 @@ def simulate(sde: SDE, config: Config, device: Device, progress: Progress) -> xr
         expected = _first_passage(sde, scale, dt)
         crowd = Walkers(
             chain, config.escape_walkers, dt=dt, x0=[scale.bottom, 0.0], seed=config.seed,
-            stream=streams.ESCAPE + i, device=device, parameters={T: scale.temperature, TOP: scale.top},
+            device=device, parameters={T: scale.temperature, TOP: scale.top},
+            options=Options(stream=streams.ESCAPE + i),
         )  # fmt: skip
         limit = int(PATIENCE * expected)
         with progress.task(f"well: escape at dt = {dt:g}", total=config.escape_walkers) as task:

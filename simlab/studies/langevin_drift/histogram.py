@@ -17,7 +17,7 @@ from simlab.lab import plot as look
 from simlab.lab.claim import Claim
 from simlab.lab.cost import ENTRY, WALKER_STEP, Cost
 from simlab.lab.quantities import given, measured, measured_jointly, predicted
-from simlab.sde import SDE, Walkers
+from simlab.sde import SDE, Options, Walkers
 from simlab.statistics import Estimate, chi_square, joint_mean, occupation, ratio
 from simlab.studies.langevin_drift import potential, streams
 from simlab.studies.langevin_drift.config import Config
@@ -48,7 +48,7 @@ def simulate(sde: SDE, config: Config, device: Device, progress: Progress) -> xr
     every = max(1, round(chain.relaxation_steps / 4))
     crowd = Walkers(
         sde, config.walkers, dt=config.dt, x0=start(sde, config.temperature), seed=config.seed,
-        stream=streams.HISTOGRAM, device=device, parameters={T: config.temperature},
+        device=device, parameters={T: config.temperature}, options=Options(stream=streams.HISTOGRAM),
     )  # fmt: skip
     frames = np.empty((FRAMES, config.walkers))
     with progress.task("well: histogram", total=burn_in(chain) + FRAMES * every) as task:

@@ -20,7 +20,7 @@ from simlab.lab import plot as look
 from simlab.lab.claim import Claim
 from simlab.lab.cost import WALKER_STEP, Cost
 from simlab.lab.quantities import given, measured, predicted
-from simlab.sde import DT, SDE, Walkers, langevin, walk
+from simlab.sde import DT, SDE, Options, Walkers, langevin, walk
 from simlab.statistics import Estimate, chi_square, extrapolate, fit, mean
 from simlab.studies.langevin_drift import potential, streams
 from simlab.studies.langevin_drift.config import Config
@@ -133,8 +133,8 @@ def _second_moment(
     """<x^2> over walkers and frames a quarter of a relaxation time apart."""
     burn, every, frames = plan = _schedule(sde, config, dt)
     crowd = Walkers(
-        sde, config.walkers, dt=dt, x0=start(sde, config.temperature), seed=config.seed, stream=stream,
-        device=device, parameters={T: config.temperature},
+        sde, config.walkers, dt=dt, x0=start(sde, config.temperature), seed=config.seed,
+        device=device, parameters={T: config.temperature}, options=Options(stream=stream),
     )  # fmt: skip
     total = device.xp.zeros(config.walkers)
     with progress.task(f"well: <x^2> at dt = {dt:g}", total=plan.steps) as task:
@@ -175,7 +175,7 @@ def _harmonic(config: Config, device: Device, progress: Progress) -> tuple[Estim
         for i, dt in enumerate(config.harmonic_dts):
             end = walk(
                 HARMONIC, walkers=config.walkers, steps=_harmonic_steps(dt), dt=dt, seed=config.seed, device=device,
-                stream=streams.HARMONIC + i, parameters={K: 1.0, T: 0.5},
+                parameters={K: 1.0, T: 0.5}, options=Options(stream=streams.HARMONIC + i),
             )  # fmt: skip
             estimates.append(mean(end.values[0] ** 2))
             lost += end.attrs["diverged"]

@@ -21,12 +21,12 @@ from simlab.lab import plot as look
 from simlab.lab.claim import Claim
 from simlab.lab.cost import ENTRY, FLOP, WALKER_STEP, Cost, affordable
 from simlab.lab.quantities import given, measured, predicted
-from simlab.sde import SDE, Walkers
+from simlab.sde import SDE, Options, Walkers
 from simlab.statistics import Estimate, chi_square, joint_mean
 from simlab.studies.langevin_drift import streams
 from simlab.studies.langevin_drift.config import Config
 from simlab.studies.langevin_drift.data import load
-from simlab.theory.sgd import linear_chain_law
+from simlab.theory.sgd import linear_chain_moments
 
 PANELS = 2
 
@@ -78,8 +78,8 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     d = len(target.mean)
     dt, steps = schedule(config, target)
     crowd = Walkers(
-        model(d), config.walkers, dt=dt, x0=0.0, seed=config.seed, stream=streams.POSTERIOR, device=device,
-        parameters=_parameters(target),
+        model(d), config.walkers, dt=dt, x0=0.0, seed=config.seed, device=device,
+        parameters=_parameters(target), options=Options(stream=streams.POSTERIOR),
     )  # fmt: skip
     with progress.task(f"posterior: {d} weights", total=steps) as task:
         crowd.run(steps, task.advance)
@@ -115,7 +115,7 @@ def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
     d = len(target.mean)
     dt, steps = schedule(config, target)
     step = np.eye(d) - dt * target.precision
-    mean, covariance = linear_chain_law(
+    mean, covariance = linear_chain_moments(
         step, dt * target.precision @ target.mean, 2 * dt * np.eye(d), np.zeros(d), np.zeros((d, d)), steps
     )
     exact = np.linalg.inv(target.precision)

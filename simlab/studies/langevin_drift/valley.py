@@ -20,7 +20,7 @@ from simlab.lab import plot as look
 from simlab.lab.claim import Claim
 from simlab.lab.cost import WALKER_STEP, Cost, affordable
 from simlab.lab.quantities import given, measured, measured_jointly, predicted
-from simlab.sde import Walkers
+from simlab.sde import Options, Walkers
 from simlab.statistics import Estimate, Joint, chi_square, edges_of, fit, joint_mean, mean, occupation
 from simlab.studies.langevin_drift import streams
 from simlab.studies.langevin_drift.config import Config
@@ -182,7 +182,7 @@ def _drift(
     each = _each(config)
     x0 = np.stack([np.repeat(places, each), np.zeros(PLACES * each)], axis=1)
     crowd = Walkers(
-        CHAIN, PLACES * each, x0=x0, seed=config.seed, stream=stream, device=device,
+        CHAIN, PLACES * each, x0=x0, seed=config.seed, device=device, options=Options(stream=stream),
         parameters={**strengths, "c": config.steepness, "lr": config.lr, "tau": 0.0},
     )  # fmt: skip
     memory, steps = _memory(config), DRIFT_STEPS
@@ -201,7 +201,7 @@ def _density(config: Config, kick: float, stream: int, device: Device, progress:
     x0 = np.stack([2 * np.pi * (np.arange(walkers) + 0.5) / walkers, np.zeros(walkers)], axis=1)
     sigma = kick * np.sqrt(config.exponent / config.lr)
     crowd = Walkers(
-        CHAIN, walkers, x0=x0, seed=config.seed, stream=stream, device=device,
+        CHAIN, walkers, x0=x0, seed=config.seed, device=device, options=Options(stream=stream),
         parameters={"c": config.steepness, "lr": config.lr, "s": 0.0, "sigma": sigma, "tau": kick / config.lr},
     )  # fmt: skip
     frames = []
@@ -217,7 +217,8 @@ def _still(config: Config, device: Device) -> float:
     """How far x moves in 1000 steps from y = 0 when no noise is left."""
     x0 = np.stack([2 * np.pi * np.arange(1024) / 1024, np.zeros(1024)], axis=1)
     nothing = {"c": config.steepness, "lr": config.lr, "s": 0.0, "sigma": 0.0, "tau": 0.0}
-    crowd = Walkers(CHAIN, 1024, x0=x0, seed=config.seed, stream=streams.STILL, device=device, parameters=nothing)
+    options = Options(stream=streams.STILL)
+    crowd = Walkers(CHAIN, 1024, x0=x0, seed=config.seed, device=device, parameters=nothing, options=options)
     crowd.run(1000)
     return float(np.abs(crowd.positions() - x0).max())
 

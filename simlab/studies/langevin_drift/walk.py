@@ -15,7 +15,7 @@ from scipy.optimize import brentq
 
 from simlab.lab.cost import ENTRY, WALKER_STEP, affordable
 from simlab.lab.scene import Axes, Claim, Cost, Found, InputError, Lab, Panel, Theory, Values, axis, quantity
-from simlab.sde import DT, EULER, HEUN, SDE, Scheme
+from simlab.sde import DT, EULER, HEUN, SDE, Options, Scheme
 from simlab.statistics import Estimate, Joint, edges_of, extrapolate, joint_mean, mean, occupation
 from simlab.studies.langevin_drift import streams
 from simlab.studies.langevin_drift.config import Config
@@ -81,7 +81,7 @@ def walk(config: Config, item: int, lab: Lab) -> tuple[Joint, Estimate]:
     reading, every = READINGS[item], spacing(config)
     walkers = lab.walkers(
         reading.sde, config.walkers, "walk", reading.calculus, scheme=reading.scheme, dt=config.walk_dt,
-        parameters={A: config.modulation}, seed=config.seed, stream=streams.WALK + item,
+        parameters={A: config.modulation}, seed=config.seed, options=Options(stream=streams.WALK + item),
     )  # fmt: skip
     frames = lab.frames(walkers, BURN_IN * every, every, FRAMES, reading.scheme.name)
     x = np.array([w.positions()[:, 0] for w in frames])
