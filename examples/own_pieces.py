@@ -82,14 +82,14 @@ class SignSGD(nn.Optimiser):
 
     ranges: ClassVar = {"beta": (0.0, 1.0)}
 
-    def memory(self, params: Any) -> Any:
-        """V at the start."""
+    def init(self, params: Any) -> Any:
+        """The state of the optimiser at the start: v = 0."""
         return (nn.tree_map(np.zeros_like, params),)
 
-    def update(self, params: Any, memory: Any, grads: Any, number: Any, draw: nn.Draw) -> tuple[Any, Any]:
+    def update(self, params: Any, opt_state: Any, grads: Any, number: Any, draw: nn.Draw) -> tuple[Any, Any]:
         """One step; `number` holds lr and the numbers of `ranges`, (model,) each."""
         lr, beta = number["lr"], number["beta"]
-        v = nn.tree_map(lambda v, g: nn.on(beta, v) * v + nn.on(1 - beta, v) * g, memory[0], grads)
+        v = nn.tree_map(lambda v, g: nn.on(beta, v) * v + nn.on(1 - beta, v) * g, opt_state[0], grads)
         return nn.tree_map(lambda w, v: w - nn.on(lr, w) * np.sign(v), params, v), (v,)
 
 
@@ -106,7 +106,7 @@ class InverseRoot(nn.Schedule):
 
 def main(path: Path) -> None:
     """Train 16 models with each loss and optimiser."""
-    train = data.teacher(400, 8, 2, gain=1.0, kind="values", noise=0.1)
+    train = data.teacher(400, (8, 32, 2), gain=1.0, kind="values", noise=0.1)
     net = nn.serial(nn.dense(8, 32), sine, Scaling(32, 32), nn.dense(32, 2))
     params = nn.init(net, models=16)
     steps = 400
@@ -114,7 +114,8 @@ def main(path: Path) -> None:
         figure, (axes,) = plot.grid(1, "")
         for color, optimiser in enumerate((nn.SGD(InverseRoot(0.1)), SignSGD(InverseRoot(0.03)))):
             record = nn.Record(["loss"], at=nn.log_steps(steps))
-            _, found = nn.train(net, params, train, optimiser, batch_size=50, steps=steps, loss=Huber(), record=record)
+            how = nn.Options(loss=Huber())
+            _, found = nn.train(net, params, train, optimiser, batch_size=50, steps=steps, record=record, options=how)
             mean, error = found.loss.mean("model"), found.loss.std("model", ddof=1) / 4
             name = type(optimiser).__name__
             print(f"{name}: loss {float(mean[0]):.3f} at the start, {float(mean[-1]):.3f} after {steps} steps")

@@ -107,7 +107,9 @@ class Store:
             write_bytes(self.folder / name, _encode(kept, about))
         except OSError as error:
             if not self._full:
-                terminal.say(f"simlab: finished work cannot be kept in {self.folder} ({error.strerror or error}).\n")
+                terminal.write_stderr(
+                    f"simlab: finished work cannot be kept in {self.folder} ({error.strerror or error}).\n"
+                )
             self._full = True
         return kept
 

@@ -218,8 +218,9 @@ def _train(config: Config, device: Device, progress: Progress) -> xr.Dataset:
     record = nn.Record(quantities, at=range(0, _steps(config) + 1, EVERY), test=(own.test_x, own.test_y))
     with progress.task("equilibrium: nets", _steps(config)) as task:
         _, found = nn.train(
-            net, params, (own.x, own.y), sgd, batch_size=BATCH, steps=_steps(config), models=replicates,
-            seed=nets.seed(config, nets.EQUILIBRIUM), record=record, progress=task.advance,
+            net, params, (own.x, own.y), sgd, batch_size=BATCH, steps=_steps(config),
+            seed=nets.seed(config, nets.EQUILIBRIUM), record=record,
+            options=nn.Options(models=replicates, progress=task.advance),
         )  # fmt: skip
     shape = {"setting": len(lrs), "replicate": config.replicates}
     return xr.Dataset({

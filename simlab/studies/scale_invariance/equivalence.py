@@ -86,7 +86,7 @@ def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
             record = nn.Record([seen.quantity], at=steps, test=(data.test_x, data.test_y))
             end, _ = nn.train(
                 net, params, (data.x, data.y), nn.SGD(lr, weight_decay=decay), batch_size=BATCH, steps=STEPS,
-                seed=nets.seed(config, nets.EQUIVALENCE), record=record, progress=task.advance,
+                seed=nets.seed(config, nets.EQUIVALENCE), record=record, options=nn.Options(progress=task.advance),
             )  # fmt: skip
             ends.append(end)
             outputs.append(np.stack([device.to_host(seen.at(step)) for step in steps]))

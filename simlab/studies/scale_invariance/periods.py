@@ -219,7 +219,7 @@ def _train(
     record = nn.Record(["weight_norm", BATCH_LOSS, *extra], at=range(0, steps + 1, every))
     _, found = nn.train(
         net, params, (data.x, data.y), nn.SGD(setting.lr, weight_decay=setting.wd), batch_size=setting.batch,
-        steps=steps, seed=nets.seed(config, nets.PERIODS), record=record, progress=tell,
+        steps=steps, seed=nets.seed(config, nets.PERIODS), record=record, options=nn.Options(progress=tell),
     )  # fmt: skip
     return found
 

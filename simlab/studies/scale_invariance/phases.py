@@ -215,7 +215,7 @@ def _run(config: Config, variant: Variant, steps: tuple[int, ...], device: Devic
         record = nn.Record([kept.quantity], at=at)
         nn.train(
             net, params, (data.x, data.y), sgd, batch_size=BATCH, steps=at[-1], seed=seed + way * 2**40, record=record,
-            progress=lambda done: tell(done * count),
+            options=nn.Options(progress=lambda done: tell(done * count)),
         )  # fmt: skip
         flats.extend(kept.at(step) for step in at)
 
@@ -233,8 +233,8 @@ def _run(config: Config, variant: Variant, steps: tuple[int, ...], device: Devic
     sgd = nn.SGD(nn.Cosine(LR, ANNEALING))
     annealed, _ = nn.train(
         net, copies, (many.x, many.y), sgd, batch_size=BATCH, steps=ANNEALING, seed=seed + 2 * 2**40,
-        models=replicates * every, record=nn.Record(["weight_norm"], at=[ANNEALING]),
-        progress=lambda done: tell(done * count),
+        record=nn.Record(["weight_norm"], at=[ANNEALING]),
+        options=nn.Options(models=replicates * every, progress=lambda done: tell(done * count)),
     )  # fmt: skip
     found = _measure(config, net, annealed, many, replicates * every)
     found["radius"] = device.to_host(norm(copies))

@@ -233,7 +233,8 @@ def _nets(config: Config, rates: Floats, device: Device, tell: Any) -> dict[str,
     record = nn.Record(["loss", "test_error"], at=np.concatenate(list(late.values())), test=(own.test_x, own.test_y))
     each = np.repeat(rates, count)
     common: dict[str, Any] = {
-        "batch_size": BATCH, "models": replicates.tolist(), "progress": tell, "seed": nets.seed(config, nets.REGIMES)
+        "batch_size": BATCH, "seed": nets.seed(config, nets.REGIMES),
+        "options": nn.Options(models=replicates.tolist(), progress=tell),
     }  # fmt: skip
     end, found = nn.train(net, start, (own.x, own.y), nn.SphereSGD(each), steps=steps, record=record, **common)
     sgd = nn.SphereSGD(nn.Cosine(each, ANNEALING))
