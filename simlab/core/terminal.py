@@ -45,9 +45,6 @@ def is_terminal(stream: TextIO | None) -> bool:
     return False
 
 
-"""Their former names, for modules that still import them."""
-
-
 class Errors:
     """stderr as a file object that never fails."""
 

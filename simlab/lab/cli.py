@@ -144,9 +144,7 @@ def _execute(study: Study, config: BaseConfig, overwrite: bool) -> int:
                 results.save(result, path, overwrite=folder.overwrite)
             except InputError:
                 with suppress(InputError, BrokenPipeError):
-                    write_stdout(
-                        f"{about}\n{claims_table(claims, is_terminal(sys.stdout))}\n"
-                    )  # they are known all the same
+                    write_stdout(f"{about}\n{claims_table(claims, is_terminal(sys.stdout))}\n")
                 raise
             paths = [path]
             try:

@@ -21,7 +21,7 @@ from simlab.sde import SDE
 from simlab.statistics import joint_mean
 from simlab.studies.langevin_drift.config import Config
 from simlab.studies.langevin_drift.data import load
-from simlab.theory.sgd import linear_chain_law
+from simlab.theory.sgd import linear_chain_moments
 
 SOURCE = "talk, Langevin dynamics: SGD returns samples from a distribution"
 WEIGHT = axis("weight of the regression")
@@ -95,7 +95,7 @@ def theory(config: Config, axes: Axes) -> Values:
     """The exact distribution of the chain after these steps, and the true posterior, in the same units."""
     target = target_of(config)
     d, (dt, steps) = len(target.mean), schedule(config, target)
-    mean, covariance = linear_chain_law(
+    mean, covariance = linear_chain_moments(
         np.eye(d) - dt * target.precision, dt * target.precision @ target.mean, 2 * dt * np.eye(d),
         np.zeros(d), np.zeros((d, d)), steps,
     )  # fmt: skip
