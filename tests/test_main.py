@@ -62,6 +62,6 @@ def test_the_table_of_claims_is_that_of_the_records_or_says_what_is_missing(term
 def test_a_dry_run_of_a_record_runs_and_writes_nothing(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
-    monkeypatch.setattr("simlab.lab.study.run", lambda *_: pytest.fail("it ran"))
+    monkeypatch.setattr("simlab.lab.runner.run", lambda *_, **__: pytest.fail("it ran"))
     assert terminal.laboratory(command, "langevin_drift", "--dry-run").status in (0, 2)
     assert contents(terminal.folder) == {}

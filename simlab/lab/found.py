@@ -77,10 +77,11 @@ class Measured:
 
     def exp(self) -> Measured:
         """The exponential of it, errors to first order."""
-        value, reference = np.exp(self.value), np.exp(self.reference)
-        return replace(
-            self, value=value, se=value * self.se, reference=reference, bias=reference * self.bias, covariance=NAN
-        )
+        value, reference, cov = np.exp(self.value), np.exp(self.reference), self.covariance
+        if cov.ndim:
+            cov = cov * value[..., :, None] * value[..., None, :]
+        bias = np.nan_to_num(reference * self.bias)
+        return replace(self, value=value, se=value * self.se, reference=reference, bias=bias, covariance=cov)
 
     @property
     def z(self) -> Floats:
@@ -166,7 +167,9 @@ class Axes:
     _found: Found
 
     def __getitem__(self, axis: Axis) -> np.ndarray[Any, Any]:
-        """The coordinates of an axis."""
+        """The coordinates of an axis; TypeError for a quantity, which a theory must not know."""
+        if not isinstance(axis, Axis):
+            raise TypeError(f"a theory may know the places of an axis, not what was measured of {axis!r}.")
         return self._found[axis].value
 
     def se(self, quantity: Quantity) -> Floats:

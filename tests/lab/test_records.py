@@ -15,8 +15,11 @@ import xarray as xr
 
 from simlab.core.checkout import MARKS
 from simlab.core.errors import InputError
-from simlab.lab import quantities, records, results
+from simlab.lab import records, results
 from simlab.lab.claim import Claim
+from simlab.lab.found import Found
+from simlab.lab.panel import Panel
+from simlab.lab.quantity import Quantity, axis, quantity
 from simlab.lab.settings import to_toml
 from simlab.lab.study import BaseConfig, Study
 from simlab.statistics import Joint
@@ -38,17 +41,20 @@ class Config(BaseConfig):
 
 
 CONFIG = Config.model_validate({})
+FACE = axis("face of the die")
+SHARE = quantity("share of rolls", FACE)
+NAMES = {FACE: "face", SHARE: "share"}
 
 
-def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
-    axes[0].plot(data["face"])
+def draw(config: Config, found: Found, panel: Panel) -> None:
+    panel.points(SHARE)
 
 
 @pytest.fixture
 def study(monkeypatch: pytest.MonkeyPatch) -> Study:
     """A study with one scene, which is a module that nobody has to write."""
     scene = ModuleType("casino.dice")
-    scene.__dict__.update(PANELS=1, plot=plot)
+    scene.__dict__.update(SOURCE="Laplace", FACE=FACE, SHARE=SHARE, PANELS=(draw,))
     monkeypatch.setitem(sys.modules, "casino", ModuleType("casino"))
     monkeypatch.setitem(sys.modules, "casino.dice", scene)
     return Study("casino", "Dice", "casino", Config, ("dice",), remarks="## Remarks\n\nNone.\n")
@@ -56,9 +62,16 @@ def study(monkeypatch: pytest.MonkeyPatch) -> Study:
 
 def result(*claims: Claim, faces: int = 6) -> xr.DataTree:
     joint = Joint(np.arange(1.0, faces + 1), np.eye(faces))
-    data = xr.Dataset(quantities.measured_jointly("face", "bin", joint, "a face"))
     settings = CONFIG.model_dump_json(exclude={"out"})
-    return results.tree({"dice": data}, claims, results.provenance("casino", settings, "a table", 0, 1.4))
+    about = results.provenance("casino", settings, "a table", 0, 1.4)
+    return results.tree({"dice": found({FACE: np.arange(faces), SHARE: joint})}, claims, about)
+
+
+def found(values: dict[Quantity, Any]) -> xr.Dataset:
+    """What the scene has found."""
+    dice = Found("dice", "Laplace", NAMES)
+    dice.enter(values)
+    return dice.dataset
 
 
 def cells(line: str) -> int:
@@ -116,11 +129,11 @@ def test_a_record_keeps_numbers_errors_claims_and_where_they_came_from(study: St
     folder = tmp_path / "studies" / "casino"
     whole = result(GOOD, BAD)
     records.write_record(study, CONFIG, whole, folder)
-    assert {p.name for p in folder.iterdir()} == {"config.toml", "record.nc", "figure.svg", "report.md"}
+    assert {p.name for p in folder.iterdir()} == {"config.toml", "record.nc", "figure.svg", "dice.svg", "report.md"}
     kept = results.load(folder / "record.nc")
     assert kept.attrs == whole.attrs
-    assert set(kept["dice"].dataset.variables) == {"face", "face_se"}
-    xr.testing.assert_identical(kept["dice"].dataset["face"], whole["dice"].dataset["face"])
+    assert set(kept["dice"].dataset.variables) == {"face", "share", "share_se"}
+    xr.testing.assert_identical(kept["dice"].dataset["share"], whole["dice"].dataset["share"])
     assert [c.name for c in results.claims_of(kept)] == ["dice/fair", "dice/law"]
     assert (folder / "config.toml").read_text("utf-8") == to_toml(CONFIG)
     assert (folder / "report.md").read_text("utf-8") == records.report(study, folder)
@@ -130,7 +143,7 @@ def test_equal_results_are_equal_records(study: Study, tmp_path: Path) -> None:
     whole = result(GOOD)
     for folder in ("one", "two"):
         records.write_record(study, CONFIG, whole, tmp_path / folder)
-    for file in ("config.toml", "figure.svg", "report.md"):
+    for file in ("config.toml", "figure.svg", "dice.svg", "report.md"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes(), file
 
 
@@ -179,7 +192,7 @@ def test_a_record_too_large_to_commit_is_refused_and_nothing_is_touched(study: S
     before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
     noise = np.random.default_rng(0).normal(size=30_000)  # which does not compress
     large = result(GOOD, faces=2)
-    large["dice"] = xr.Dataset(quantities.given("noise", "walker", noise, "noise"))
+    large["dice"] = xr.DataTree(found({FACE: np.arange(len(noise)), SHARE: noise}))
     with pytest.raises(InputError, match=rf"record of casino has \d+ bytes, {records.LARGEST} are allowed"):
         records.write_record(study, CONFIG, large, tmp_path)
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
