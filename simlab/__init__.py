@@ -27,10 +27,11 @@ def run(
     written there, finished work is kept meanwhile, and a run that was stopped goes on. InputError says in one sentence
     what cannot be.
     """
-    from simlab import studies
-    from simlab.lab.result import run_study
-
-    return run_study(studies.load(study), preset, fields, progress=progress, overwrite=overwrite)
+    # By name, for the parts below import this package for its version.
+    loaded = importlib.import_module("simlab.studies").load(study)
+    run_study = importlib.import_module("simlab.lab.result").run_study
+    result: Result = run_study(loaded, preset, fields, progress=progress, overwrite=overwrite)
+    return result
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -62,7 +62,7 @@ def figure_names(study: Study) -> list[str]:
 def _figure(config: BaseConfig, title: str, drawn: list[tuple[Found, Any]]) -> Figure:
     from matplotlib.figure import Figure
 
-    columns = len(drawn) if len(drawn) < 4 else 2 if len(drawn) == 4 else 3
+    columns = {1: 1, 2: 2, 3: 3, 4: 2}.get(len(drawn), 3 if len(drawn) < 7 else 4)
     sheet = Figure(figsize=(columns * (LEFT + WIDTH + RIGHT), 4.0))
     panels, heads, feet = [], [], []
     for number, (found, draw) in enumerate(drawn):

@@ -94,7 +94,8 @@ class Study:
     """A named question with its scenes.
 
     package: the import path, whose modules are the scenes. presets: differences from the defaults of `config`;
-    "default" has none. remarks: Markdown for the report, such as where the finding departs from the talk.
+    "default" has none. finding: what the record shows, in one sentence. remarks: Markdown for the report, such as where
+    the finding departs from the talk.
     """
 
     name: str
@@ -103,6 +104,7 @@ class Study:
     config: type[BaseConfig]
     scenes: tuple[str, ...]
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    finding: str = ""
     remarks: str = ""
 
     @property
