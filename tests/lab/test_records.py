@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -29,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 EVERY_STUDY = pytest.mark.parametrize("name", STUDIES)
 GOOD = Claim.equals("dice/fair", "A die is fair.", "Laplace", 3.49, 3.5, 0.02)
-BAD = Claim.chi_square("dice/law", "All faces are.", "Pearson", 99.0, 5)
+BAD = replace(Claim.chi_square("dice/law", "All faces are.", "Pearson", 99.0, 5), equation="dice#all-faces")
 OPEN = GOOD.undecided("it rolled off the table")
 
 
@@ -57,7 +58,7 @@ def study(monkeypatch: pytest.MonkeyPatch) -> Study:
     scene.__dict__.update(SOURCE="Laplace", FACE=FACE, SHARE=SHARE, PANELS=(draw,))
     monkeypatch.setitem(sys.modules, "casino", ModuleType("casino"))
     monkeypatch.setitem(sys.modules, "casino.dice", scene)
-    return Study("casino", "Dice", "casino", Config, ("dice",), remarks="## Remarks\n\nNone.\n")
+    return Study("casino", "Dice", "casino", Config, ("dice",), finding="They are.", remarks="## Remarks\n\nNone.\n")
 
 
 def result(*claims: Claim, faces: int = 6) -> xr.DataTree:
@@ -104,25 +105,30 @@ def test_a_table_goes_between_its_marks_and_replaces_the_old_one() -> None:
     assert records.with_table(once, "new") == once
 
 
-def test_the_readme_s_table_has_a_row_for_every_claim_of_every_record(
+def test_the_readme_has_a_row_for_every_study_and_the_page_of_claims_one_for_every_claim(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(records, "root", lambda: tmp_path / "studies")
     folder = tmp_path / "studies" / "casino"
     records.write_record(study, CONFIG, result(GOOD, BAD), folder)
-    head, rule, *rows = records.readme_table(["casino", "no such record"]).splitlines()
-    assert rows == [
-        "| [casino](studies/casino/report.md) | A die is fair. | 3.490 ± 0.020 | 3.5 ± 0.08 | holds |",
-        f"| [casino](studies/casino/report.md) | All faces are. | 99 | {BAD.limits} | fails |",
-    ]
+    unrecorded = replace(study, name="no such record")
+    head, rule, *rows = records.studies_table([study, unrecorded]).splitlines()
+    assert rows == ["| [casino](studies/casino/report.md) | Are dice fair? | They are. | 1 of 2 | 1 s |"]
     assert cells(head) == cells(rule) == 5
-    readme = tmp_path / "README.md"
-    readme.write_text("\n".join(["above", *MARKS, "below"]), encoding="utf-8")
-    records.update_readme(["casino"])
-    text = readme.read_text("utf-8")
-    assert rows[0] in text
-    records.update_readme(["casino"])
-    assert readme.read_text("utf-8") == text
+    claims = [
+        "| dice/fair | A die is fair. | 3.490 ± 0.020 | 3.5 ± 0.08 | holds |  |",
+        f"| dice/law | All faces are. | 99 | {BAD.limits} | fails | [dice](../theory/dice.md#all-faces) |",
+    ]
+    pages = [tmp_path / "README.md", tmp_path / "studies" / "README.md"]
+    pages[0].write_text("\n".join(["above", *MARKS, "below"]), encoding="utf-8")
+    records.update_tables([study, unrecorded])
+    texts = [page.read_text("utf-8") for page in pages]
+    assert rows[0] in texts[0]
+    assert texts[0].startswith("above\n")
+    assert texts[1].splitlines()[-2:] == claims
+    assert "## [casino](casino/report.md)" in texts[1].splitlines()
+    records.update_tables([study, unrecorded])
+    assert [page.read_text("utf-8") for page in pages] == texts
 
 
 def test_a_record_keeps_numbers_errors_claims_and_where_they_came_from(study: Study, tmp_path: Path) -> None:
@@ -156,7 +162,10 @@ def test_a_report_says_what_was_asked_and_found_and_by_whom(study: Study, tmp_pa
     assert "Are dice fair?" in lines
     assert "1 of 3 claims hold on a table in 1 s" in text
     assert "python -m casino --config studies/casino/config.toml" in text
-    assert f"| holds | dice/fair | A die is fair. | 3.490 ± 0.020 | 3.5 ± 0.08 | {GOOD.why} | Laplace |" in lines
+    assert f"| holds | dice/fair | A die is fair. | 3.490 ± 0.020 | 3.5 ± 0.08 | {GOOD.why} | Laplace |  |" in lines
+    assert f"| 99 | {BAD.limits} | {BAD.why} | Pearson | [dice](../../theory/dice.md#all-faces) |" in text
+    assert "![overview](figure.svg)" in lines
+    assert "[dice](dice.svg): the figure of each scene." in lines
     assert any(line.startswith("| undecided (it rolled off the table) | dice/fair |") for line in lines)
     assert "Not measured yet: `python -m simlab seeds casino`." in lines
     assert text.endswith("## Remarks\n\nNone.\n")
@@ -176,15 +185,20 @@ def test_no_text_breaks_the_table_of_a_report(study: Study, tmp_path: Path) -> N
     claim = Claim.exact("dice/z", "The largest |z| is 3.", "", 1.0, 1.0)
     results.save(result(claim), tmp_path / "record.nc")
     table = [line for line in records.report(study, tmp_path).splitlines() if line.startswith("|")]
-    assert [cells(line) for line in table] == [7, 7, 7]
+    assert [cells(line) for line in table] == [8, 8, 8]
 
 
-def test_no_text_breaks_the_table_of_the_readme(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_text_breaks_the_tables_of_all_records(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(records, "root", lambda: tmp_path)
     claim = Claim.exact("dice/z", "The largest |z| is 3.", "", 1.0, 1.0)
     (tmp_path / "casino").mkdir()
     results.save(result(claim), tmp_path / "casino" / "record.nc")
-    assert [cells(line) for line in records.readme_table(["casino"]).splitlines()] == [5, 5, 5]
+    found = replace(study, finding="The largest |z| is 3.")
+    assert [cells(line) for line in records.studies_table([found]).splitlines()] == [5, 5, 5]
+    table = [line for line in records.claims_page(["casino"]).splitlines() if line.startswith("|")]
+    assert [cells(line) for line in table] == [6, 6, 6]
 
 
 def test_a_record_too_large_to_commit_is_refused_and_nothing_is_touched(study: Study, tmp_path: Path) -> None:
@@ -205,12 +219,14 @@ def test_records_are_those_of_this_checkout(monkeypatch: pytest.MonkeyPatch, tmp
         records.root()
 
 
-def test_the_readme_s_table_is_not_stale() -> None:
+def test_the_tables_of_all_records_are_not_stale() -> None:
     if not any((ROOT / "studies" / name / "record.nc").exists() for name in STUDIES):
         pytest.skip("no study has a record yet: run `python -m simlab record NAME`")
     text = README.read_text("utf-8")
     assert [text.count(mark) for mark in MARKS] == [1, 1]
-    assert text == records.with_table(text, records.readme_table(STUDIES)), "run `python -m simlab report`"
+    assert text == records.with_table(text, records.studies_table(map(load, STUDIES))), "run `python -m simlab report`"
+    page = ROOT / "studies" / "README.md"
+    assert page.read_text("utf-8") == records.claims_page(STUDIES), "run `python -m simlab report`"
 
 
 @EVERY_STUDY
@@ -233,4 +249,4 @@ def test_the_config_of_a_record_is_the_one_it_was_made_with_and_still_good(name:
 def test_a_record_is_whole_and_small_enough_to_commit(name: str) -> None:
     folder = recorded(name)
     assert (folder / "record.nc").stat().st_size < records.LARGEST
-    assert (folder / "figure.svg").exists()
+    assert {"figure.svg", *(f"{scene}.svg" for scene in load(name).scenes)} <= {p.name for p in folder.iterdir()}
