@@ -265,15 +265,25 @@ class Found:
             parts["_bias"] = ("known error of the theory at this size", reference.bias)
         for suffix, (words, numbers) in parts.items():
             array = np.asarray(numbers, float)
-            array = array if shape is None else np.broadcast_to(array, shape).copy()
+            if shape is not None:
+                array = self._spread(name + suffix, array, shape)
             about = {"long_name": f"{words} of {quantity.meaning}", "units": quantity.unit}
             self._put(name + suffix, dims, array, about)
 
-    def _put(self, name: str, dims: tuple[str, ...], values: np.ndarray[Any, Any], attrs: dict[str, Any]) -> None:
-        if values.ndim != len(dims):
+    def _spread(self, name: str, values: Floats, shape: tuple[int, ...]) -> Floats:
+        """Numbers in this shape, or one for all of it."""
+        try:
+            return np.broadcast_to(values, shape).copy()
+        except ValueError:
             raise ValueError(
-                f"scene {self.scene}: {name} is over ({', '.join(dims)}), got an array of shape {values.shape}."
-            )
+                f"scene {self.scene}: {name} stands beside an array of shape {shape}, got one of {values.shape}."
+            ) from None
+
+    def _put(self, name: str, dims: tuple[str, ...], values: np.ndarray[Any, Any], attrs: dict[str, Any]) -> None:
+        sizes = tuple(self.dataset.sizes.get(d, n) for d, n in zip(dims, values.shape, strict=False))
+        if values.ndim != len(dims) or sizes != values.shape:
+            there = ", ".join(f"{d}: {self.dataset.sizes[d]}" if d in self.dataset.sizes else d for d in dims)
+            raise ValueError(f"scene {self.scene}: {name} is over ({there}), got an array of shape {values.shape}.")
         if values.dtype.kind == "U":
             values = values.astype(object)
         self.dataset[name] = xr.Variable(dims, values, attrs)

@@ -25,7 +25,7 @@ from simlab.core.errors import InputError
 from simlab.lab import results
 from simlab.lab.claim import Claim
 from simlab.lab.found import Found
-from simlab.lab.quantity import Beside, Fit, HeldOut, Quantity, Theory, axis, quantity
+from simlab.lab.quantity import Axis, Beside, Fit, HeldOut, Theory, axis, quantity
 from simlab.statistics import Estimate, Joint
 
 ATTRIBUTES: dict[str, Any] = {"simlab_study": "anything", "seed": 3}
@@ -52,7 +52,7 @@ def scenes(draw: st.DrawFn) -> xr.Dataset:
     declared = [*places, pair, fact, joint, label]
     names = draw(st.lists(NAMES, min_size=len(declared), max_size=len(declared), unique=True))
 
-    def array(*axes: Quantity, dtype: Any = np.float64, elements: Any = NUMBERS) -> np.ndarray:
+    def array(*axes: Axis, dtype: Any = np.float64, elements: Any = NUMBERS) -> np.ndarray:
         return draw(arrays.arrays(dtype, tuple(sizes[a] for a in axes), elements=elements))
 
     found = Found("one", "talk", dict(zip(declared, names, strict=True)))
