@@ -114,6 +114,12 @@ class Panel:
         """Parameters that matter for this panel; they stand below it."""
         self.notes.append(text)
 
+    def blank(self, title: str, reason: str) -> None:
+        """A panel with nothing in it, and why."""
+        self.axes.set_axis_off()
+        self.axes.text(0.5, 0.5, reason, ha="center", va="center", wrap=True, transform=self.axes.transAxes)
+        self.set(title=title)
+
     def set(self, **properties: Any) -> None:
         """Title, labels, scales and limits, as matplotlib's `Axes.set` takes them."""
         self.axes.set(**properties)
