@@ -90,6 +90,7 @@ def _figure(config: BaseConfig, title: str, drawn: list[tuple[Found, Any]]) -> F
         bottom = top - max(heads[i] for i in row) - HEIGHT
         for column, i in enumerate(row):
             left = column * (LEFT + WIDTH + RIGHT) + LEFT
-            panels[i].axes.set_position((left / width, bottom / height, WIDTH / width, HEIGHT / height))
+            wide = WIDTH - panels[i].side
+            panels[i].axes.set_position((left / width, bottom / height, wide / width, HEIGHT / height))
         top -= tall
     return sheet
