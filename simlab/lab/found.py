@@ -53,6 +53,16 @@ class Measured:
         coordinates = (first, *self.coordinates[1:])[kept]
         return replace(self, **parts, covariance=cov, axes=self.axes[kept], coordinates=coordinates)
 
+    def along(self, axis: Axis) -> Measured:
+        """The same with this axis first; without the covariance where that was along this one of several."""
+        place, last = self.axes.index(axis), len(self.axes) - 1
+        kept = self.covariance.ndim and (place < last or not last)
+        cov = np.moveaxis(self.covariance, place, 0) if kept else NAN
+        parts = {n: np.moveaxis(getattr(self, n), place, 0) for n in ("value", "se", "reference", "bias")}
+        order = (place, *(i for i in range(last + 1) if i != place))
+        axes, coordinates = tuple(self.axes[i] for i in order), tuple(self.coordinates[i] for i in order)
+        return replace(self, **parts, covariance=cov, axes=axes, coordinates=coordinates)
+
     def __float__(self) -> float:
         """A single number."""
         return float(self.value)
