@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 from simlab import random
@@ -82,7 +82,9 @@ class Lab:
         these. items: texts, whole numbers, floats or tuples of them. weights: how much work each item is, for progress.
         """
         sizes = dict(zip(map(item_name, items), weights or [1.0] * len(items), strict=True))
-        with self.task(text, sum(sizes.values())) as task:
+        finished = all(self.store.find(_name_of(work), item, config, self.device) for item in items)
+        told = replace(self, progress=Progress.silent()) if finished else self  # such as by another scene
+        with told.task(text, sum(sizes.values())) as task:
 
             def one(item: I) -> Kept:
                 return self._cell(work, config, item, _Part(task, sizes[item_name(item)]))
@@ -95,7 +97,7 @@ class Lab:
 
     def _cell(self, work: Any, config: Any, item: Any, part: _Part) -> Kept:
         """A finished cell, from the store or computed and put there."""
-        name = f"{work.__module__}.{work.__qualname__}"
+        name = _name_of(work)
         kept = self.store.find(name, item, config, self.device)
         if kept is None:
             seen = Recorded(config)
@@ -112,6 +114,10 @@ class Lab:
     def lost(self) -> int:
         """Walkers of this bench, and of its cells, that became NaN or infinite."""
         return self.diverged + sum(w.diverged() for w in self._walkers)
+
+
+def _name_of(work: Callable[..., Any]) -> str:
+    return f"{work.__module__}.{work.__qualname__}"
 
 
 @dataclass
