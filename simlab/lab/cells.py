@@ -175,19 +175,21 @@ def can_resume(run: Path) -> bool:
 
 
 def clear(folder: Path) -> None:
-    """Remove all cells, but not the lock."""
-    # The configuration goes last: until then the run counts as one to go on with, however this ends.
-    for file in sorted(folder.iterdir(), key=lambda file: file.name == SETTINGS):
+    """Remove all cells, and the configuration, but not the lock."""
+    for file in folder.iterdir():
         if file.name != LOCK:
             file.unlink(missing_ok=True)
 
 
 def remove(run: Path) -> None:
-    """Remove the folder of the cells, once the result is written or where there are none."""
+    """Remove the folder of the cells, once the result is written or where there are none.
+
+    The configuration goes last: until then the run counts as one to go on with, however this ends.
+    """
     folder = run / FOLDER
     with suppress(OSError):
-        clear(folder)
-        (folder / LOCK).unlink(missing_ok=True)
+        for file in sorted(folder.iterdir(), key=lambda file: file.name == SETTINGS):
+            file.unlink(missing_ok=True)
         folder.rmdir()
 
 
