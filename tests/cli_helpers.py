@@ -22,7 +22,7 @@ WALK = (*QUICK, "--scenes", "walk")
 HANGS = 900.0
 """Seconds after which nobody waits any longer: no measure of work, for the machine may be busy with other things."""
 FILES = {"result.nc", "figure.png", "figure.svg", "walk.png", "walk.svg"}
-"""Of a run of the scene walk."""
+"""What a run of WALK leaves."""
 
 
 class Answer(NamedTuple):

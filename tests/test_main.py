@@ -38,7 +38,8 @@ def test_the_laboratory_lists_its_studies_and_derivations(terminal: Terminal) ->
         ("run langevin_drif", ["'langevin_drif'", "did you mean langevin_drift?"]), ("run NOPE", ["'NOPE'", "drift"]),
         ("run langevin_drift --walkers 1", ["walkers = 1", "1024"]), ("run langevin_drift stray", ["'stray'"]),
         ("derive nope", ["'nope'", "fokker_planck"]), ("derive sgd sgd", ["sgd"]), ("list all", ["all"]),
-        ("frobnicate", ["'frobnicate'", "list"]), ("--frob", ["--frob"]), ("run", ["NAME"]), ("claims x", ["x"]),
+        ("frobnicate", ["'frobnicate'", "list"]), ("--frob", ["--frob"]), ("run", ["NAME"]),
+        ("claims x", ["no records"]),
         ("seeds langevin_drift --count 0", ["count", "0"]), ("seeds langevin_drift --count x", ["count", "'x'"]),
     ],
 )  # fmt: skip
@@ -56,12 +57,18 @@ def test_the_table_of_claims_is_that_of_the_records_or_says_what_is_missing(term
         answer = terminal.laboratory("claims")
         assert (answer.status, answer.err) == (status, "")
         assert re.search(rf"^{['holds', 'fails'][status]} +walk/anything", answer.out, re.MULTILINE)
+        for name in ("walk", "walk/anything"):
+            one = terminal.laboratory("claims", name)
+            assert (one.status, one.err) == (status, "")
+            assert one.out.startswith(answer.out.rstrip("\n"))
+            assert "walk/anything: from nobody\n" in one.out
+        Terminal.is_refusal(terminal.laboratory("claims", "walk/anythin"), "'walk/anythin'", "walk/anything?")
 
 
 @pytest.mark.parametrize("command", ["record", "seeds"])
 def test_a_dry_run_of_a_record_runs_and_writes_nothing(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
-    monkeypatch.setattr("simlab.lab.study.run", lambda *_: pytest.fail("it ran"))
+    monkeypatch.setattr("simlab.lab.runner.run", lambda *_, **__: pytest.fail("it ran"))
     assert terminal.laboratory(command, "langevin_drift", "--dry-run").status in (0, 2)
     assert contents(terminal.folder) == {}

@@ -1,11 +1,20 @@
 """What can go wrong for a user, each with its exit status."""
 
+from __future__ import annotations
+
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class InputError(ValueError):
     """Bad input, said in one sentence: exit status 2."""
+
+
+class NotWrittenError(InputError):
+    """A file cannot be written where it should be; `kept` is where its bytes are instead, or None."""
+
+    kept: Path | None = None
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from simlab.core.checks import shown
-from simlab.core.errors import InputError
+from simlab.core.errors import InputError, NotWrittenError
 
 
 def path_of(name: str, value: Any) -> Path:
@@ -56,7 +56,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_or_rescue(path: Path, content: bytes, *, overwrite: bool = True) -> None:
-    """Write these bytes; where that cannot be, InputError says what they need, and where they are kept instead."""
+    """Write these bytes; where that cannot be, an InputError says what they need, and where they are kept instead."""
     try:
         if not overwrite and path.exists():
             raise FileExistsError(0, "another one came there meanwhile")
@@ -64,9 +64,11 @@ def write_or_rescue(path: Path, content: bytes, *, overwrite: bool = True) -> No
     except OSError as error:
         kept = _kept(path, content)
         where = f"it is kept in {kept}, move it" if kept else "and nowhere else was room to keep it"
-        raise InputError(
+        failed = NotWrittenError(
             f"cannot write {path} ({error.strerror or error}): it needs {len(content):,} bytes; {where}."
-        ) from error
+        )
+        failed.kept = kept
+        raise failed from error
 
 
 def _kept(path: Path, content: bytes) -> Path | None:

@@ -1,8 +1,8 @@
 """Finished cells of a run: kept in its folder, one file each, so that a run that was stopped goes on where it was.
 
 A file holds the arrays that a cell returned and what they depend on: the study, the work, the item, the fields of the
-config that were read with their values, the device, and a hash of all sources. A file of other dependences, and one
-that is damaged, is not used. Files appear whole or not at all.
+config that were read with their values, the contents of a file that such a field names, the device, and a hash of all
+sources. A file that depends on anything else is not used, nor is one that is damaged. Files appear whole or not at all.
 """
 
 from __future__ import annotations
@@ -26,10 +26,12 @@ import numpy as np
 from simlab.core import terminal
 from simlab.core.device import Device
 from simlab.core.errors import InputError
-from simlab.core.files import write_bytes
+from simlab.core.files import read_bytes, write_bytes
 
 FOLDER = "cells"
 """In the folder of a run, until its result is written."""
+SETTINGS = "config.toml"
+"""Beside the cells: the configuration of the run, without which nobody could go on with it."""
 LOCK = ".lock"
 ABOUT = "about"
 """The member of a file that says what the cell depends on."""
@@ -44,7 +46,10 @@ class Kept(NamedTuple):
 
 
 class Recorded:
-    """A config that remembers which of its fields were read."""
+    """A config that remembers which of its fields were read; `fields_read` tells.
+
+    What is its own begins with an underscore, as no field does.
+    """
 
     def __init__(self, config: Any) -> None:
         self._config = config
@@ -53,7 +58,7 @@ class Recorded:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        fields = type(self.plain).model_fields
+        fields = type(self._plain).model_fields
         self._read |= {name} if name in fields else set(fields)  # a method may read anything
         return getattr(self._config, name)
 
@@ -64,19 +69,25 @@ class Recorded:
         return bool(self._whole == (other._whole if isinstance(other, Recorded) else other))
 
     @property
-    def plain(self) -> Any:
+    def _plain(self) -> Any:
         """The config itself."""
-        return self._config.plain if isinstance(self._config, Recorded) else self._config
+        return plain(self._config)
 
     @property
     def _whole(self) -> Any:
         """The config itself, all of which counts as read."""
-        self._read |= set(type(self.plain).model_fields)
+        self._read |= set(type(self._plain).model_fields)
         return self._config._whole if isinstance(self._config, Recorded) else self._config
 
-    def read(self) -> dict[str, Any]:
-        """The fields that were read, with their values as JSON has them."""
-        return _values(self.plain, self._read)
+
+def plain(config: Any) -> Any:
+    """The config itself, where this is one that remembers."""
+    return config._plain if isinstance(config, Recorded) else config
+
+
+def fields_read(config: Recorded) -> dict[str, Any]:
+    """The fields that were read, with their values as JSON has them."""
+    return _values(config._plain, config._read)
 
 
 class Store:
@@ -93,8 +104,7 @@ class Store:
         about, kept = self._memory.get(name) or self._load(name) or (None, None)
         if about is None or kept is None:
             return None
-        plain = config.plain if isinstance(config, Recorded) else config
-        return kept if about == self._about(work, item, device, _values(plain, kept.read)) else None
+        return kept if about == self._about(work, item, device, _values(plain(config), kept.read)) else None
 
     def keep(self, work: str, item: Any, device: Device, kept: Kept) -> Kept:
         """Keep a cell; returned as it will be found again. A full disk costs the chance to resume, not this run."""
@@ -145,44 +155,56 @@ def kept_in(run: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def word_of_resuming(package: str, run: Path, folder: Path) -> Iterator[None]:
-    """An interruption inside says how to go on, where a finished cell is kept."""
+def word_of_resuming(study: str, run: Path) -> Iterator[None]:
+    """An interruption inside says how to go on, where a finished cell is kept, unless it has something to say."""
     try:
         yield
     except KeyboardInterrupt as stop:
-        if not stop.args and any_kept(folder):
-            stop.args = (f"go on with: python -m {package} --resume {shlex.quote(str(run))}",)
+        if not stop.args and can_resume(run):
+            stop.args = (how_to_resume(study, run),)
         raise
 
 
-def any_kept(folder: Path) -> bool:
-    """Whether a finished cell is in the folder."""
-    return any(folder.glob("*.npz"))
+def how_to_resume(study: str, run: Path) -> str:
+    """The command that goes on with a run."""
+    return f"go on with: python -m simlab run {study} --resume {shlex.quote(str(run))}"
+
+
+def can_resume(run: Path) -> bool:
+    """Whether a finished cell is in the folder of a run, and the configuration that it takes to go on."""
+    folder = run / FOLDER
+    return (folder / SETTINGS).exists() and any(folder.glob("[!.]*.npz"))
 
 
 def clear(folder: Path) -> None:
-    """Remove all cells, but not the lock."""
+    """Remove all cells, and the configuration, but not the lock."""
     for file in folder.iterdir():
         if file.name != LOCK:
             file.unlink(missing_ok=True)
 
 
 def remove(run: Path) -> None:
-    """Remove the folder of the cells, once the result is written or where there are none."""
+    """Remove the folder of the cells, once the result is written or where there are none.
+
+    The configuration goes last: until then the run counts as one to go on with, however this ends.
+    """
     folder = run / FOLDER
     with suppress(OSError):
-        clear(folder)
-        (folder / LOCK).unlink(missing_ok=True)
+        for file in sorted(folder.iterdir(), key=lambda file: file.name == SETTINGS):
+            file.unlink(missing_ok=True)
         folder.rmdir()
 
 
 def item_name(item: Any) -> str:
     """An item as text, different for different items; ValueError for what is no plain value."""
-    plain = [i.item() if isinstance(i, np.generic) else i for i in (item if isinstance(item, tuple) else (item,))]
-    parts = [item_name(i) if isinstance(i, tuple) else i for i in plain]
-    if not all(isinstance(p, str | int | float) for p in parts):
-        raise ValueError(f"an item must be text, a number or a tuple of these, got {item!r}.")
-    return json.dumps(parts)
+
+    def bare(part: Any) -> Any:
+        part = part.item() if isinstance(part, np.generic) else part
+        if not isinstance(part, str | int | float | tuple):
+            raise ValueError(f"an item must be text, a number or a tuple of these, got {item!r}.")
+        return [bare(p) for p in part] if isinstance(part, tuple) else part
+
+    return json.dumps(bare(item))
 
 
 @cache
@@ -212,7 +234,7 @@ def _values(config: Any, names: Any) -> dict[str, Any]:
 @cache
 def _hash(path: Path, size: int, changed: int) -> str:
     """Of a file that was last changed at this time, computed once."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashlib.sha256(read_bytes(path)).hexdigest()
 
 
 def _file_name(work: str, item: Any) -> str:
@@ -238,34 +260,39 @@ def _decode(content: bytes) -> tuple[dict[str, Any], Kept]:
 
 
 def _settled(value: Any) -> Any:
-    """Arrays in the layout that a file gives back, which decides the order of later sums; nobody may change them."""
+    """Arrays in the layout that a file gives back, which decides the order of later sums; nobody may change them.
+
+    TypeError for what a file could not give back as it is.
+    """
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return type(value)(*map(_settled, value))
-    if isinstance(value, tuple | list):
+    if type(value) in (tuple, list):
         return type(value)(map(_settled, value))
-    if isinstance(value, dict):
+    if isinstance(value, dict) and all(isinstance(k, str) for k in value):
         return {k: _settled(v) for k, v in value.items()}
-    if isinstance(value, np.ndarray):
-        value = np.array(value, order="C")
-        value.setflags(write=False)
+    if isinstance(value, np.ndarray | np.generic):
+        if value.dtype.kind not in "biufcU" or isinstance(value, np.ma.MaskedArray):
+            raise TypeError(f"a cell must return arrays of numbers or texts, got one of {value.dtype}.")
+        if isinstance(value, np.ndarray):
+            value = np.array(value, order="C")
+            value.setflags(write=False)
+    elif value is not None and type(value) not in (bool, int, float, str):
+        raise TypeError(f"a cell must return arrays, numbers, texts and tuples or dictionaries of them, got {value!r}.")
     return value
 
 
 def _flatten(value: Any, arrays: list[Any]) -> Any:
-    """The form of a result as JSON, and its arrays appended to a list."""
+    """The form of a settled result as JSON, and its arrays appended to a list."""
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         kind = type(value)
         return ["named", kind.__module__, kind.__qualname__, [_flatten(v, arrays) for v in value]]
     if isinstance(value, tuple | list):
         return [type(value).__name__, [_flatten(v, arrays) for v in value]]
-    if isinstance(value, dict) and all(isinstance(k, str) for k in value):
+    if isinstance(value, dict):
         return ["dict", {k: _flatten(v, arrays) for k, v in value.items()}]
-    if value is None or isinstance(value, bool | int | float | str):
+    if not isinstance(value, np.ndarray | np.generic):
         return ["plain", value]
-    array = np.asarray(value)
-    if not isinstance(value, np.ndarray | np.generic) or array.dtype.kind not in "biufcU":
-        raise TypeError(f"a cell must return arrays, numbers, text and tuples or dictionaries of them, got {value!r}.")
-    arrays.append(array)
+    arrays.append(np.asarray(value))
     return ["array" if isinstance(value, np.ndarray) else "scalar", len(arrays) - 1]
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn, get_args, get_origin
 
 from simlab.core import interrupts
-from simlab.core.errors import DeviceError, InputError
+from simlab.core.errors import DeviceError, InputError, NotWrittenError
 from simlab.core.terminal import is_terminal, write_stderr, write_stdout
 from simlab.lab.claim import Claim, exit_status
 from simlab.lab.settings import check_data, preset_values, read_toml, suggestion, to_toml, validate
@@ -135,16 +135,19 @@ def _execute(study: Study, config: BaseConfig, overwrite: bool) -> int:
     study.load(config)
     with interrupts.raised(), run_folder(study, config, overwrite=overwrite) as folder:
         path = folder.path / RESULT
-        with cells.word_of_resuming(study.package, folder.path, folder.cells):
+        with cells.word_of_resuming(study.name, folder.path), interrupts.with_word_of(path):
             result = run(study, config, Progress.to_stderr(), cells=folder.cells)
-        claims = results.claims_of(result)
-        about = f"{study.title} ({result.attrs['run_time']:.0f} s on {result.attrs['device']}, seed {config.seed})\n"
-        with interrupts.with_word_of(path):
+            claims, attrs = results.claims_of(result), result.attrs
+            about = f"{study.title} ({attrs['run_time']:.0f} s on {attrs['device']}, seed {config.seed})\n"
             try:
                 results.save(result, path, overwrite=folder.overwrite)
-            except InputError:
+            except NotWrittenError as error:
                 with suppress(InputError, BrokenPipeError):
                     write_stdout(f"{about}\n{claims_table(claims, is_terminal(sys.stdout))}\n")
+                if error.kept:
+                    cells.remove(folder.path)
+                elif cells.can_resume(folder.path):
+                    raise InputError(f"{error}\n{cells.how_to_resume(study.name, folder.path)}") from error
                 raise
             paths = [path]
             try:
@@ -152,7 +155,8 @@ def _execute(study: Study, config: BaseConfig, overwrite: bool) -> int:
                 paths += write_figures(study, config, result, folder.path)
             except Exception as error:  # whatever a plot raises: the result is there
                 _fail(f"{no_figure(error)} The result is whole; python -m simlab figure {path} draws it again.", 0)
-            cells.remove(folder.path)
+            finally:
+                cells.remove(folder.path)
             return finish(claims, about + "".join(f"wrote {path}\n" for path in paths), path)
 
 
@@ -164,13 +168,13 @@ def no_figure(error: Exception) -> str:
 
 
 def _parser(study: Study) -> argparse.ArgumentParser:
-    module = study.package
+    command = f"python -m simlab run {study.name}"
     examples = ("--preset smoke", "--config my.toml --seed 1 --out runs/mine", "--dry-run > my.toml",
                 "--resume runs/mine")  # fmt: skip
     parser = Parser(
-        prog=f"python -m {module}", allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog=command, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
         description=textwrap.fill(f"{study.title}. {study.question}", 100),
-        epilog="\n".join(["examples:", *(f"  python -m {module} {e}" for e in examples), "", STATUS]),
+        epilog="\n".join(["examples:", *(f"  {command} {e}" for e in examples), "", STATUS]),
     )  # fmt: skip
     general = parser.add_argument_group("run")
     presets = ", ".join(dict.fromkeys(["smoke", "default", "full", *study.presets]))

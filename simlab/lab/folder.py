@@ -6,6 +6,7 @@ import os
 import secrets
 import tempfile
 import time
+import tomllib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,8 +20,8 @@ from simlab.lab.settings import read_toml, to_toml, validate
 from simlab.lab.study import BaseConfig, Study
 
 RESULT = "result.nc"
-SETTINGS = "config.toml"
-"""Beside the cells: the configuration of a run that has not finished."""
+STUDY = "simlab_study"
+"""In the configuration beside the cells: whose it is."""
 
 
 class RunFolder(NamedTuple):
@@ -38,23 +39,27 @@ class RunFolder(NamedTuple):
 
 def unfinished(study: Study, run: Path) -> BaseConfig:
     """The configuration of a run that was stopped, with its folder as `out`; InputError where there is none."""
-    path = run / cells.FOLDER / SETTINGS
+    path = run / cells.FOLDER / cells.SETTINGS
     if not path.exists():
         there = f"its result is in {run / RESULT}" if (run / RESULT).exists() else "there is no unfinished run in it"
         raise InputError(f"resume = {str(run)!r}: nothing to go on with, {there}.")
-    return validate(study, {**read_toml(path), "out": run})
+    fields = read_toml(path)
+    if (theirs := fields.pop(STUDY, None)) != study.name:
+        raise InputError(f"resume = {str(run)!r}: the unfinished run in it is one of {theirs}, not of {study.name}.")
+    return validate(study, {**fields, "out": run})
 
 
 @contextmanager
 def run_folder(study: Study, config: BaseConfig, *, overwrite: bool = False) -> Iterator[RunFolder]:
     """Make the folder and see that it can be written, before any work is done; InputError otherwise.
 
-    Without `out` it is one that no other run has, runs/NAME/TIME-SEED, to which the link runs/NAME/latest points once a
-    result is in it (where the system has links). With `out`, a run of the same configuration that was stopped there
-    goes on, and files of another run are replaced only with `overwrite`. If the work inside fails and leaves nothing in
-    a folder that was not there before, the folder goes as well.
+    Without `out` it is one that no other run has, runs/NAME/TIME-SEED. With `out`, a run of the same configuration that
+    was stopped there goes on, and files of another run are replaced only with `overwrite`. The link runs/NAME/latest
+    points to the last folder beside it that got a result (where the system has links). If the work inside fails and
+    leaves nothing in a folder that was not there before, the folder goes as well.
     """
-    path = config.out or Path("runs") / study.name
+    runs = Path("runs") / study.name
+    path = config.out or runs
     new: list[Path] = []
     try:
         new = [p for p in (path, *path.parents) if not p.exists()]
@@ -73,46 +78,52 @@ def run_folder(study: Study, config: BaseConfig, *, overwrite: bool = False) -> 
     if taken:
         raise InputError(f"out = {str(path)!r}: {taken[0]} in it is a folder; name another one.")
     try:
-        resumed = _resumes(config, path, overwrite)
+        resumed = _resumes(study, config, path, overwrite)
         if held and not (overwrite or resumed):
             raise InputError(
                 f"out = {str(path)!r}: it holds {held[0]} of another run; name another one or --overwrite."
             )
         with cells.kept_in(path) as kept:
-            if not resumed:
-                cells.clear(kept)
-                with suppress(OSError):  # a full disk costs the chance to go on later, not this run
-                    write_bytes(kept / SETTINGS, to_toml(config.model_copy(update={"out": None})).encode())
             try:
+                if not resumed:
+                    cells.clear(kept)
+                    with suppress(OSError):  # a full disk costs the chance to go on later, not this run
+                        write_bytes(kept / cells.SETTINGS, _settings(study, config).encode())
                 yield RunFolder(path, kept, overwrite or resumed)
             finally:
-                if (path / RESULT).exists() and config.out is None:
+                if (path / RESULT).exists() and path.resolve().parent == runs.resolve():
                     _link_latest(path)
-                if not cells.any_kept(kept):
+                if not cells.can_resume(path):
                     cells.remove(path)
     finally:
         _remove(new)
 
 
-def _resumes(config: BaseConfig, path: Path, overwrite: bool) -> bool:
+def _settings(study: Study, config: BaseConfig) -> str:
+    """What is kept beside the cells: the configuration but its folder, and whose it is."""
+    return f'{STUDY} = "{study.name}"\n{to_toml(config.model_copy(update={"out": None}))}'
+
+
+def _resumes(study: Study, config: BaseConfig, path: Path, overwrite: bool) -> bool:
     """Whether the folder holds an unfinished run of this configuration; InputError where it holds one of another."""
-    settings = path / cells.FOLDER / SETTINGS
+    settings = path / cells.FOLDER / cells.SETTINGS
     if not settings.exists():
         return False
     try:
-        theirs = type(config).model_validate(read_toml(settings)).model_dump(mode="json", exclude={"out"})
-    except ValueError:  # of another version
+        theirs = read_toml(settings)
+    except InputError:  # damaged
         theirs = {}
-    ours = config.model_dump(mode="json", exclude={"out"})
+    ours = tomllib.loads(_settings(study, config))
     if theirs == ours:
         return True
     if overwrite:
         return False
-    other = ", ".join(name for name in ours if theirs.get(name) != ours[name])
-    raise InputError(
-        f"out = {str(path)!r}: it holds an unfinished run with another {other}; go on with it by --resume {path}, "
-        "name another folder, or --overwrite."
-    )
+    if theirs.get(STUDY) != study.name:
+        other = f"an unfinished run of {theirs.get(STUDY, 'another study')}"
+    else:
+        differing = sorted(name for name in {*ours, *theirs} if theirs.get(name) != ours.get(name))
+        other = f"an unfinished run with another {', '.join(differing)}, which --resume would go on with"
+    raise InputError(f"out = {str(path)!r}: it holds {other}; name another folder or --overwrite.")
 
 
 def _own_folder(parent: Path, seed: int) -> Path:

@@ -87,10 +87,11 @@ class Measured:
 
     def exp(self) -> Measured:
         """The exponential of it, errors to first order."""
-        value, reference = np.exp(self.value), np.exp(self.reference)
-        return replace(
-            self, value=value, se=value * self.se, reference=reference, bias=reference * self.bias, covariance=NAN
-        )
+        value, reference, cov = np.exp(self.value), np.exp(self.reference), self.covariance
+        if cov.ndim:
+            cov = cov * value[..., :, None] * value[..., None, :]
+        bias = np.nan_to_num(reference * self.bias)
+        return replace(self, value=value, se=value * self.se, reference=reference, bias=bias, covariance=cov)
 
     @property
     def z(self) -> Floats:
@@ -181,7 +182,9 @@ class Axes:
     _found: Found
 
     def __getitem__(self, axis: Axis) -> np.ndarray[Any, Any]:
-        """The coordinates of an axis."""
+        """The coordinates of an axis; TypeError for a quantity, which a theory must not know."""
+        if not isinstance(axis, Axis):
+            raise TypeError(f"a theory may know the places of an axis, not what was measured of {axis!r}.")
         return self._found[axis].value
 
     def se(self, quantity: Quantity) -> Floats:
@@ -272,15 +275,25 @@ class Found:
             parts["_bias"] = ("known error of the theory at this size", reference.bias)
         for suffix, (words, numbers) in parts.items():
             array = np.asarray(numbers, float)
-            array = array if shape is None else np.broadcast_to(array, shape).copy()
+            if shape is not None:
+                array = self._spread(name + suffix, array, shape)
             about = {"long_name": f"{words} of {quantity.meaning}", "units": quantity.unit}
             self._put(name + suffix, dims, array, about)
 
-    def _put(self, name: str, dims: tuple[str, ...], values: np.ndarray[Any, Any], attrs: dict[str, Any]) -> None:
-        if values.ndim != len(dims):
+    def _spread(self, name: str, values: Floats, shape: tuple[int, ...]) -> Floats:
+        """Numbers in this shape, or one for all of it."""
+        try:
+            return np.broadcast_to(values, shape).copy()
+        except ValueError:
             raise ValueError(
-                f"scene {self.scene}: {name} is over ({', '.join(dims)}), got an array of shape {values.shape}."
-            )
+                f"scene {self.scene}: {name} stands beside an array of shape {shape}, got one of {values.shape}."
+            ) from None
+
+    def _put(self, name: str, dims: tuple[str, ...], values: np.ndarray[Any, Any], attrs: dict[str, Any]) -> None:
+        sizes = tuple(self.dataset.sizes.get(d, n) for d, n in zip(dims, values.shape, strict=False))
+        if values.ndim != len(dims) or sizes != values.shape:
+            there = ", ".join(f"{d}: {self.dataset.sizes[d]}" if d in self.dataset.sizes else d for d in dims)
+            raise ValueError(f"scene {self.scene}: {name} is over ({there}), got an array of shape {values.shape}.")
         if values.dtype.kind == "U":
             values = values.astype(object)
         self.dataset[name] = xr.Variable(dims, values, attrs)

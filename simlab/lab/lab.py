@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 from simlab import random
 from simlab.core.device import Device
 from simlab.core.progress import Progress
-from simlab.lab.cells import Kept, Recorded, Store, item_name
+from simlab.lab.cells import Kept, Recorded, Store, fields_read, item_name
 from simlab.sde import Walkers
 
 C = TypeVar("C")
@@ -103,7 +103,7 @@ class Lab:
             seen = Recorded(config)
             bench = Lab(self.study, seen, self.device, self.progress, self.store, self.execute, _inside=part)
             result = work(seen, item, bench)
-            kept = Kept(result, bench.lost(), seen.read())
+            kept = Kept(result, bench.lost(), fields_read(seen))
             kept = self.store.keep(name, item, self.device, kept)
         elif isinstance(config, Recorded):  # what the cell has read, the scene depends on as well
             for field_ in kept.read:

@@ -16,7 +16,7 @@ from simlab.core.errors import InputError
 from simlab.core.progress import Progress
 from simlab.lab import cells, results
 from simlab.lab.claim import Claim
-from simlab.lab.figure import figure, write_figures
+from simlab.lab.figure import figure, figure_names, write_figures
 from simlab.lab.folder import RESULT, run_folder
 from simlab.lab.runner import run
 from simlab.lab.settings import preset_values, validate
@@ -59,8 +59,9 @@ class Result:
     def save(self, folder: Path | str, *, overwrite: bool = False) -> list[Path]:
         """Write result.nc and all figures into a folder; InputError where one is there and must not go."""
         path = Path(folder) / RESULT
-        if path.exists() and not overwrite:
-            raise InputError(f"{path} is there already; name another folder, or overwrite=True.")
+        there = [path.with_name(n) for n in (RESULT, *figure_names(self.study)) if path.with_name(n).exists()]
+        if there and not overwrite:
+            raise InputError(f"{there[0]} is there already; name another folder, or overwrite=True.")
         path.parent.mkdir(parents=True, exist_ok=True)
         results.save(self.tree, path, overwrite=overwrite)
         return [path, *write_figures(self.study, self.config, self.tree, path.parent)]

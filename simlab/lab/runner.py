@@ -13,7 +13,7 @@ from simlab.core.device import Device
 from simlab.core.kernel_cache import require_compiler
 from simlab.core.progress import Progress
 from simlab.lab import results
-from simlab.lab.cells import Kept, Recorded, Store, sources_of
+from simlab.lab.cells import Kept, Recorded, Store, fields_read, sources_of
 from simlab.lab.claim import Claim, unless_diverged
 from simlab.lab.found import Found
 from simlab.lab.lab import Lab
@@ -62,7 +62,7 @@ def _simulated(
         found = Found.of(scene)
         found.enter(scene.simulate(seen, lab))
         variables = {str(n): (v.dims, _plain(v.values), v.attrs) for n, v in found.dataset.variables.items()}
-        kept = store.keep(work, (), device, Kept(variables, lab.lost(), seen.read()))
+        kept = store.keep(work, (), device, Kept(variables, lab.lost(), fields_read(seen)))
     data = xr.Dataset(
         {n: (d, v.astype(object) if v.dtype.kind == "U" else v, a) for n, (d, v, a) in kept.result.items()}
     )

@@ -128,7 +128,7 @@ def test_a_record_of_changed_code_is_refused_before_any_work(
 ) -> None:
     monkeypatch.chdir(tree)
     monkeypatch.setattr("simlab.lab.records.root", lambda: tree / "studies")
-    monkeypatch.setattr("simlab.lab.study.run", lambda *_: pytest.fail("it ran"))
+    monkeypatch.setattr("simlab.lab.runner.run", lambda *_, **__: pytest.fail("it ran"))
     change(tree, "simlab/a.py", "2\n")
     before = contents(tree)
     terminal = Terminal(tree, capsys)

@@ -19,13 +19,14 @@ import pytest
 
 from simlab.core import interrupts
 from simlab.core.interrupts import Stopped
-from simlab.lab import cli, results
-from tests.cli_helpers import HANGS, MODULE, WALK, Answer, Terminal, contents, process
+from simlab.lab import results
+from tests.cli_helpers import FILES, HANGS, MODULE, WALK, Answer, Terminal, contents, process
 
 LINES = {
     signal.SIGINT: (130, "simlab: interrupted; nothing was written."),
     signal.SIGTERM: (143, "simlab: terminated; nothing was written."),
 }
+RESUME = "go on with: python -m simlab run langevin_drift --resume out"
 MOMENTS = 8
 # A shell starts what runs in the background with SIGINT ignored, and a child would inherit that.
 HEED = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
@@ -75,12 +76,20 @@ def test_a_signal_at_any_moment_leaves_one_line_and_no_half_written_file(
         if answer.status in (0, 1):  # it was done
             assert results.load(folder / "out/result.nc").attrs["simlab_study"] == "langevin_drift", about
             assert told == [], about
+            assert {path.name for path in (folder / "out").iterdir()} == FILES, about
             continue
         status, line = LINES[signal.Signals(number)]
         assert (answer.status, len(told)) == (status, 1), about
         if "whole" in told[0]:
             assert told[0] == line.replace("nothing was written", "the result is whole in out/result.nc"), about
             results.load(folder / "out/result.nc")
+            assert {path.name for path in (folder / "out").iterdir()} <= FILES, about
+        elif "--resume" in told[0]:
+            assert told[0] == line.replace("nothing was written.", RESUME), about
+            kept = {name for name, content in contents(folder).items() if content}
+            assert "out/cells/config.toml" in kept, about
+            assert {Path(name).parent.name for name in kept} == {"cells"}, about
+            assert {Path(name).suffix for name in kept} == {".toml", ".npz"}, about
         else:
             assert told == [line], about
             assert contents(folder) == {}, about
@@ -266,6 +275,6 @@ def test_sigterm_in_a_run_is_told_as_such(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli, "run", lambda *_: signal.raise_signal(signal.SIGTERM))
+    monkeypatch.setattr("simlab.lab.runner.run", lambda *_, **__: signal.raise_signal(signal.SIGTERM))
     assert Terminal(tmp_path, capsys).study(*WALK) == Answer(143, "", LINES[signal.SIGTERM][1] + "\n")
     assert contents(tmp_path) == {}

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from simlab import studies
 from simlab.core.errors import InputError
-from simlab.lab import cli, results, settings, study
+from simlab.lab import cli, results, runner, settings
 from simlab.studies.langevin_drift import STUDY
 from simlab.studies.langevin_drift.config import Config
 from tests.cli_helpers import FILES, HANGS, MODULE, QUICK, WALK, Answer, Terminal, contents, process
@@ -38,12 +38,11 @@ def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     return Terminal(tmp_path, capsys)
 
 
-def is_a_run(answer: Answer, folder: Path) -> None:
+def is_a_run(answer: Answer, folder: Path, scene: str = "walk") -> None:
     """The paths, then the table; and an exit status that says what the table says."""
     wrote, table = answer.out.split("\n\n")
-    assert re.findall("^wrote (.*)$", wrote, re.MULTILINE) == [
-        str(folder / n) for n in ("result.nc", "figure.png", "figure.svg")
-    ]
+    names = ["result.nc", *(f"{name}.{kind}" for name in ("figure", scene) for kind in ("png", "svg"))]
+    assert re.findall("^wrote (.*)$", wrote, re.MULTILINE) == [str(folder / name) for name in names]
     verdicts = re.findall("^(holds|fails|undecided) ", table, re.MULTILINE)
     held = verdicts.count("holds")
     assert table.endswith(f"\n{held} of {len(verdicts)} claims hold\n")
@@ -58,7 +57,7 @@ def test_a_file_of_a_user_s_own_runs_from_end_to_end(tmp_path: Path) -> None:
     assert "\x1b" not in answer.out + answer.err
     lines = answer.err.splitlines()
     assert lines
-    assert all(re.fullmatch(r"walk: .*: done in \d+\.\d s", line) for line in lines), "progress in a log: plain lines"
+    assert all(re.fullmatch(r"walk: done in \d+\.\d s", line) for line in lines), "progress in a log: plain lines"
     made = tmp_path / "mine/deep"
     assert {p.name for p in made.iterdir()} == FILES
     assert (made / "figure.png").read_bytes().startswith(b"\x89PNG")
@@ -96,26 +95,29 @@ def _read(terminal: int) -> bytes:
         return b""
 
 
-def test_ctrl_c_ends_a_run_with_130_and_leaves_what_was_there(tmp_path: Path) -> None:
+@pytest.mark.parametrize("finished", [False, True], ids=["no cell is finished", "a cell is finished"])
+def test_ctrl_c_ends_a_run_with_130_and_leaves_what_was_there(tmp_path: Path, finished: bool) -> None:
+    old = {"out/result.nc": b"of an older run", "out/figure.svg": b"of it, too"}
     (tmp_path / "out").mkdir()
-    (tmp_path / "out/result.nc").write_text("of an older run")
-    (tmp_path / "out/figure.svg").write_text("of it, too")
-    words = [sys.executable, "-m", MODULE, *QUICK, "--scenes", "well", "--walkers", "65536", "--duration", "2e4"]
-    words.append("--overwrite")
+    for name, content in old.items():
+        (tmp_path / name).write_bytes(content)
+    words = [sys.executable, "-m", MODULE, *WALK, "--walkers", "16384", "--walk-dt", "2e-3", "--overwrite"]
+    awaited = "[!.]*.npz" if finished else "config.toml"
     # A shell starts what runs in the background with the signal ignored, and a child would inherit that.
     heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "preexec_fn": heed}
     with subprocess.Popen(words, cwd=tmp_path, **pipes) as running:
-        assert running.stderr is not None
-        first = running.stderr.readline()
-        assert first.startswith("well: histogram: done"), first
+        while running.poll() is None and not list((tmp_path / "out").glob(f"cells/{awaited}")):
+            time.sleep(0.01)
         running.send_signal(signal.SIGINT)
         out, err = running.communicate(timeout=HANGS)
     assert running.returncode == 130
-    assert (out, err) == ("", "simlab: interrupted; nothing was written.\n")
-    assert contents(tmp_path) == {
-        "out": None, "out/figure.svg": b"of it, too", "out/result.nc": b"of an older run"
-    }  # fmt: skip
+    how = "go on with: python -m simlab run langevin_drift --resume out" if finished else "nothing was written."
+    assert (out, err) == ("", f"simlab: interrupted; {how}\n")
+    left = contents(tmp_path)
+    kept = {name for name in left if name.startswith("out/cells")}
+    assert {name: content for name, content in left.items() if name not in kept} == {"out": None, **old}
+    assert {Path(name).suffix for name in kept} == ({"", ".npz", ".toml"} if finished else set())
 
 
 def test_what_needs_no_run_imports_nothing_heavy(tmp_path: Path) -> None:
@@ -242,7 +244,7 @@ def test_files_beside_a_result_survive_and_another_run_replaces_it_whole(termina
     is_a_run(terminal.study(*WALK, "--seed", "1", "--overwrite"), Path("out"))
     second = contents(terminal.folder)
     assert first.keys() == second.keys() == {f"out/{n}" for n in FILES} | {"out", "out/notes", "out/notes/mine.txt"}
-    assert all((first[n] != second[n]) == (n.startswith(("out/result", "out/figure"))) for n in first)
+    assert all((first[n] != second[n]) == (n.startswith(("out/result", "out/figure", "out/walk"))) for n in first)
     assert results.load(Path("out/result.nc")).attrs["seed"] == 1
 
 
@@ -261,7 +263,7 @@ def test_what_is_in_a_folder_is_never_overwritten_silently(terminal: Terminal, h
 
 
 def test_runs_without_a_folder_keep_to_their_own(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("simlab.lab.study.time.gmtime", lambda: time.struct_time((2026, 3, 4, 5, 6, 7, 2, 63, 0)))
+    monkeypatch.setattr("simlab.lab.folder.time.gmtime", lambda: time.struct_time((2026, 3, 4, 5, 6, 7, 2, 63, 0)))
     words = ["--preset", "smoke", "--walkers", "1024", "--scenes", "walk"]
     runs = Path("runs/langevin_drift")
     for seed, name in (("0", "20260304T050607Z-0"), ("0", "20260304T050607Z-0-2"), ("7", "20260304T050607Z-7")):
@@ -289,12 +291,12 @@ def test_runs_that_start_together_do_not_meet(tmp_path: Path) -> None:
 
 
 def test_a_result_that_came_meanwhile_is_not_overwritten(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    def slow(*arguments: Any) -> Any:
+    def slow(*arguments: Any, **options: Any) -> Any:
         Path("out/result.nc").write_text("of a run that was faster")
-        return run(*arguments)
+        return run(*arguments, **options)
 
-    run = study.run
-    monkeypatch.setattr(cli, "run", slow)
+    run = runner.run
+    monkeypatch.setattr(runner, "run", slow)
     answer = terminal.study(*WALK)
     assert answer.status == 2
     assert "claims hold" in answer.out
@@ -306,10 +308,11 @@ def test_a_result_that_came_meanwhile_is_not_overwritten(terminal: Terminal, mon
     assert kept
     assert results.load(Path(kept[1])).attrs["simlab_study"] == STUDY.name
     assert Path("out/result.nc").read_text() == "of a run that was faster"
+    assert not Path("out/cells").exists()
 
 
 @pytest.mark.parametrize("blocked", sorted(FILES))
-def test_three_files_are_written_or_none(terminal: Terminal, blocked: str) -> None:
+def test_all_files_are_written_or_none(terminal: Terminal, blocked: str) -> None:
     Path(f"out/{blocked}/mine").mkdir(parents=True)
     before = contents(terminal.folder)
     for words in ([], ["--overwrite"]):
@@ -320,10 +323,14 @@ def test_three_files_are_written_or_none(terminal: Terminal, blocked: str) -> No
 
 
 @pytest.mark.parametrize(
-    "place", ["simlab.sde.Walkers.run", "simlab.lab.results.encode", "simlab.core.files.write_atomically"]
-)
-def test_an_interruption_anywhere_leaves_nothing(
-    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, place: str
+    ("place", "kept"),
+    [
+        ("simlab.core.files.write_atomically", False), ("simlab.sde.Walkers.run", False),
+        ("simlab.lab.runner.unless_diverged", True), ("simlab.lab.results.encode", True),
+    ],
+)  # fmt: skip
+def test_an_interruption_anywhere_leaves_nothing_but_finished_cells(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, place: str, kept: bool
 ) -> None:
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
@@ -331,8 +338,12 @@ def test_an_interruption_anywhere_leaves_nothing(
     monkeypatch.setattr(place, interrupted)
     answer = terminal.study(*WALK, "--out", "new/deep")
     assert answer.status == 130
-    assert answer.err.endswith("simlab: interrupted; nothing was written.\n")
-    assert contents(terminal.folder) == {}
+    how = "go on with: python -m simlab run langevin_drift --resume new/deep" if kept else "nothing was written."
+    assert answer.err.endswith(f"simlab: interrupted; {how}\n")
+    files = {name for name, content in contents(terminal.folder).items() if content is not None}
+    assert {Path(name).parent.as_posix() for name in files} == ({"new/deep/cells"} if kept else set())
+    if not kept:
+        assert contents(terminal.folder) == {}
 
 
 @pytest.mark.parametrize(
@@ -346,10 +357,10 @@ def test_an_interruption_anywhere_leaves_nothing(
 def test_what_the_machine_lacks_is_said_in_one_sentence(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(cli, "run", fail)
+    monkeypatch.setattr(runner, "run", fail)
     assert terminal.study(*WALK) == Answer(2, "", f"simlab: {said}\n")
     assert contents(terminal.folder) == {}
 
@@ -358,7 +369,7 @@ def test_a_claim_that_does_not_hold_gives_status_1(terminal: Terminal) -> None:
     answer = terminal.study(*QUICK, "--scenes", "valley", "--steepness", "0.01")
     assert answer.status == 1
     assert re.search("^(fails|undecided) .*valley/prefers-flat", answer.out, re.MULTILINE)
-    is_a_run(answer, Path("out"))
+    is_a_run(answer, Path("out"), "valley")
 
 
 def test_a_device_that_is_not_there_gives_status_3(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -375,7 +386,7 @@ def test_the_smallest_data_that_are_taken_can_be_fitted(terminal: Terminal, n: i
     X = rng.normal(size=(n, d))
     np.savez("small.npz", X=X, y=(X.sum(1) + rng.normal(size=n)).astype("float32"), other="ignored")
     answer = terminal.study(*QUICK, "--scenes", "posterior", "--data", str(Path("small.npz").resolve()))
-    is_a_run(answer, Path("out"))
+    is_a_run(answer, Path("out"), "posterior")
     data = results.load(Path("out/result.nc"))["posterior"]
     assert data.sizes["weight"] == d
 

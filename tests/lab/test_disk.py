@@ -21,15 +21,15 @@ from tests.cli_helpers import FILES, MODULE, WALK, Terminal, contents, process
 
 LIMITED = """
 import resource, sys
-from simlab.lab import cli
+from simlab.lab import cli, runner
 from simlab.studies.langevin_drift import STUDY
 
-run = cli.run
-def limited(*arguments):
-    result = run(*arguments)
+run = runner.run
+def limited(*arguments, **options):
+    result = run(*arguments, **options)
     resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT, LIMIT))
     return result
-cli.run = limited
+runner.run = limited
 raise SystemExit(cli.main(STUDY, sys.argv[1:]))
 """
 """A run after which no file may be larger than LIMIT bytes: the system refuses to write on, as on a full disk."""
@@ -63,13 +63,18 @@ def test_a_disk_that_fills_up_costs_no_interpreter_and_no_claims(tmp_path: Path)
     answer = process("-c", LIMITED.replace("LIMIT, LIMIT", "100, 100"), *words, cwd=tmp_path)
     assert answer.status == 2, answer
     assert "claims hold" in answer.out
-    said = answer.err.splitlines()[-1]
+    said, how = answer.err.splitlines()[-2:]
     assert re.fullmatch(
         r"simlab: cannot write new/deep/result.nc \(File too large\): it needs [\d,]{6,} bytes; "
         r"and nowhere else was room to keep it\.", said
     )  # fmt: skip
     assert "Traceback" not in answer.err
-    assert contents(tmp_path) == {}
+    assert {p.name for p in (tmp_path / "new/deep").iterdir()} == {"cells"}
+    assert how == "simlab: go on with: python -m simlab run langevin_drift --resume new/deep"
+    again = process(*how.split()[5:], cwd=tmp_path)
+    assert again.status in (0, 1)
+    assert {p.name for p in (tmp_path / "new/deep").iterdir()} == FILES
+    assert results.claims_of(results.load(tmp_path / "new/deep/result.nc"))
 
 
 def test_a_disk_with_room_for_the_result_only_costs_the_figure(tmp_path: Path) -> None:
@@ -172,6 +177,7 @@ SETTINGS = {
 }  # fmt: skip
 
 
+FIGURES = ("figure.png", "figure.svg", "walk.png", "walk.svg")
 BACKENDS = {
     "of Jupyter": "module://matplotlib_inline.backend_inline", "no backend": "nonsense", "a qt screen": "qtagg"
 }  # fmt: skip
@@ -179,9 +185,11 @@ DRAW = """
 from pathlib import Path
 from simlab.lab import plot
 with plot.style():
-    figure, (axes,) = plot.grid(1, "a title")
+    from matplotlib.figure import Figure
+    figure = Figure()
+    axes = figure.add_axes((0.2, 0.2, 0.6, 0.6), title="a title")
     axes.plot([1, 2], [3, 4], label="a line")
-    plot.finish(axes)
+    axes.legend()
 for kind in ("png", "svg"):
     plot.save_figure(figure, f"figure.{kind}", kind)
 """
@@ -267,10 +275,10 @@ def test_a_figure_that_fails_costs_no_result_and_can_be_drawn_again(
         Terminal.is_refusal(terminal.laboratory("figure", "out"), "could not be drawn")
     for path in ("out/result.nc", "out"):
         drawn = terminal.laboratory("figure", path)
-        assert (drawn.status, drawn.out) == (0, "wrote out/figure.png\nwrote out/figure.svg\n")
+        assert (drawn.status, drawn.out) == (0, "".join(f"wrote out/{name}\n" for name in FIGURES))
     assert {p.name for p in Path("out").iterdir()} == FILES
     assert terminal.study(*WALK, "--out", "other").status == answer.status
-    for name in ("figure.png", "figure.svg"):
+    for name in FIGURES:
         assert Path("out", name).read_bytes() == Path("other", name).read_bytes()
 
 
@@ -286,7 +294,7 @@ def test_a_figure_of_no_result_is_refused(terminal: Terminal) -> None:
 
 def test_old_figures_do_not_stay_beside_a_new_result(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     assert terminal.study(*WALK).status in (0, 1)
-    monkeypatch.setattr("simlab.lab.plot.grid", lambda *_: (_ for _ in ()).throw(RuntimeError("no ink")))
+    monkeypatch.setattr("simlab.lab.panel.Panel.finish", lambda *_: (_ for _ in ()).throw(RuntimeError("no ink")))
     assert terminal.study(*WALK, "--seed", "3", "--overwrite").status in (0, 1)
     assert [p.name for p in Path("out").iterdir()] == ["result.nc"]
 

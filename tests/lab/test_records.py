@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,8 +16,11 @@ import xarray as xr
 
 from simlab.core.checkout import MARKS
 from simlab.core.errors import InputError
-from simlab.lab import quantities, records, results
+from simlab.lab import records, results
 from simlab.lab.claim import Claim
+from simlab.lab.found import Found
+from simlab.lab.panel import Panel
+from simlab.lab.quantity import Quantity, axis, quantity
 from simlab.lab.settings import to_toml
 from simlab.lab.study import BaseConfig, Study
 from simlab.statistics import Joint
@@ -26,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 EVERY_STUDY = pytest.mark.parametrize("name", STUDIES)
 GOOD = Claim.equals("dice/fair", "A die is fair.", "Laplace", 3.49, 3.5, 0.02)
-BAD = Claim.chi_square("dice/law", "All faces are.", "Pearson", 99.0, 5)
+BAD = replace(Claim.chi_square("dice/law", "All faces are.", "Pearson", 99.0, 5), equation="dice#all-faces")
 OPEN = GOOD.undecided("it rolled off the table")
 
 
@@ -38,27 +42,37 @@ class Config(BaseConfig):
 
 
 CONFIG = Config.model_validate({})
+FACE = axis("face of the die")
+SHARE = quantity("share of rolls", FACE)
+NAMES = {FACE: "face", SHARE: "share"}
 
 
-def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
-    axes[0].plot(data["face"])
+def draw(config: Config, found: Found, panel: Panel) -> None:
+    panel.points(SHARE)
 
 
 @pytest.fixture
 def study(monkeypatch: pytest.MonkeyPatch) -> Study:
     """A study with one scene, which is a module that nobody has to write."""
     scene = ModuleType("casino.dice")
-    scene.__dict__.update(PANELS=1, plot=plot)
+    scene.__dict__.update(SOURCE="Laplace", FACE=FACE, SHARE=SHARE, PANELS=(draw,))
     monkeypatch.setitem(sys.modules, "casino", ModuleType("casino"))
     monkeypatch.setitem(sys.modules, "casino.dice", scene)
-    return Study("casino", "Dice", "casino", Config, ("dice",), remarks="## Remarks\n\nNone.\n")
+    return Study("casino", "Dice", "casino", Config, ("dice",), finding="They are.", remarks="## Remarks\n\nNone.\n")
 
 
 def result(*claims: Claim, faces: int = 6) -> xr.DataTree:
     joint = Joint(np.arange(1.0, faces + 1), np.eye(faces))
-    data = xr.Dataset(quantities.measured_jointly("face", "bin", joint, "a face"))
     settings = CONFIG.model_dump_json(exclude={"out"})
-    return results.tree({"dice": data}, claims, results.provenance("casino", settings, "a table", 0, 1.4))
+    about = results.provenance("casino", settings, "a table", 0, 1.4)
+    return results.tree({"dice": found({FACE: np.arange(faces), SHARE: joint})}, claims, about)
+
+
+def found(values: dict[Quantity, Any]) -> xr.Dataset:
+    """What the scene has found."""
+    dice = Found("dice", "Laplace", NAMES)
+    dice.enter(values)
+    return dice.dataset
 
 
 def cells(line: str) -> int:
@@ -91,36 +105,41 @@ def test_a_table_goes_between_its_marks_and_replaces_the_old_one() -> None:
     assert records.with_table(once, "new") == once
 
 
-def test_the_readme_s_table_has_a_row_for_every_claim_of_every_record(
+def test_the_readme_has_a_row_for_every_study_and_the_page_of_claims_one_for_every_claim(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(records, "root", lambda: tmp_path / "studies")
     folder = tmp_path / "studies" / "casino"
     records.write_record(study, CONFIG, result(GOOD, BAD), folder)
-    head, rule, *rows = records.readme_table(["casino", "no such record"]).splitlines()
-    assert rows == [
-        "| [casino](studies/casino/report.md) | A die is fair. | 3.490 ± 0.020 | 3.5 ± 0.08 | holds |",
-        f"| [casino](studies/casino/report.md) | All faces are. | 99 | {BAD.limits} | fails |",
-    ]
+    unrecorded = replace(study, name="no such record")
+    head, rule, *rows = records.studies_table([study, unrecorded]).splitlines()
+    assert rows == ["| [casino](studies/casino/report.md) | Are dice fair? | They are. | 1 of 2 | 1 s |"]
     assert cells(head) == cells(rule) == 5
-    readme = tmp_path / "README.md"
-    readme.write_text("\n".join(["above", *MARKS, "below"]), encoding="utf-8")
-    records.update_readme(["casino"])
-    text = readme.read_text("utf-8")
-    assert rows[0] in text
-    records.update_readme(["casino"])
-    assert readme.read_text("utf-8") == text
+    claims = [
+        "| dice/fair | A die is fair. | 3.490 ± 0.020 | 3.5 ± 0.08 | holds |  |",
+        f"| dice/law | All faces are. | 99 | {BAD.limits} | fails | [dice](../theory/dice.md#all-faces) |",
+    ]
+    pages = [tmp_path / "README.md", tmp_path / "studies" / "README.md"]
+    pages[0].write_text("\n".join(["above", *MARKS, "below"]), encoding="utf-8")
+    records.update_tables([study, unrecorded])
+    texts = [page.read_text("utf-8") for page in pages]
+    assert rows[0] in texts[0]
+    assert texts[0].startswith("above\n")
+    assert texts[1].splitlines()[-2:] == claims
+    assert "## [casino](casino/report.md)" in texts[1].splitlines()
+    records.update_tables([study, unrecorded])
+    assert [page.read_text("utf-8") for page in pages] == texts
 
 
 def test_a_record_keeps_numbers_errors_claims_and_where_they_came_from(study: Study, tmp_path: Path) -> None:
     folder = tmp_path / "studies" / "casino"
     whole = result(GOOD, BAD)
     records.write_record(study, CONFIG, whole, folder)
-    assert {p.name for p in folder.iterdir()} == {"config.toml", "record.nc", "figure.svg", "report.md"}
+    assert {p.name for p in folder.iterdir()} == {"config.toml", "record.nc", "figure.svg", "dice.svg", "report.md"}
     kept = results.load(folder / "record.nc")
     assert kept.attrs == whole.attrs
-    assert set(kept["dice"].dataset.variables) == {"face", "face_se"}
-    xr.testing.assert_identical(kept["dice"].dataset["face"], whole["dice"].dataset["face"])
+    assert set(kept["dice"].dataset.variables) == {"face", "share", "share_se"}
+    xr.testing.assert_identical(kept["dice"].dataset["share"], whole["dice"].dataset["share"])
     assert [c.name for c in results.claims_of(kept)] == ["dice/fair", "dice/law"]
     assert (folder / "config.toml").read_text("utf-8") == to_toml(CONFIG)
     assert (folder / "report.md").read_text("utf-8") == records.report(study, folder)
@@ -130,7 +149,7 @@ def test_equal_results_are_equal_records(study: Study, tmp_path: Path) -> None:
     whole = result(GOOD)
     for folder in ("one", "two"):
         records.write_record(study, CONFIG, whole, tmp_path / folder)
-    for file in ("config.toml", "figure.svg", "report.md"):
+    for file in ("config.toml", "figure.svg", "dice.svg", "report.md"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes(), file
 
 
@@ -143,7 +162,10 @@ def test_a_report_says_what_was_asked_and_found_and_by_whom(study: Study, tmp_pa
     assert "Are dice fair?" in lines
     assert "1 of 3 claims hold on a table in 1 s" in text
     assert "python -m casino --config studies/casino/config.toml" in text
-    assert f"| holds | dice/fair | A die is fair. | 3.490 ± 0.020 | 3.5 ± 0.08 | {GOOD.why} | Laplace |" in lines
+    assert f"| holds | dice/fair | A die is fair. | 3.490 ± 0.020 | 3.5 ± 0.08 | {GOOD.why} | Laplace |  |" in lines
+    assert f"| 99 | {BAD.limits} | {BAD.why} | Pearson | [dice](../../theory/dice.md#all-faces) |" in text
+    assert "![overview](figure.svg)" in lines
+    assert "[dice](dice.svg): the figure of each scene." in lines
     assert any(line.startswith("| undecided (it rolled off the table) | dice/fair |") for line in lines)
     assert "Not measured yet: `python -m simlab seeds casino`." in lines
     assert text.endswith("## Remarks\n\nNone.\n")
@@ -163,15 +185,20 @@ def test_no_text_breaks_the_table_of_a_report(study: Study, tmp_path: Path) -> N
     claim = Claim.exact("dice/z", "The largest |z| is 3.", "", 1.0, 1.0)
     results.save(result(claim), tmp_path / "record.nc")
     table = [line for line in records.report(study, tmp_path).splitlines() if line.startswith("|")]
-    assert [cells(line) for line in table] == [7, 7, 7]
+    assert [cells(line) for line in table] == [8, 8, 8]
 
 
-def test_no_text_breaks_the_table_of_the_readme(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_text_breaks_the_tables_of_all_records(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(records, "root", lambda: tmp_path)
     claim = Claim.exact("dice/z", "The largest |z| is 3.", "", 1.0, 1.0)
     (tmp_path / "casino").mkdir()
     results.save(result(claim), tmp_path / "casino" / "record.nc")
-    assert [cells(line) for line in records.readme_table(["casino"]).splitlines()] == [5, 5, 5]
+    found = replace(study, finding="The largest |z| is 3.")
+    assert [cells(line) for line in records.studies_table([found]).splitlines()] == [5, 5, 5]
+    table = [line for line in records.claims_page(["casino"]).splitlines() if line.startswith("|")]
+    assert [cells(line) for line in table] == [6, 6, 6]
 
 
 def test_a_record_too_large_to_commit_is_refused_and_nothing_is_touched(study: Study, tmp_path: Path) -> None:
@@ -179,7 +206,7 @@ def test_a_record_too_large_to_commit_is_refused_and_nothing_is_touched(study: S
     before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
     noise = np.random.default_rng(0).normal(size=30_000)  # which does not compress
     large = result(GOOD, faces=2)
-    large["dice"] = xr.Dataset(quantities.given("noise", "walker", noise, "noise"))
+    large["dice"] = xr.DataTree(found({FACE: np.arange(len(noise)), SHARE: noise}))
     with pytest.raises(InputError, match=rf"record of casino has \d+ bytes, {records.LARGEST} are allowed"):
         records.write_record(study, CONFIG, large, tmp_path)
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
@@ -192,12 +219,14 @@ def test_records_are_those_of_this_checkout(monkeypatch: pytest.MonkeyPatch, tmp
         records.root()
 
 
-def test_the_readme_s_table_is_not_stale() -> None:
+def test_the_tables_of_all_records_are_not_stale() -> None:
     if not any((ROOT / "studies" / name / "record.nc").exists() for name in STUDIES):
         pytest.skip("no study has a record yet: run `python -m simlab record NAME`")
     text = README.read_text("utf-8")
     assert [text.count(mark) for mark in MARKS] == [1, 1]
-    assert text == records.with_table(text, records.readme_table(STUDIES)), "run `python -m simlab report`"
+    assert text == records.with_table(text, records.studies_table(map(load, STUDIES))), "run `python -m simlab report`"
+    page = ROOT / "studies" / "README.md"
+    assert page.read_text("utf-8") == records.claims_page(STUDIES), "run `python -m simlab report`"
 
 
 @EVERY_STUDY
@@ -220,4 +249,4 @@ def test_the_config_of_a_record_is_the_one_it_was_made_with_and_still_good(name:
 def test_a_record_is_whole_and_small_enough_to_commit(name: str) -> None:
     folder = recorded(name)
     assert (folder / "record.nc").stat().st_size < records.LARGEST
-    assert (folder / "figure.svg").exists()
+    assert {"figure.svg", *(f"{scene}.svg" for scene in load(name).scenes)} <= {p.name for p in folder.iterdir()}

@@ -22,8 +22,10 @@ from hypothesis.extra import numpy as arrays
 from simlab import __version__
 from simlab.core import files
 from simlab.core.errors import InputError
-from simlab.lab import quantities, results
+from simlab.lab import results
 from simlab.lab.claim import Claim
+from simlab.lab.found import Found
+from simlab.lab.quantity import Axis, Beside, Fit, HeldOut, Theory, axis, quantity
 from simlab.statistics import Estimate, Joint
 
 ATTRIBUTES: dict[str, Any] = {"simlab_study": "anything", "seed": 3}
@@ -40,26 +42,27 @@ DTYPES = st.sampled_from([np.dtype(t) for t in ("f8", "f4", "i8", "i4", "u1", "?
 
 @st.composite
 def scenes(draw: st.DrawFn) -> xr.Dataset:
-    """What a scene may hand over: pairs, covariances, theory, coordinates and plain facts, over known dimensions."""
-    sizes = draw(st.dictionaries(st.sampled_from(sorted(results.DIMS)), st.integers(0, 3), min_size=1, max_size=3))
-    # The covariance of q is over its dimension and the same with an underscore: no name may mean two things.
-    names = draw(st.lists(NAMES.filter(lambda n: n not in results.DIMS), min_size=4, max_size=4, unique=True))
-    q, joint, fact, label = names
-    dims = draw(st.lists(st.sampled_from(sorted(sizes)), max_size=3, unique=True).map(tuple))
-    dim = draw(st.sampled_from(sorted(sizes)))
+    """What a scene may hand over: pairs, covariances, references, coordinates and plain facts, over its axes."""
+    places = [axis(draw(TEXT), draw(UNITS)) for _ in range(draw(st.integers(1, 3)))]
+    sizes = {place: draw(st.integers(0, 3)) for place in places}
+    over = draw(st.lists(st.sampled_from(places), max_size=3, unique=True))
+    along = draw(st.sampled_from(places))
+    pair, fact = quantity(draw(TEXT), *over, unit=draw(UNITS)), quantity(draw(TEXT), *over)
+    joint, label = quantity(draw(TEXT), along, unit=draw(UNITS)), quantity(draw(TEXT), along)
+    declared = [*places, pair, fact, joint, label]
+    names = draw(st.lists(NAMES, min_size=len(declared), max_size=len(declared), unique=True))
 
-    def array(*over: str, dtype: Any = np.float64, elements: Any = NUMBERS) -> np.ndarray:
-        return draw(arrays.arrays(dtype, tuple(sizes[d] for d in over), elements=elements))
+    def array(*axes: Axis, dtype: Any = np.float64, elements: Any = NUMBERS) -> np.ndarray:
+        return draw(arrays.arrays(dtype, tuple(sizes[a] for a in axes), elements=elements))
 
-    found = quantities.measured(q, dims, Estimate(array(*dims), array(*dims)), draw(TEXT), draw(UNITS))
-    spread = Joint(array(dim), array(dim, dim, elements=st.floats(0, 1e9)))
-    found |= quantities.measured_jointly(joint, dim, spread, draw(TEXT), draw(UNITS))
-    found |= quantities.predicted(q, dims, array(*dims), draw(TEXT))
-    found |= quantities.given(dim, dim, np.arange(sizes[dim]) / 3, draw(TEXT))
-    found |= quantities.given(fact, dims, array(*dims, dtype=draw(DTYPES), elements=None), draw(TEXT))
-    words = draw(st.lists(TEXT, min_size=sizes[dim], max_size=sizes[dim]))
-    found |= quantities.given(label, dim, np.array(words, dtype=object), draw(TEXT))
-    return xr.Dataset(found)
+    found = Found("one", "talk", dict(zip(declared, names, strict=True)))
+    found.enter({place: np.arange(size) / 3 for place, size in sizes.items()})
+    spread = Joint(array(along), array(along, along, elements=st.floats(0, 1e9)), draw(st.sampled_from([9.0, np.inf])))
+    reference = draw(st.sampled_from([Theory, HeldOut, Fit]))(array(*over))
+    found.enter({pair: Beside(Estimate(array(*over), array(*over)), reference), joint: spread})
+    words = draw(st.lists(TEXT, min_size=sizes[along], max_size=sizes[along]))
+    found.enter({fact: array(*over, dtype=draw(DTYPES), elements=None), label: np.array(words, dtype=object)})
+    return found.dataset
 
 
 @st.composite
@@ -72,8 +75,11 @@ def claims(draw: st.DrawFn) -> Claim:
 
 def one_scene() -> xr.Dataset:
     """The smallest scene there is."""
-    estimate = Estimate(np.arange(3.0), np.ones(3))
-    return xr.Dataset(quantities.measured("q", "bin", estimate, "a number"))
+    place = axis("a place")
+    number = quantity("a number", place)
+    found = Found("one", "talk", {place: "bin", number: "q"})
+    found.enter({place: np.arange(3.0), number: Estimate(np.arange(3.0), np.ones(3))})
+    return found.dataset
 
 
 def one_result() -> xr.DataTree:
@@ -132,13 +138,11 @@ def test_error_bars_are_linked_to_what_they_belong_to() -> None:
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
-        (quantities.given("x", "furlong", np.zeros(2), "x"), "scene one: 'furlong' is not in simlab.lab.results.DIMS"),
-        (quantities.given("x", ("bin", "furlong_"), np.zeros((2, 2)), "x"), "'furlong_' is not in"),
         ({"x": xr.Variable("bin", [1.0], {"long_name": "x"})}, "scene one: variable 'x' lacks units"),
         ({"x": xr.Variable("bin", [1.0], {"units": "1"})}, "scene one: variable 'x' lacks long_name"),
         ({"x": xr.Variable("bin", [1.0])}, "variable 'x' lacks long_name and units"),
         ({"bin": xr.Variable("bin", [1.0])}, "variable 'bin' lacks long_name and units"),
-        (quantities.given("x_se", "bin", np.zeros(2), "x"), "x_se"),
+        ({"x_se": xr.Variable("bin", [1.0], {"long_name": "x", "units": "1"})}, "x_se"),
     ],
 )
 def test_what_breaks_the_conventions_is_named(variables: dict[str, xr.Variable], message: str) -> None:
