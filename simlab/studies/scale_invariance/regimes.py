@@ -204,10 +204,11 @@ def draw_error(config: Config, found: Found, panel: Panel) -> None:
 
 
 def draw_sharpness(config: Config, found: Found, panel: Panel) -> None:
-    """How wide the minimum is."""
-    panel.points(SHARPNESS, "at the end")
+    """How wide the minimum is, where there is one."""
+    panel.points(found[SHARPNESS][found[LOSS].value < np.log(problem.classes(config))], "at the end")
     panel.set(xscale="log", yscale="log", title="The width of the minimum")
-    _mark_regimes(config, panel)
+    panel.note("where the loss is below that of guessing")
+    _mark_regimes(config, panel, divergence=False)
 
 
 PANELS = (draw_loss, draw_error, draw_sharpness)
@@ -253,14 +254,15 @@ def toy_levels(config: Config, item: str, lab: Lab) -> Floats:
     return total / (TOY_STEPS - TOY_STEPS // 10)
 
 
-def _mark_regimes(config: Config, panel: Panel) -> None:
+def _mark_regimes(config: Config, panel: Panel, *, divergence: bool = True) -> None:
     """The rates that claims are about."""
-    names = {"low": "convergence", "calm": "equilibrium", "chaotic": "equilibrium", "high": "divergence"}
-    for name, place in judged(config).items():
-        rate = elrs(config)[place]
+    low, calm, chaotic, high = (elrs(config)[place] for place in judged(config).values())
+    labels = {"convergence": low, "equilibrium": (calm * chaotic) ** 0.5} | ({"divergence": high} if divergence else {})
+    for rate in (low, calm, chaotic, high) if divergence else (low, calm, chaotic):
         panel.place(rate)
+    for label, rate in labels.items():
         panel.axes.text(
-            rate, 0.98, names[name], transform=panel.axes.get_xaxis_transform(), rotation=90, ha="right", va="top",
-            fontsize=7.5, color="0.45",
+            rate, 0.995, label, transform=panel.axes.get_xaxis_transform(), ha="right" if rate == high else "center",
+            va="top", fontsize=7.5, color="0.45",
         )  # fmt: skip
     panel.note("dotted lines: the rates that claims are about")
