@@ -62,10 +62,16 @@ class Panel:
         shade = GREY if style == "-" else COLORS[1]
         self.axes.hlines(one.reference, at - 0.32, at + 0.32, colors=shade, linestyles=style, label=label, zorder=2)
 
-    def bars(self, what: Quantity | Measured, label: str = "", *, color: int = 5) -> None:
-        """A histogram over evenly spaced places, with error bars, for a line of theory to go through."""
-        one, x = self._along(what, None)
-        width = x[1] - x[0] if len(x) > 1 else 1.0
+    def bars(
+        self, what: Quantity | Measured, label: str = "", *, x: Any = None, width: Any = None, color: int = 5
+    ) -> None:
+        """A histogram with error bars, for a line of theory to go through; its places are evenly spaced.
+
+        x, width: centres and widths of bars that are not.
+        """
+        one, x = self._along(what, x)
+        if width is None:
+            width = x[1] - x[0] if len(x) > 1 else 1.0
         self.axes.bar(x, one.value, width=width, color=COLORS[color], alpha=0.55, edgecolor="white", lw=0.4,
                       label=label or None, zorder=1)  # fmt: skip
         self.axes.errorbar(x, one.value, yerr=2 * one.se, fmt="none", ecolor=COLORS[0], lw=1, zorder=3)
