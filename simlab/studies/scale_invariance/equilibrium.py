@@ -21,7 +21,7 @@ from simlab.studies.scale_invariance import needs, nets, problem
 from simlab.studies.scale_invariance.config import Config
 
 SOURCE = "talk, Scale invariance of DNNs; van Laarhoven 2017; Wan et al. 2021; Li, Lyu & Arora 2020"
-SETTING = axis("learning rate, weight decay and first norm")
+SETTING = axis("how the nets are trained")
 BALANCE = quantity("decay of rho^2 over its measured growth, per step", SETTING)
 FOURTH = quantity("rho^4 over lr^2 E|g~|^2/(1 - (1 - lr wd)^2)", SETTING)
 TURN = quantity("-2 ln cos(angle of a step) over theory, minus 1", SETTING)
@@ -67,7 +67,7 @@ class Setting(NamedTuple):
 
     def __str__(self) -> str:
         """As figures and claims name it."""
-        return f"lr {self.lr:g}, wd {self.wd:.2g}" + (f" from {FAR:g}" if self.first_norm == FAR else "")
+        return f"lr {self.lr:g}, wd {self.wd:.2g}" + (f", first norm {FAR:g}" if self.first_norm == FAR else "")
 
     @property
     def kept(self) -> float:
