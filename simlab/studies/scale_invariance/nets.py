@@ -75,6 +75,15 @@ class Stack(NamedTuple):
         )  # fmt: skip
         return self._replace(params=params), found
 
+    def weights_at(
+        self, optimiser: nn.SGD | nn.SphereSGD, steps: Sequence[int], *, batch: int, key: Seed,
+        progress: Callable[[int], Any],
+    ) -> list[Array]:  # fmt: skip
+        """The trained weights, (model, weight), at each of these steps of one training."""
+        kept = Keeper(lambda frame: nn.flatten(frame.params))
+        self.train(optimiser, steps[-1], batch=batch, key=key, progress=progress, record=[kept.quantity], at=steps)
+        return [kept.at(step) for step in steps]
+
     def sharpness(self, key: random.Key) -> Floats:
         """The mean rise of the training loss `DISTANCE` norms away, in the same directions for the same replicate."""
         found = []
