@@ -8,17 +8,31 @@ compared pair by pair. In one more run the learning rate jumps in the middle, an
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from simlab import nn
-from simlab.core.checks import Floats
 from simlab.lab.cost import affordable
 from simlab.lab.scene import Axes, Beside, Claim, Cost, Found, HeldOut, Lab, Panel, Theory, Values, axis, quantity
 from simlab.statistics import Estimate, joint_mean, mean, ratio
 from simlab.studies.scale_invariance import needs, nets, problem
 from simlab.studies.scale_invariance.config import Config
+from simlab.studies.scale_invariance.equilibrium_nets import (
+    BATCH,
+    EVERY,
+    JUMP,
+    RARELY,
+    Path,
+    budget,
+    jump_at,
+    jumping,
+    late,
+    recorded,
+    recursion,
+    settings,
+    steps_of,
+    train,
+)
 
 SOURCE = "talk, Scale invariance of DNNs; van Laarhoven 2017; Wan et al. 2021; Li, Lyu & Arora 2020"
 SETTING = axis("how the nets are trained")
@@ -38,73 +52,14 @@ JUMPING_NORM = quantity("norm of the weights, the learning rate jumping", STEP)
 STAGE = axis("step at which the relaxation is judged")
 RELAXED = quantity("norm after the jump over that of the recursion", STAGE)
 
-BATCH, EVERY, RARELY = 50, 7, 98
-"""Examples of a minibatch; steps between measurements of norm and gradient, and of loss and error.
-
-The minibatches of an epoch are without replacement, and the gradient on one depends on its place: at a distance that
-shares no factor with the usual 20 places all are seen alike."""
 SHOWN = 41
 """Steps of the curves that are kept."""
-JUMP = 3.0
-"""The factor by which the learning rate jumps, after half of the run."""
-FIRST, FAR = 8.0, 20.0
-"""The first norm at the first rate, and that of one more setting: equilibrium must not depend on it."""
 CLAIMED = (0.25, 1.0, 3.0)
 """Times after the jump, in units of 1/(4 lr wd), at which the relaxation is judged."""
 COMPARED = {
     "loss": (SAME_LOSS, "training loss"), "test-error": (SAME_TEST_ERROR, "share of test data misclassified"),
     "effective-lr": (SAME_EFFECTIVE_LR, "lr/rho^2"),
 }  # fmt: skip
-
-
-class Setting(NamedTuple):
-    """How nets are trained. jump: the factor of the learning rate in the second half."""
-
-    lr: float
-    wd: float
-    first_norm: float
-    jump: float = 1.0
-
-    def __str__(self) -> str:
-        """As figures and claims name it."""
-        return f"lr {self.lr:g}, wd {self.wd:.2g}" + (f", first norm {FAR:g}" if self.first_norm == FAR else "")
-
-    @property
-    def kept(self) -> float:
-        """By what a step multiplies rho^2 without a gradient."""
-        return (1 - self.lr * self.wd) ** 2
-
-
-class Path(NamedTuple):
-    """What was recorded of nets in training, (step, replicate); NaN where it was not measured."""
-
-    norm: Floats
-    batch_gradient_norm: Floats
-    effective_lr: Floats
-    loss: Floats
-    test_error: Floats
-
-    @property
-    def square(self) -> Floats:
-        """The squared norm rho^2."""
-        return self.norm**2
-
-    @property
-    def unit_gradient(self) -> Floats:
-        """|g~|^2, the squared gradient on the minibatch at norm 1."""
-        return (self.batch_gradient_norm * self.norm) ** 2
-
-
-class Budget(NamedTuple):
-    """The balance of rho^2 in the late window, (replicate,) each: time averages, and the change from end to end."""
-
-    decay: Floats  # of rho^2 per step, with what moved it
-    growth: Floats
-    turn: Floats  # -2 ln cos(angle of a step) over theory, minus 1
-    fourth: Floats  # rho^4
-    expected_fourth: Floats  # lr^2 |g~|^2/(1 - (1 - lr wd)^2)
-    variation: Floats  # of |g~|^2
-    moved: Floats
 
 
 def check(config: Config) -> None:
@@ -116,7 +71,8 @@ def check(config: Config) -> None:
 def cost(config: Config) -> list[Cost]:
     """Nets in every setting; gradients are measured often, losses rarely."""
     size = needs.Nets(config, config.replicates, config.width, 2, config.examples)
-    steps, records, runs = _steps(config), _steps(config) / EVERY, len(settings(config)) + 1
+    steps, runs = steps_of(config), len(settings(config)) + 1
+    records = steps / EVERY
     seconds = size.training(BATCH, steps) + records * (needs.RECORD + 3 * size.forward(BATCH))
     seconds += steps / RARELY * size.forward(config.examples + config.tests)
     memory = size.memory(config.replicates, 16) + records * (needs.RECORDED + 100.0 * runs * size.models)
@@ -131,7 +87,7 @@ def simulate(config: Config, lab: Lab) -> Values:
     budgets = [budget(config, s, p) for s, p in zip(still, paths, strict=True)]
     predicted = np.array([(b.expected_fourth.mean() / s.lr**2) ** 0.25 for b, s in zip(budgets, still, strict=True)])
     settled = [mean(b.fourth**0.25 / s.lr**0.5) for b, s in zip(budgets, still, strict=True)]
-    shown = np.unique(np.linspace(0, len(_recorded(config)) - 1, SHOWN).astype(int))  # a figure needs no more
+    shown = np.unique(np.linspace(0, len(recorded(config)) - 1, SHOWN).astype(int))  # a figure needs no more
     return {
         SETTING: [str(s) for s in still],
         BALANCE: [ratio(b.decay, b.growth) for b in budgets],
@@ -140,49 +96,11 @@ def simulate(config: Config, lab: Lab) -> Values:
         VARIATION: np.array([b.variation.mean() for b in budgets]),
         MOVED: np.array([abs(b.moved / b.decay).mean() for b in budgets]),
         SETTLED: Beside(Estimate.stack(settled), HeldOut(predicted)),
-        STEP: _recorded(config)[shown],
+        STEP: recorded(config)[shown],
         NORM: [mean(p.norm[shown].T) for p in paths],
         **_contrasts(config, paths),
         **_relaxation(config, jumped, shown),
     }
-
-
-def train(config: Config, setting: Setting, lab: Lab) -> Path:
-    """Nets in one setting."""
-    steps = _steps(config)
-    start = nets.stack(
-        config, lab, "equilibrium", (config.width, config.width), replicates=config.replicates,
-        examples=config.examples, noise=config.noise, logits=1.0,
-    ).at_norm(setting.first_norm)  # fmt: skip
-    rate = nn.Piecewise([0, _jump(config)], [setting.lr, setting.jump * setting.lr])
-    names = ["weight_norm", "batch_gradient_norm", "effective_lr", "loss", "test_error"]
-    with lab.task("nets", steps) as task:
-        _, record = start.train(
-            nn.SGD(rate, weight_decay=setting.wd), steps, batch=BATCH, key=nets.key_of(lab, "equilibrium", "batches"),
-            record=[*names[:3], _rarely("loss"), _rarely("test_error")], at=_recorded(config), progress=task.advance,
-        )  # fmt: skip
-    return Path(*(record[name].values.astype(float) for name in names))
-
-
-def budget(config: Config, setting: Setting, path: Path) -> Budget:
-    """The balance of rho^2 in the late window.
-
-    It is exact from the first step of the window to the last: what growth and decay do not balance has moved the norm.
-    """
-    late, lr, kept = _late(config), setting.lr, setting.kept
-    square, unit, span = path.square[late], path.unit_gradient[late], np.ptp(_recorded(config)[late])
-    growth = lr**2 * path.batch_gradient_norm[late] ** 2
-    moved, moved_log = (square[-1] - square[0]) / span, np.log(square[-1] / square[0]) / span
-    turn = (np.log1p(growth / (kept * square))[:-1].mean(axis=0) - moved_log) / -np.log(kept) - 1
-    return Budget(
-        decay=((1 - kept) * square[:-1]).mean(axis=0) + moved,
-        growth=growth[:-1].mean(axis=0),
-        turn=turn,
-        fourth=(square**2).mean(axis=0),
-        expected_fourth=lr**2 / (1 - kept) * unit.mean(axis=0),
-        variation=unit.var(axis=0) / unit.mean(axis=0) ** 2,
-        moved=moved,
-    )
 
 
 def theory(config: Config, axes: Axes) -> Values:
@@ -241,7 +159,7 @@ def draw_jump(config: Config, found: Found, panel: Panel) -> None:
     """The relaxation after the jump."""
     panel.points(found[JUMPING_NORM][::2], "nets")
     panel.line(JUMPING_NORM, "exact recursion with the measured gradients", color=1)
-    panel.place(_jump(config), "jump")
+    panel.place(jump_at(config), "jump")
     panel.set(title=f"The learning rate jumps by a factor {JUMP:g}", ylabel="norm of the weights")
     panel.note(f"first {jumping(config)}")
 
@@ -263,50 +181,9 @@ def draw_same(config: Config, found: Found, panel: Panel) -> None:
 PANELS = (draw_norm, draw_jump, draw_same)
 
 
-def settings(config: Config) -> list[Setting]:
-    """Every learning rate, and the first one from far away; all have one product lr wd.
-
-    First norms go as sqrt(lr), so that also the way to equilibrium is the same in the space of functions.
-    """
-    lrs = config.lrs
-    still = [Setting(lr, config.product / lr, FIRST * (lr / lrs[0]) ** 0.5) for lr in lrs]
-    return [*still, still[0]._replace(first_norm=FAR)]
-
-
-def jumping(config: Config) -> Setting:
-    """The first setting, with a learning rate that jumps."""
-    return settings(config)[0]._replace(jump=JUMP)
-
-
-def _steps(config: Config) -> int:
-    return round(config.lifetimes / config.product / EVERY) * EVERY
-
-
-def _recorded(config: Config) -> np.ndarray:
-    """The steps of all records."""
-    return np.arange(0, _steps(config) + 1, EVERY)
-
-
-def _late(config: Config) -> np.ndarray:
-    """Which records are in the window of the last two lifetimes."""
-    late: np.ndarray = _recorded(config) >= (config.lifetimes - 2) / config.product
-    return late
-
-
-def _jump(config: Config) -> int:
-    """The first step of the larger learning rate, in the middle."""
-    return round(config.lifetimes / config.product / 2 / EVERY) * EVERY
-
-
-def _rarely(name: str) -> nn.Quantity:
-    """A quantity of that name, measured where a step is a multiple of RARELY."""
-    usual = nn.QUANTITIES[name]
-    return usual._replace(measure=lambda f: usual.measure(f) if f.step % RARELY == 0 else f.lr * np.nan)
-
-
 def _contrasts(config: Config, paths: list[Path]) -> dict[Any, Any]:
     """Of the settings that differ in the learning rate alone."""
-    measured = _late(config) & (_recorded(config) % RARELY == 0)
+    measured = late(config) & (recorded(config) % RARELY == 0)
     found: dict[Any, Any] = {OTHER_LR: np.array(config.lrs[1:])}
     for name, (contrast, _) in COMPARED.items():
         each = [getattr(p, name.replace("-", "_"))[measured].mean(axis=0) for p in paths[: len(config.lrs)]]
@@ -317,27 +194,12 @@ def _contrasts(config: Config, paths: list[Path]) -> dict[Any, Any]:
 
 def _relaxation(config: Config, path: Path, shown: np.ndarray) -> dict[Any, Any]:
     """The norm after the jump, and what the recursion with the measured gradients makes of the norm at the jump."""
-    steps, curve = _recorded(config), recursion(config, path)
-    stages = [_jump(config) + times / (4 * JUMP * config.product) for times in CLAIMED]
+    steps, curve = recorded(config), recursion(config, path)
+    stages = [jump_at(config) + times / (4 * JUMP * config.product) for times in CLAIMED]
     places = [int(np.abs(steps - step).argmin()) for step in stages]
-    predicted = np.where(steps[shown] >= _jump(config), curve[shown].mean(axis=1), np.nan)
+    predicted = np.where(steps[shown] >= jump_at(config), curve[shown].mean(axis=1), np.nan)
     return {
         STAGE: steps[places],
         RELAXED: mean((path.norm[places] / curve[places]).T),
         JUMPING_NORM: Beside(mean(path.norm[shown].T), HeldOut(predicted)),
     }
-
-
-def recursion(config: Config, path: Path) -> Floats:
-    """Rho after the jump by the exact recursion from what the norm was there, (step, replicate); before it as measured.
-
-    The squared gradient of each net between two measurements is the first of them.
-    """
-    lr, wd, steps = JUMP * config.lrs[0], config.product / config.lrs[0], _recorded(config)
-    curve, unit = path.square, path.unit_gradient
-    for i in range(int(np.searchsorted(steps, _jump(config))), len(steps) - 1):
-        now = curve[i]
-        for _ in range(EVERY):
-            now = (1 - lr * wd) ** 2 * now + lr**2 * unit[i] / now
-        curve[i + 1] = now
-    return curve**0.5

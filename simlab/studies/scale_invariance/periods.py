@@ -8,11 +8,10 @@ where bursts are. Where wrong labels keep the loss up there is an equilibrium in
 from __future__ import annotations
 
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from simlab import nn
 from simlab.core.checks import Floats
 from simlab.lab.cost import affordable
 from simlab.lab.scene import (
@@ -30,20 +29,32 @@ from simlab.lab.scene import (
     axis,
     quantity,
 )
-from simlab.nn.training.record import sharpness
 from simlab.statistics import Estimate, fit
-from simlab.studies.scale_invariance import needs, nets, problem
+from simlab.studies.scale_invariance import needs, problem
 from simlab.studies.scale_invariance.bursts import (
     UNKNOWN,
     Bursts,
     bursts,
-    crossings,
     decay,
     irregularity,
     mean_gap,
     mean_over_bursts,
 )
 from simlab.studies.scale_invariance.config import Config
+from simlab.studies.scale_invariance.period_nets import (
+    EDGE_EVERY,
+    EDGE_REPLICATES,
+    EVERY,
+    LANCZOS,
+    Path,
+    control,
+    edge_steps_of,
+    grid,
+    settings,
+    steps_of,
+    train,
+    train_edge,
+)
 
 SOURCE = "talk, Scale invariance of DNNs; Lobacheva et al. 2021"
 SETTING = axis("how the nets are trained")
@@ -69,41 +80,8 @@ SHOWN = 120
 """Measurements of the first net that are kept for the figure."""
 FASTEST = 0.05
 """The largest lr wd: at shorter lives the eight of a run at least would be fewer than sixteen records of the norm."""
-EVERY = 10
-"""Steps between measurements of loss and norm."""
-EDGE_REPLICATES, EDGE_EVERY, EDGE_LIFETIMES, LANCZOS = 6, 20, 14.0, 12
-"""The run whose curvature is measured: nets, steps between measurements, length in 1/(lr wd), steps of Lanczos."""
 NEARER = 0.75
 """The exponent half-way between 1, that of free decay, and 1/2."""
-
-
-class Setting(NamedTuple):
-    """How a group of nets is trained; logits multiplies the last layer, noise is the share of wrong labels."""
-
-    lr: float
-    wd: float
-    logits: float = 10.0
-    batch: int = 100
-    noise: float = 0.0
-
-    def __str__(self) -> str:
-        """As figures and claims name it."""
-        text = f"lr {self.lr:g}, wd {self.wd:g}"
-        text += f", logits {self.logits:g}" if self.logits != 10 else ""
-        return text + (f", batch {self.batch}" if self.batch != 100 else "")
-
-    @property
-    def rate(self) -> float:
-        """Learning rate times weight decay."""
-        return self.lr * self.wd
-
-
-class Path(NamedTuple):
-    """What was recorded of nets in training: the norm (step, model), and the loss of the first net on minibatches."""
-
-    steps: Floats
-    norm: Floats
-    first_loss: Floats
 
 
 def check(config: Config) -> None:
@@ -127,14 +105,14 @@ def cost(config: Config) -> list[Cost]:
     fields = ("period_lrs", "period_decays", "period_lifetimes", "replicates", "width", "examples")
     size = needs.Nets(config, config.replicates, config.width, 2, config.examples)
     for setting in runs:
-        steps = _steps(config, setting)
+        steps = steps_of(config, setting)
         records = steps / EVERY
         seconds = size.training(setting.batch, steps) + records * (needs.RECORD + size.forward(setting.batch))
         # What is recorded is kept for all settings.
         memory = size.memory(config.replicates, 16) + records * (needs.RECORDED + 32.0 * len(runs) * size.models)
         found.append(Cost(fields, steps, memory, seconds))
     few, first = size._replace(models=EDGE_REPLICATES), runs[0]
-    steps = _edge_steps(config, first)
+    steps = edge_steps_of(config, first)
     each = needs.RECORD * LANCZOS + LANCZOS * 6 * few.forward(config.examples)
     memory = few.memory(EDGE_REPLICATES, EDGE_REPLICATES) + 4.0 * LANCZOS * few.parameters * EDGE_REPLICATES
     found.append(Cost(fields, steps, memory, few.training(first.batch, steps) + steps / EDGE_EVERY * each))
@@ -144,7 +122,7 @@ def cost(config: Config) -> list[Cost]:
 def simulate(config: Config, lab: Lab) -> Values:
     """Every setting, the control with wrong labels, and one run with its curvature."""
     runs = [*settings(config), control(config)]
-    weights = [float(_steps(config, s)) for s in runs]
+    weights = [float(steps_of(config, s)) for s in runs]
     *paths, floor = lab.cells(train, config, runs, "periods: nets", weights=weights)
     ((crossed, calm),) = lab.cells(train_edge, config, runs[:1], "periods: curvature")
     shown = slice(0, SHOWN)
@@ -160,25 +138,6 @@ def simulate(config: Config, lab: Lab) -> Values:
         EXAMPLE_LOSS: paths[0].first_loss[shown],
         **_intervals(config, [_bursts(path) for path in paths]),
     }
-
-
-def train(config: Config, setting: Setting, lab: Lab) -> Path:
-    """Nets of one setting, with their norm and the loss of the first of them."""
-    steps = _steps(config, setting)
-    record = _record(config, setting, lab, config.replicates, range(0, steps + 1, EVERY), ["weight_norm", BATCH_LOSS])
-    return Path(
-        record.step.values.astype(float), record.weight_norm.values.astype(float),
-        record.batch_loss.values[:, 0].astype(float),
-    )  # fmt: skip
-
-
-def train_edge(config: Config, setting: Setting, lab: Lab) -> tuple[Floats, Floats]:
-    """Lr times the largest eigenvalue of the Hessian of the whole training loss, at bursts and in the falls before."""
-    steps = range(0, _edge_steps(config, setting) + 1, EDGE_EVERY)
-    largest = nn.Quantity("sharpness", "largest eigenvalue of the Hessian", "1", curvature)
-    record = _record(config, setting, lab, EDGE_REPLICATES, steps, ["weight_norm", largest])
-    norm, found = (record[name].values.astype(float) for name in ("weight_norm", "sharpness"))
-    return crossings(record.step.values.astype(float), norm, setting.lr * found)
 
 
 def theory(config: Config, axes: Axes) -> Values:
@@ -252,31 +211,6 @@ def draw_edge(config: Config, found: Found, panel: Panel) -> None:
 PANELS = (draw_example, draw_intervals, draw_decay, draw_edge)
 
 
-def grid(config: Config) -> list[Setting]:
-    """Every learning rate with every decay."""
-    return [Setting(lr, wd) for lr in config.period_lrs for wd in config.period_decays]
-
-
-def settings(config: Config) -> list[Setting]:
-    """The grid; another pair with the last product; other logits; another batch."""
-    first, last = grid(config)[0], grid(config)[-1]
-    twin = Setting(last.lr / 2, 2 * last.wd)
-    return [*grid(config), twin, first._replace(logits=20.0), first._replace(batch=50)]
-
-
-def control(config: Config) -> Setting:
-    """The first setting with wrong labels, which keep the loss up."""
-    return grid(config)[0]._replace(logits=1.0, noise=max(config.noise, 0.1))
-
-
-def _steps(config: Config, setting: Setting) -> int:
-    return round(config.period_lifetimes / setting.rate / EVERY) * EVERY
-
-
-def _edge_steps(config: Config, setting: Setting) -> int:
-    return round(min(EDGE_LIFETIMES, config.period_lifetimes) / setting.rate / EDGE_EVERY) * EDGE_EVERY
-
-
 def _bursts(path: Path) -> list[Bursts]:
     """Of every net."""
     return [bursts(path.steps, norm) for norm in path.norm.T]
@@ -314,33 +248,6 @@ def _exponent(rate: Floats, scaled: Estimate) -> Estimate:
 def _difference(values: Estimate, i: int, k: int) -> Estimate:
     """Of two independent ones."""
     return Estimate(values.value[i] - values.value[k], np.hypot(values.se[i], values.se[k]))
-
-
-def _record(
-    config: Config, setting: Setting, lab: Lab, replicates: int, at: range, quantities: list[str | nn.Quantity]
-) -> Any:
-    """What was recorded of nets of a setting at these steps, (step, model)."""
-    start = nets.stack(
-        config, lab, "periods", (config.width, config.width), replicates=replicates, examples=config.examples,
-        noise=setting.noise, logits=setting.logits,
-    )  # fmt: skip
-    with lab.task("nets", at[-1]) as task:
-        _, found = start.train(
-            nn.SGD(setting.lr, weight_decay=setting.wd), at[-1], batch=setting.batch,
-            key=nets.key_of(lab, "periods", "batches"), record=quantities, at=at, progress=task.advance,
-        )  # fmt: skip
-    return found
-
-
-BATCH_LOSS = nn.Quantity(
-    "batch_loss", "loss on the minibatch that follows", "1",
-    lambda frame: frame.loss.value(frame.net.forward(frame.params, frame.batch[0])[0], frame.batch[1]),
-)  # fmt: skip
-
-
-def curvature(frame: Any) -> Any:
-    """The largest eigenvalue of the Hessian of the training loss, (model,)."""
-    return sharpness(frame, LANCZOS)
 
 
 def _draw_settings(config: Config, panel: Panel, values: Any, rate: Floats) -> None:

@@ -157,15 +157,15 @@ def train_variant(config: Config, variant: Variant, lab: Lab) -> Course:
             nn.SGD(nn.Cosine(LR, ANNEALING)), ANNEALING, batch=BATCH, key=nets.key_of(lab, "phases", "annealing"),
             progress=task.advance,
         )  # fmt: skip
-    measured = [_measure(annealed.part(slice(k * count, (k + 1) * count))) for k in range(len(steps))]
-    sharpness = annealed.sharpness(nets.key_of(lab, "phases", "directions"))
-    errors = [np.stack([lab.device.to_host(row) for row in rows], axis=1) for rows in zip(*measured, strict=True)]
-    return Course(
-        lab.device.to_host(norm(start.params)).astype(float),
-        lab.device.to_host(norm(copies.params)).astype(float).reshape(len(steps), count).T,
-        *(np.asarray(rows, float) for rows in errors),
-        sharpness.reshape(len(steps), count).T,
+    parts = [annealed.part(slice(k * count, (k + 1) * count)) for k in range(len(steps))]
+    train_error, test_error, test_loss = (
+        np.stack([lab.device.to_host(row) for row in rows], axis=1).astype(float)
+        for rows in zip(*map(_measure, parts), strict=True)
     )
+    sharpness = annealed.sharpness(nets.key_of(lab, "phases", "directions")).reshape(len(steps), count).T
+    radius = lab.device.to_host(norm(copies.params)).astype(float).reshape(len(steps), count).T
+    first_norm = lab.device.to_host(norm(start.params)).astype(float)
+    return Course(first_norm, radius, train_error, test_error, test_loss, sharpness)
 
 
 def theory(config: Config, axes: Axes) -> Values:
@@ -174,8 +174,8 @@ def theory(config: Config, axes: Axes) -> Values:
 
 
 def compare(config: Config, found: Found) -> list[Claim]:
-    """Two phases; what of the talk's peak is there; what the two explanations forbid."""
-    first, peak, *_, last = config.phase_steps
+    """Two phases; what the two explanations forbid; what of the talk's peak is there."""
+    _, peak, *_, last = config.phase_steps
     late = found[TRAIN_ERROR][PLAIN][1:]
     return [
         found[GROWTH].exceeds("growth", "Phase 1, memorisation: the norm of the weights grows."),
@@ -193,8 +193,17 @@ def compare(config: Config, found: Found) -> list[Claim]:
         found[GAIN_TEST_LOSS][PLAIN].exceeds(
             "test-loss", "Phase 2: the test loss falls, at zero training error.", sigmas=4
         ),
+        *_controls(config, found),
+        *_no_peaks(config, found),
+    ]  # fmt: skip
+
+
+def _controls(config: Config, found: Found) -> list[Claim]:
+    """What is left of phase 2 without the cause that an explanation names."""
+    return [
         found[LOST_WIDENING_FROZEN].exceeds(
-            "frozen-width", f"With the norm frozen from step {first} on the minimum widens less in phase 2."
+            "frozen-width",
+            f"With the norm frozen from step {config.phase_steps[0]} on the minimum widens less in phase 2.",
         ),
         found[LOST_TEST_LOSS_FROZEN].exceeds(
             "frozen-loss", "With the norm frozen the test loss falls less in phase 2: this is the norm's doing.",
@@ -209,6 +218,13 @@ def compare(config: Config, found: Found) -> list[Claim]:
             "whitened", "With inputs of one scale in every direction the test error still falls in phase 2: no slow "
             "features of the data are needed.", sigmas=5,
         ),
+    ]  # fmt: skip
+
+
+def _no_peaks(config: Config, found: Found) -> list[Claim]:
+    """A rise of the test error before its fall is nowhere."""
+    first, peak, *_ = config.phase_steps
+    return [
         found[EARLY_RISE].below(
             "no-peak",
             f"Phase 1 has no peak of the test error: from step {first} to {peak} the annealed test error rises by less "
@@ -250,22 +266,20 @@ def checkpoints(config: Config, variant: Variant) -> tuple[int, ...]:
 
 def _weights(start: nets.Stack, variant: Variant, steps: tuple[int, ...], lab: Lab, task: Advance) -> list[Any]:
     """The trained weights at every checkpoint; on a sphere from the first one on where the norm is frozen."""
-    decaying, options = nn.SGD(LR, weight_decay=DECAY), {"batch": BATCH, "progress": task.advance}
-    key = nets.key_of(lab, "phases", "batches")
-    if not variant.frozen:
-        return start.weights_at(decaying, steps, key=key, **options)
-    first = start.weights_at(decaying, steps[:1], key=key, **options)
-    later, key = [step - steps[0] for step in steps[1:]], nets.key_of(lab, "phases", "frozen")
-    return first + start.with_weights(first[0]).weights_at(nn.SphereSGD(LR), later, key=key, **options)
+    decaying, key = nn.SGD(LR, weight_decay=DECAY), nets.key_of(lab, "phases", "batches")
+    last = 1 if variant.frozen else len(steps)
+    found = start.weights_at(decaying, steps[:last], batch=BATCH, key=key, progress=task.advance)
+    if variant.frozen:
+        later, key = [step - steps[0] for step in steps[1:]], nets.key_of(lab, "phases", "frozen")
+        frozen = start.with_weights(found[0])
+        found += frozen.weights_at(nn.SphereSGD(LR), later, batch=BATCH, key=key, progress=task.advance)
+    return found
 
 
 def _measure(stack: nets.Stack) -> tuple[Any, Any, Any]:
     """Training error, test error and test loss, (model,) each."""
-    outputs, tests = (
-        stack.net.forward(stack.params, stack.data.x)[0],
-        nn.predict(stack.net, stack.params, stack.data.test_x),
-    )
-    test_y = stack.data.test_y
+    outputs = stack.net.forward(stack.params, stack.data.x)[0]
+    tests, test_y = nn.predict(stack.net, stack.params, stack.data.test_x), stack.data.test_y
     return nn.error(outputs, stack.data.y), nn.error(tests, test_y), nn.cross_entropy.value(tests, test_y)
 
 

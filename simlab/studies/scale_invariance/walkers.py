@@ -94,7 +94,8 @@ def stationary(config: Config, setting: Setting, lab: Lab) -> Stationary:
             task.advance(1)
     last = lab.device.to_host(w[0] / (w * w).sum(axis=0) ** 0.5).astype(float)
     share = np.histogram(last, edges(config, d, lr * wd))[0] / count
-    return Stationary(*(mean(lab.device.to_host(total)) for total in sums), share)
+    mean_cosine, mean_square, mean_turn = (mean(lab.device.to_host(total)) for total in sums)
+    return Stationary(mean_cosine, mean_square, mean_turn, share)
 
 
 def relaxation(config: Config, product: float, lab: Lab) -> tuple[np.ndarray, Estimate]:
