@@ -119,7 +119,7 @@ def train(config: Config, setting: Setting, lab: Lab) -> Path:
     names = ["weight_norm", "batch_gradient_norm", "effective_lr", "loss", "test_error"]
     with lab.task("nets", steps) as task:
         _, record = start.train(
-            nn.SGD(rate, weight_decay=setting.wd), steps, batch=BATCH, key=nets.key_of(lab, "equilibrium", "batches"),
+            nn.SGD(rate, weight_decay=setting.wd), steps, batch=BATCH, key=lab.key("equilibrium", "batches"),
             record=[*names[:3], _rarely("loss"), _rarely("test_error")], at=recorded(config), progress=task.advance,
         )  # fmt: skip
     return Path(*(record[name].values.astype(float) for name in names))

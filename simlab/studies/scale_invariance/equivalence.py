@@ -159,7 +159,7 @@ def _recorded() -> list[int]:
 def _train(lab: Lab, start: nets.Stack, sgd: nn.SGD, progress: Any) -> Run:
     kept = nets.Keeper(lambda frame: frame.test_outputs)
     end, _ = start.train(
-        sgd, STEPS, batch=BATCH, key=nets.key_of(lab, "equivalence", "batches"), record=[kept.quantity],
+        sgd, STEPS, batch=BATCH, key=lab.key("equivalence", "batches"), record=[kept.quantity],
         at=_recorded(), progress=progress,
     )  # fmt: skip
     return Run(end, np.stack([lab.device.to_host(kept.at(step)) for step in _recorded()]))

@@ -19,7 +19,6 @@ from simlab.core.device import Device
 from simlab.lab.lab import Lab
 from simlab.nn.layers.layer import Fixed, Layer, Params, leaves, rebuilt
 from simlab.nn.training.draws import LANGEVIN, Draw
-from simlab.random import Seed
 from simlab.studies.scale_invariance import problem
 from simlab.studies.scale_invariance.config import Config
 
@@ -64,8 +63,8 @@ class Stack(NamedTuple):
         return Stack(self.net, nn.select(self.params, places), self.data.part(places), self.replicates[models])
 
     def train(
-        self, optimiser: nn.SGD | nn.SphereSGD, steps: int, *, batch: int, key: Seed, progress: Callable[[int], Any],
-        record: Sequence[str | nn.Quantity] = ("weight_norm",), at: Iterable[int] = (),
+        self, optimiser: nn.SGD | nn.SphereSGD, steps: int, *, batch: int, key: random.Key,
+        progress: Callable[[int], Any], record: Sequence[str | nn.Quantity] = ("weight_norm",), at: Iterable[int] = (),
     ) -> tuple[Stack, xr.Dataset]:  # fmt: skip
         """The nets after so many steps, and what was recorded at some of them, (step, model)."""
         x, y, *test = self.data
@@ -76,7 +75,7 @@ class Stack(NamedTuple):
         return self._replace(params=params), found
 
     def weights_at(
-        self, optimiser: nn.SGD | nn.SphereSGD, steps: Sequence[int], *, batch: int, key: Seed,
+        self, optimiser: nn.SGD | nn.SphereSGD, steps: Sequence[int], *, batch: int, key: random.Key,
         progress: Callable[[int], Any],
     ) -> list[Array]:  # fmt: skip
         """The trained weights, (model, weight), at each of these steps of one training."""
@@ -110,8 +109,8 @@ def stack(
     `noise` differs, and the same first weights.
     """
     net = scale_invariant((problem.features(config), *hidden, problem.classes(config)), eps)
-    params = nn.init(net, models=replicates, seed=key_of(lab, scene, "weights"), dtype=dtype, device=lab.device.name)
-    keys = [key_of(lab, scene, "data", replicate) for replicate in range(replicates)]
+    params = nn.init(net, models=replicates, seed=lab.key(scene, "weights"), dtype=dtype, device=lab.device.name)
+    keys = [lab.key(scene, "data", replicate) for replicate in range(replicates)]
     data = problem.make(config, keys, examples, noise, lab.device, whiten=whiten, dtype=dtype)
     return Stack(net, _with_logits(params, logits, lab.device), data, np.arange(replicates))
 
@@ -164,15 +163,3 @@ def _of_models(value: float, params: Params, device: Device) -> Array:
     """A number for each model, in the precision of the parameters."""
     like = leaves(params)[0]
     return device.asarray(np.full(len(like), value, like.dtype))
-
-
-def key_of(lab: Lab, scene: str, *cell: str | int) -> Any:
-    """OLD KEYS, to be replaced by lab.key(scene, *cell)."""
-    number = ("equivalence", "equilibrium", "phases", "periods", "regimes").index(scene)
-    seed = lab.config.seed * 16 + number
-    if cell[0] == "data":
-        return seed * 4096 + int(cell[1])
-    if cell[0] == "directions":
-        return random.key(lab.config.seed, number)
-    way = {"weights": 0, "batches": 0, "frozen": 1, "annealing": 1 if scene == "regimes" else 2}[str(cell[0])]
-    return seed + way * 2**40

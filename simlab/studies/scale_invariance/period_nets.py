@@ -109,7 +109,7 @@ def _record(
     with lab.task("nets", at[-1]) as task:
         _, found = start.train(
             nn.SGD(setting.lr, weight_decay=setting.wd), at[-1], batch=setting.batch,
-            key=nets.key_of(lab, "periods", "batches"), record=quantities, at=at, progress=task.advance,
+            key=lab.key("periods", "batches"), record=quantities, at=at, progress=task.advance,
         )  # fmt: skip
     return found
 

@@ -154,7 +154,7 @@ def train_variant(config: Config, variant: Variant, lab: Lab) -> Course:
         # The copies of all checkpoints are one stack: (checkpoint, replicate).
         copies = start.part(np.tile(np.arange(count), len(steps))).with_weights(lab.device.xp.concatenate(weights))
         annealed, _ = copies.train(
-            nn.SGD(nn.Cosine(LR, ANNEALING)), ANNEALING, batch=BATCH, key=nets.key_of(lab, "phases", "annealing"),
+            nn.SGD(nn.Cosine(LR, ANNEALING)), ANNEALING, batch=BATCH, key=lab.key("phases", "annealing"),
             progress=task.advance,
         )  # fmt: skip
     parts = [annealed.part(slice(k * count, (k + 1) * count)) for k in range(len(steps))]
@@ -162,7 +162,7 @@ def train_variant(config: Config, variant: Variant, lab: Lab) -> Course:
         np.stack([lab.device.to_host(row) for row in rows], axis=1).astype(float)
         for rows in zip(*map(_measure, parts), strict=True)
     )
-    sharpness = annealed.sharpness(nets.key_of(lab, "phases", "directions")).reshape(len(steps), count).T
+    sharpness = annealed.sharpness(lab.key("phases", "directions")).reshape(len(steps), count).T
     radius = lab.device.to_host(norm(copies.params)).astype(float).reshape(len(steps), count).T
     first_norm = lab.device.to_host(norm(start.params)).astype(float)
     return Course(first_norm, radius, train_error, test_error, test_loss, sharpness)
@@ -266,11 +266,11 @@ def checkpoints(config: Config, variant: Variant) -> tuple[int, ...]:
 
 def _weights(start: nets.Stack, variant: Variant, steps: tuple[int, ...], lab: Lab, task: Advance) -> list[Any]:
     """The trained weights at every checkpoint; on a sphere from the first one on where the norm is frozen."""
-    decaying, key = nn.SGD(LR, weight_decay=DECAY), nets.key_of(lab, "phases", "batches")
+    decaying, key = nn.SGD(LR, weight_decay=DECAY), lab.key("phases", "batches")
     last = 1 if variant.frozen else len(steps)
     found = start.weights_at(decaying, steps[:last], batch=BATCH, key=key, progress=task.advance)
     if variant.frozen:
-        later, key = [step - steps[0] for step in steps[1:]], nets.key_of(lab, "phases", "frozen")
+        later, key = [step - steps[0] for step in steps[1:]], lab.key("phases", "frozen")
         frozen = start.with_weights(found[0])
         found += frozen.weights_at(nn.SphereSGD(LR), later, batch=BATCH, key=key, progress=task.advance)
     return found

@@ -12,7 +12,7 @@ from simlab import data
 from simlab.core.checks import Floats
 from simlab.core.device import Device
 from simlab.core.errors import InputError
-from simlab.random import Seed
+from simlab.random import Key
 from simlab.studies.scale_invariance.config import Config
 
 Array = Any
@@ -58,7 +58,7 @@ def features(config: Config) -> int:
 
 
 def make(
-    config: Config, keys: list[Seed], examples: int, noise: float, device: Device, *, whiten: bool = False,
+    config: Config, keys: list[Key], examples: int, noise: float, device: Device, *, whiten: bool = False,
     dtype: str = "float32",
 ) -> Problem:  # fmt: skip
     """The data of the replicates with these keys; all features are in units of one scale.

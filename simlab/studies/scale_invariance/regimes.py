@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from simlab import nn
+from simlab import nn, random
 from simlab.core.checks import Floats
 from simlab.lab.cost import affordable
 from simlab.lab.scene import Axes, Claim, Cost, Found, InputError, Lab, Panel, Theory, Values, axis, quantity
@@ -122,12 +122,12 @@ def train_at(config: Config, place: int, lab: Lab) -> Outcome:
     half, end = steps // 2 - window, steps - window
     with lab.task("nets", steps + ANNEALING) as task:
         trained, record = start.train(
-            nn.SphereSGD(rate), steps, batch=BATCH, key=nets.key_of(lab, "regimes", "batches"),
+            nn.SphereSGD(rate), steps, batch=BATCH, key=lab.key("regimes", "batches"),
             record=["loss", "test_error"], at=[*half, *end], progress=task.advance,
         )  # fmt: skip
         _, last = trained.train(
             nn.SphereSGD(nn.Cosine(rate, ANNEALING)), ANNEALING, batch=BATCH,
-            key=nets.key_of(lab, "regimes", "annealing"), record=["test_error"], at=[ANNEALING], progress=task.advance,
+            key=lab.key("regimes", "annealing"), record=["test_error"], at=[ANNEALING], progress=task.advance,
         )  # fmt: skip
 
     def average(values: Any, at: Any) -> Floats:
@@ -135,7 +135,7 @@ def train_at(config: Config, place: int, lab: Lab) -> Outcome:
 
     return Outcome(
         average(record.loss, half), average(record.loss, end), average(record.test_error, end),
-        average(last.test_error, [ANNEALING]), trained.sharpness(nets.key_of(lab, "regimes", "directions")),
+        average(last.test_error, [ANNEALING]), trained.sharpness(lab.key("regimes", "directions")),
     )  # fmt: skip
 
 
@@ -226,7 +226,8 @@ def judged(config: Config) -> dict[str, int]:
 
 def toy_starts(lab: Lab) -> Floats:
     """Random points of the joint sphere, (start, 2, pair)."""
-    z = np.random.default_rng(nets.key_of(lab, "regimes", "weights")).standard_normal((TOY_STARTS, 2, len(SCALES)))
+    places = np.arange(TOY_STARTS)[:, None], np.arange(2 * len(SCALES))[None, :]
+    z = random.normals(lab.key("regimes", "toy"), *places).reshape(TOY_STARTS, 2, len(SCALES))
     return z / np.sqrt((z**2).sum(axis=(1, 2), keepdims=True))
 
 

@@ -78,7 +78,7 @@ def stationary(config: Config, setting: Setting, lab: Lab) -> Stationary:
     """Walkers of one setting at equilibrium."""
     number, d, lr, wd = setting
     xp, count = lab.device.xp, config.walkers
-    walk = Walk(lab.device, key_of(lab, "stationary", number), d, lr, wd, config.kappa, config.sigma)
+    walk = Walk(lab.device, lab.key("sphere", "stationary", number), d, lr, wd, config.kappa, config.sigma)
     w = walk.start(float(theory_of.equilibrium_norm(lr, wd, (d - 1) * config.sigma**2)), count)
     burn, gap, steps = _burn(lr * wd), _gap(lr * wd), steps_of(lr * wd)
     sums = [xp.zeros(count) for _ in range(3)]
@@ -104,7 +104,7 @@ def relaxation(config: Config, product: float, lab: Lab) -> tuple[np.ndarray, Es
     rho = float(theory_of.equilibrium_norm(LR, product / LR, (d - 1) * config.sigma**2))
     curve, claimed = np.round(np.linspace(0, 1 / product, CURVE)), np.array(CLAIMED) / (4 * product)
     steps = np.unique(np.array([*curve, *claimed]).astype(int))
-    walk = Walk(lab.device, key_of(lab, "relaxation"), d, LR, product / LR, 0.0, config.sigma)
+    walk = Walk(lab.device, lab.key("sphere", "relaxation"), d, LR, product / LR, 0.0, config.sigma)
     w, norms = walk.start(START * rho, config.walkers), []
     for step in range(steps[-1] + 1):
         if step in steps:
@@ -153,8 +153,3 @@ class Walk(NamedTuple):
         """Before this step: |w|^2 and the cosine, and the lr^2 |g|^2 that it adds."""
         force, square, cosine = self.gradient(w, step)
         return square, cosine, self.lr**2 * (force * force).sum(axis=0) / square
-
-
-def key_of(lab: Lab, part: str, number: int = 99) -> random.Key:
-    """OLD KEYS, to be replaced by lab.key("sphere", part, ...)."""
-    return random.key(lab.config.seed, 7, number)
