@@ -12,8 +12,8 @@ from simlab.core import interrupts
 from simlab.core.errors import InputError
 from simlab.core.terminal import is_terminal, tell
 from simlab.lab import cli
-from simlab.lab.claim import exit_status
-from simlab.lab.settings import to_toml
+from simlab.lab.claim import Claim, exit_status
+from simlab.lab.settings import suggestion, to_toml
 
 EPILOG = f"""examples:
   python -m simlab list
@@ -43,10 +43,11 @@ def _main(argv: list[str]) -> int:
     figure.add_argument("run", metavar="RUN", help="the folder of a run, or its result.nc")
     figure.add_argument("--scene", metavar="NAME", nargs="+", help="these scenes only (default: all, and the overview)")
     figure.add_argument("--format", metavar="KIND", nargs="+", help="png, svg or pdf (default: png and svg)")
-    commands.add_parser("claims", help="the table of claims, from the committed records")
+    claims = commands.add_parser("claims", help="claims of the committed records: all, or those of these names")
+    claims.add_argument("claims", metavar="CLAIM", nargs="*", help="a scene or one claim, such as walk or walk/ito")
     derive = commands.add_parser("derive", help="print a derivation as Markdown; without NAME, list them")
     record = commands.add_parser("record", help="run a study and write its record into this checkout", add_help=False)
-    commands.add_parser("report", help="write the reports and the README's table anew, from the records as they are")
+    commands.add_parser("report", help="write the reports and the tables of claims anew, from the records as they are")
     seeds = commands.add_parser("seeds", help="run a study with other seeds and note how often its claims hold")
     for command in (run, record, seeds):
         command.add_argument("name", metavar="NAME")
@@ -61,7 +62,7 @@ def _main(argv: list[str]) -> int:
 
 
 def _list(options: argparse.Namespace, rest: list[str]) -> int:
-    for name in studies.STUDIES:
+    for name in studies.names():
         study = studies.load(name)
         tell(f"{name:<18} {study.title} ({', '.join(study.scenes)})\n")
     return 0
@@ -77,9 +78,31 @@ def _claims(options: argparse.Namespace, rest: list[str]) -> int:
     found = recorded(studies.STUDIES)
     if not found:
         raise InputError("there are no records yet; write one with `python -m simlab record NAME`.")
-    for name, claims in found.items():
-        tell(f"{name}\n{cli.claims_table(claims, is_terminal(sys.stdout))}\n\n")
-    return exit_status([c for claims in found.values() for c in claims])
+    known = [c.name for claims in found.values() for c in claims]
+    for name in options.claims:
+        if not any(_belongs(claim, name) for claim in known):
+            raise InputError(f"there is no claim {name!r}{suggestion(name, known)}")
+    chosen = {
+        name: [c for c in claims if not options.claims or any(_belongs(c.name, one) for one in options.claims)]
+        for name, claims in found.items()
+    }
+    for name, claims in chosen.items():
+        if claims:
+            tell(f"{name}\n{cli.claims_table(claims, is_terminal(sys.stdout))}\n")
+            tell("".join(_origin(c) for c in claims if options.claims) + "\n")
+    return exit_status([c for claims in chosen.values() for c in claims])
+
+
+def _belongs(claim: str, name: str) -> bool:
+    """Whether a claim has this name, or is of the scene of this name."""
+    return name in (claim, claim.partition("/")[0])
+
+
+def _origin(claim: Claim) -> str:
+    """Where a claim comes from, and where its equation is derived."""
+    page = claim.equation.partition("#")[0]
+    derived = f"; derived by python -m simlab derive {page}" if page else ""
+    return f"{claim.name}: from {claim.source}{derived}\n"
 
 
 def _derive(options: argparse.Namespace, rest: list[str]) -> int:
@@ -114,7 +137,7 @@ def _record(options: argparse.Namespace, rest: list[str]) -> int:
         result = run(study, config, Progress.to_stderr())
         with interrupts.with_word_of(folder / "record.nc"):
             records.write_record(study, config, result, folder)
-            records.update_readme(studies.STUDIES)
+            records.update_tables([studies.load(name) for name in studies.STUDIES])
             return cli.finish(claims_of(result), f"wrote {folder}", folder / "record.nc")
 
 
@@ -179,7 +202,7 @@ def _report(options: argparse.Namespace, rest: list[str]) -> int:
     for name in records.recorded(studies.STUDIES):
         records.write_report(studies.load(name), records.root() / name)
         tell(f"wrote {records.root() / name / 'report.md'}\n")
-    records.update_readme(studies.STUDIES)
+    records.update_tables([studies.load(name) for name in studies.STUDIES])
     return 0
 
 

@@ -21,7 +21,8 @@ QUICK = ("--preset", "smoke", "--walkers", "1024", "--out", "out")
 WALK = (*QUICK, "--scenes", "walk")
 HANGS = 900.0
 """Seconds after which nobody waits any longer: no measure of work, for the machine may be busy with other things."""
-FILES = {"result.nc", "figure.png", "figure.svg"}
+FILES = {"result.nc", "figure.png", "figure.svg", "walk.png", "walk.svg"}
+"""Of a run of the scene walk."""
 
 
 class Answer(NamedTuple):

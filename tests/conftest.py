@@ -27,6 +27,19 @@ settings.register_profile("nightly", max_examples=2000, deadline=None, suppress_
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """--study NAME: hold another package's study to tests/studies/test_conformance.py."""
+    parser.addoption("--study", action="append", help="a study by name, instead of those of this laboratory")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests that ask for a study's name run for each, those that ask for its margins over seeds for ours alone."""
+    if "study_name" in metafunc.fixturenames:
+        from simlab.studies import STUDIES
+
+        metafunc.parametrize("study_name", metafunc.config.getoption("study") or STUDIES, scope="module")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip tests marked `gpu` where there is no card, and say why."""
     marked = [item for item in items if item.get_closest_marker("gpu")]

@@ -56,11 +56,12 @@ def test_the_python_examples_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     value, error, gibbs = map(float, found.groups())
     # 4.9 standard errors, and the finite step: slope 0.196 times dt = 0.01.
     assert abs(value - gibbs) < 4.9 * error + 0.002
-    peaks = re.search(r"highest at N = (\d+), theory: (\d+), n = (\d+)", printed)
-    assert peaks
-    highest, predicted, n = map(int, peaks.groups())
-    assert abs(highest - n) < 0.1 * n
-    assert abs(predicted - n) < 0.05 * n
+    curve = re.findall(r"features for 150 examples: ([\d.]+) \+- ([\d.]+), theory for d -> infinity: ([\d.]+)", printed)
+    assert len(curve) == 3
+    for value, error, limit in (map(float, row) for row in curve):
+        # 4.9 standard errors, their rounding to two digits, and the finite size: 2/d = 0.04 of the value.
+        assert abs(value - limit) < 4.9 * (error + 0.005) + 0.04 * limit
+    assert curve[1][2] == max(row[2] for row in curve)
 
 
 @pytest.mark.parametrize("command", STUDY_COMMANDS)

@@ -6,8 +6,8 @@ import os
 import subprocess
 from pathlib import Path
 
-MARKS = ("<!-- claims:start -->", "<!-- claims:end -->")
-"""Between these, the README's table of claims is generated."""
+MARKS = ("<!-- studies:start -->", "<!-- studies:end -->")
+"""Between these, the README's table of studies is generated."""
 
 
 def root() -> Path:

@@ -130,6 +130,31 @@ def shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+def require_flag(name: str, flag: Any) -> None:
+    """ValueError unless this is True or False."""
+    if not isinstance(flag, (bool, np.bool_)):
+        raise ValueError(f"{name} must be True or False, got {shown(flag)}.")
+
+
+def is_whole(value: Any) -> bool:
+    """Whether this is a whole number of Python or NumPy; truth values are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def exact(value: Any) -> str:
+    """A value as a message shows it, floats with their point: 3.0 is no 3 to those who count."""
+    return repr(value) if isinstance(value, float) else shown(value)
+
+
+def require_width(width: Any, name: str = "width") -> int:
+    """A feature count, or another, as given; ValueError unless it is a positive integer, of at most 2^53."""
+    if not is_whole(width) or int(width) < 1:
+        raise ValueError(f"{name} must be a positive integer, got {exact(width)}.")
+    if int(width) > 2**53:
+        raise ValueError(f"{name} must be at most 2^53, got {exact(width)}.")
+    return int(width)
+
+
 def _scalar(value: Any) -> float | int | None:
     """The value as a plain number, or None: truth values, times and text are not numbers here."""
     if isinstance(value, (bool, np.bool_, str, bytes, np.timedelta64)):  # NumPy takes a time for a whole number
@@ -161,28 +186,3 @@ def _interval(kind: str, above: float, at_least: float, below: float, at_most: f
     if kind == "a number":
         return f"a {finite}number {words}".strip()
     return f"{finite}numbers {words}".strip()
-
-
-def require_flag(name: str, flag: Any) -> None:
-    """ValueError unless this is True or False."""
-    if not isinstance(flag, (bool, np.bool_)):
-        raise ValueError(f"{name} must be True or False, got {shown(flag)}.")
-
-
-def is_whole(value: Any) -> bool:
-    """Whether this is a whole number of Python or NumPy; truth values are none."""
-    return isinstance(value, Integral) and not isinstance(value, bool)
-
-
-def exact(value: Any) -> str:
-    """A value as a message shows it, floats with their point: 3.0 is no 3 to those who count."""
-    return repr(value) if isinstance(value, float) else shown(value)
-
-
-def require_width(width: Any, name: str = "width") -> int:
-    """A feature count, or another, as given; ValueError unless it is a positive integer, of at most 2^53."""
-    if not is_whole(width) or int(width) < 1:
-        raise ValueError(f"{name} must be a positive integer, got {exact(width)}.")
-    if int(width) > 2**53:
-        raise ValueError(f"{name} must be at most 2^53, got {exact(width)}.")
-    return int(width)

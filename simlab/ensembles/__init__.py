@@ -1,9 +1,9 @@
-"""Ensembles: averages of members, temperatures, power laws in their number, and how to split a budget of memory.
+"""Ensembles: averages of members, temperatures, losses at any number of them, and how to split a budget of memory.
 
 >>> tau = temperature(average(validation), validation_labels)  # log_probs (member, example, class) of the members
 >>> loss = nll(average(test), test_labels, tau)
 >>> found = curve(test, test_labels, sizes=[1, 2, 4, 8, 16], validation=(validation, validation_labels))
->>> fit_power_law(found.n, found.calibrated)
+>>> simlab.statistics.fit_power_law(found.n, found.calibrated)
 """
 
 from simlab.ensembles.averaging import Curve, average, curve, ensembles, nested, partition, temperature_before

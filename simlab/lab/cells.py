@@ -197,7 +197,17 @@ def sources_of(*packages: str) -> str:
 
 
 def _values(config: Any, names: Any) -> dict[str, Any]:
-    return {n: v for n, v in config.model_dump(mode="json").items() if n in set(names) - {"out", "scenes"}}
+    """Fields with their values as JSON has them, and with what is in a file where the value is its path."""
+    found = {n: v for n, v in config.model_dump(mode="json").items() if n in set(names) - {"out", "scenes"}}
+    files = {n: path for n in found if isinstance(path := getattr(config, n), Path)}
+    return {**found, **{n: [found[n], _content(path)] for n, path in files.items()}}
+
+
+def _content(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:  # the scene that reads it will say so
+        return ""
 
 
 def _file_name(work: str, item: Any) -> str:

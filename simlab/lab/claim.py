@@ -21,7 +21,8 @@ class Claim:
     se: standard error of the measured value, NaN where its distribution is known without one.
     rule, bound: measured is `within` bound of the reference, or lies `between` low and bound, or is `above` or `below`
     the reference by so many of its standard errors.
-    why: where the bound comes from. note: why there is no verdict, if there is none.
+    why: where the bound comes from. note: why there is no verdict, if there is none. equation: where its theory is
+    derived, a page of theory/ and a heading of it.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Claim:
     verdict: Verdict
     note: str = ""
     low: float = math.nan
+    equation: str = ""
 
     @classmethod
     def equals(

@@ -20,7 +20,7 @@ from simlab.core import interrupts
 from simlab.core.errors import DeviceError, InputError
 from simlab.core.terminal import is_terminal, say, tell
 from simlab.lab.claim import Claim, exit_status
-from simlab.lab.settings import check_data, meant, read_toml, to_toml, validate
+from simlab.lab.settings import check_data, preset_values, read_toml, suggestion, to_toml, validate
 from simlab.lab.study import BaseConfig, Study
 
 STATUS = (
@@ -87,16 +87,14 @@ def parse(study: Study, argv: Sequence[str]) -> tuple[argparse.Namespace, BaseCo
     for word in map(_bare, rest):
         flags = [f for action in parser._actions for f in action.option_strings if f.startswith("--")]
         raise InputError(
-            f"there is no flag {word}{meant(word, flags)}" if word.startswith("-") else f"what is {word!r}?"
+            f"there is no flag {word}{suggestion(word, flags)}" if word.startswith("-") else f"what is {word!r}?"
         )
-    if options.preset not in {"default", *study.presets}:
-        known = ", ".join(sorted({"default", *study.presets}))
-        raise InputError(f"preset: there is no preset {options.preset!r}; there are {known}.")
-    if options.resume is not None and (others := [word for word in argv if word not in ("--resume", options.resume)]):
-        raise InputError(f"--resume takes the configuration of the run that was stopped; leave {' '.join(others)} out.")
+    preset = preset_values(study, options.preset)
     given = {n: _bare(v) for n, v in vars(options).items() if n in study.config.model_fields}
+    if options.resume is not None and (given or options.config or options.overwrite or options.preset != "default"):
+        raise InputError("--resume goes on with the configuration of the run that was stopped; leave other flags out.")
     file = {} if options.config is None else read_toml(Path(_bare(options.config)))
-    return options, validate(study, {**study.presets.get(options.preset, {}), **file, **given})
+    return options, validate(study, {**preset, **file, **given})
 
 
 def claims_table(claims: Sequence[Claim], color: bool = False) -> str:

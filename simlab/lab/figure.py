@@ -62,7 +62,7 @@ def figure_names(study: Study) -> list[str]:
 def _figure(config: BaseConfig, title: str, drawn: list[tuple[Found, Any]]) -> Figure:
     from matplotlib.figure import Figure
 
-    columns = len(drawn) if len(drawn) < 4 else 2 if len(drawn) == 4 else 3
+    columns = {1: 1, 2: 2, 3: 3, 4: 2}.get(len(drawn), 3 if len(drawn) < 7 else 4)
     sheet = Figure(figsize=(columns * (LEFT + WIDTH + RIGHT), 4.0))
     panels, heads, feet = [], [], []
     for number, (found, draw) in enumerate(drawn):
@@ -90,6 +90,7 @@ def _figure(config: BaseConfig, title: str, drawn: list[tuple[Found, Any]]) -> F
         bottom = top - max(heads[i] for i in row) - HEIGHT
         for column, i in enumerate(row):
             left = column * (LEFT + WIDTH + RIGHT) + LEFT
-            panels[i].axes.set_position((left / width, bottom / height, WIDTH / width, HEIGHT / height))
+            wide = WIDTH - panels[i].side
+            panels[i].axes.set_position((left / width, bottom / height, wide / width, HEIGHT / height))
         top -= tall
     return sheet

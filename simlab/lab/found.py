@@ -106,10 +106,11 @@ class Measured:
             self._require_reference()
             reference = float(self.reference)
             bias = float(self.bias) if bias is None else bias
-        return Claim.equals(
+        claim = Claim.equals(
             *self._about(name, statement, source), float(self.value), reference,
             float(self.se) if se is None else se, bias=bias or 0.0, **limits,
         )  # fmt: skip
+        return self._derived(claim)
 
     def agrees(
         self, name: str, statement: str, reference: Any = None, *, source: str | None = None, **limits: Any
@@ -123,31 +124,35 @@ class Measured:
             reference = self.reference
         error = self.covariance if self.covariance.ndim else self.se
         found = chi_square(np.asarray(self.value - reference, float), error, self.samples)
-        return Claim.chi_square(*self._about(name, statement, source), *found, **limits)
+        return self._derived(Claim.chi_square(*self._about(name, statement, source), *found, **limits))
 
     def exceeds(
         self, name: str, statement: str, least: float = 0.0, *, source: str | None = None, **limits: Any
     ) -> Claim:
         """One number is above `least`, by many of its standard errors; limits: as of `Claim.above`."""
         about = self._about(name, statement, source)
-        return Claim.above(*about, float(self.value), least, float(self.se), **limits)
+        return self._derived(Claim.above(*about, float(self.value), least, float(self.se), **limits))
 
     def below(self, name: str, statement: str, most: float = 0.0, *, source: str | None = None, **limits: Any) -> Claim:
         """One number is below `most`, by many of its standard errors."""
         about = self._about(name, statement, source)
-        return Claim.below(*about, float(self.value), most, float(self.se), **limits)
+        return self._derived(Claim.below(*about, float(self.value), most, float(self.se), **limits))
 
     def differs(self, name: str, statement: str, other: float, *, source: str | None = None, **limits: Any) -> Claim:
         """One number is not `other`, by many of its standard errors."""
         make = Claim.above if float(self.value) >= other else Claim.below
-        return make(*self._about(name, statement, source), float(self.value), other, float(self.se), **limits)
+        about = self._about(name, statement, source)
+        return self._derived(make(*about, float(self.value), other, float(self.se), **limits))
 
     def exactly(self, name: str, statement: str, reference: float, *, source: str | None = None) -> Claim:
         """One number is this, to the last bit."""
-        return Claim.exact(*self._about(name, statement, source), float(self.value), reference)
+        return self._derived(Claim.exact(*self._about(name, statement, source), float(self.value), reference))
 
     def _about(self, name: str, statement: str, source: str | None) -> tuple[str, str, str]:
         return f"{self.scene}/{name}", statement, source or self.source
+
+    def _derived(self, claim: Claim) -> Claim:
+        return replace(claim, equation=self.quantity.equation)
 
     def _require_reference(self) -> None:
         """ValueError unless there is a reference that a claim may use."""

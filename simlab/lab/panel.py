@@ -6,6 +6,7 @@ cover no data.
 
 from __future__ import annotations
 
+import math
 import textwrap
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -32,6 +33,8 @@ class Panel:
     axes: Any
     found: Found
     notes: list[str] = field(default_factory=list)
+    side: float = 0.0
+    """Inches of its width that what stands on the right needs, such as a bar of colours."""
 
     def points(self, what: Quantity | Measured, label: str = "", *, x: Any = None, color: int = 0) -> None:
         """What was measured: points with error bars of two standard errors."""
@@ -92,10 +95,12 @@ class Panel:
 
     def scale(self, image: Any, label: str) -> None:
         """A bar that says what colours mean."""
+        self.side = 0.6
         self.axes.figure.colorbar(image, cax=self.axes.inset_axes((1.02, 0, 0.045, 1)), label=label)
 
     def right(self, label: str, **properties: Any) -> Panel:
         """A second vertical axis for another quantity over the same places, with a label of its own."""
+        self.side = 0.3
         other = Panel(self.axes.twinx(), self.found)
         other.axes.spines["right"].set_visible(True)
         other.axes.set(ylabel=label, **properties)
@@ -120,6 +125,12 @@ class Panel:
         """Parameters that matter for this panel; they stand below it."""
         self.notes.append(text)
 
+    def blank(self, title: str, reason: str) -> None:
+        """A panel with nothing in it, and why."""
+        self.axes.set_axis_off()
+        self.axes.text(0.5, 0.5, reason, ha="center", va="center", wrap=True, transform=self.axes.transAxes)
+        self.set(title=title)
+
     def set(self, **properties: Any) -> None:
         """Title, labels, scales and limits, as matplotlib's `Axes.set` takes them."""
         self.axes.set(**properties)
@@ -137,11 +148,12 @@ class Panel:
             one.set_label_text("\n".join(lines))
             wrapped = max(wrapped, len(lines)) if one is self.axes.xaxis else wrapped
             _readable(one)
-        notes = textwrap.wrap("; ".join(self.notes), 64)
+        notes, hanging = textwrap.wrap("; ".join(self.notes), 64), _hanging(self.axes.xaxis)
         if notes:
-            self.axes.annotate("\n".join(notes), (0, 0), (0, -24 - 12.5 * wrapped), xycoords="axes fraction",
+            down = -24 - 12.5 * wrapped - hanging
+            self.axes.annotate("\n".join(notes), (0, 0), (0, down), xycoords="axes fraction",
                                textcoords="offset points", fontsize=8, color="0.35", va="top")  # fmt: skip
-        return rows, len(notes) + wrapped - 1
+        return rows, len(notes) + wrapped - 1 + math.ceil(hanging / 12.5)
 
     def _legend(self) -> int:
         """What was simulated first, then theory, in two columns where the labels are short; how many lines it takes."""
@@ -181,6 +193,12 @@ class Panel:
 def labelled(quantity: Quantity | Axis) -> str:
     """The meaning of a quantity with its unit, as on an axis."""
     return quantity.meaning if quantity.unit in ("1", "") else f"{quantity.meaning} ({quantity.unit})"
+
+
+def _hanging(axis: Any) -> float:
+    """About how many points slanted labels of ticks reach below the line that upright ones take."""
+    slants = [(len(t.get_text()), math.radians(t.get_rotation())) for t in axis.get_ticklabels()]
+    return max((6.5 * size * abs(math.sin(a)) + 10.5 * (math.cos(a) - 1) for size, a in slants if a), default=0.0)
 
 
 def _readable(axis: Any) -> None:

@@ -16,11 +16,15 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True, eq=False)
 class Quantity:
-    """What is measured: its meaning, the axes that it has, outermost first, and its unit."""
+    """What is measured: its meaning, the axes that it has, outermost first, and its unit.
+
+    equation: where its theory is derived, a page of theory/ and a heading of it, such as "sgd#the-chain".
+    """
 
     meaning: str
     axes: tuple[Axis, ...] = ()
     unit: str = "1"
+    equation: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,9 +37,9 @@ def axis(meaning: str, unit: str = "1") -> Axis:
     return Axis(meaning, unit=unit)
 
 
-def quantity(meaning: str, *axes: Axis, unit: str = "1") -> Quantity:
+def quantity(meaning: str, *axes: Axis, unit: str = "1", equation: str = "") -> Quantity:
     """Declare a quantity over these axes; a single number where there are none."""
-    return Quantity(meaning, axes, unit)
+    return Quantity(meaning, axes, unit, equation)
 
 
 @dataclass(frozen=True)

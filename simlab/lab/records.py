@@ -7,7 +7,7 @@ config.toml, record.nc, figure.svg, seeds.json and the report made of them. All 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,8 @@ def report(study: Study, folder: Path) -> str:
         attrs=result.attrs,
         claims=claims,
         cell=cell,
+        scenes=[name for name in study.scenes if name in result],
+        equation=lambda claim: _equation(claim).replace("../theory", "../../theory"),
         held=sum(c.verdict == "holds" for c in claims),
         seeds=json.loads(seeds.read_text("utf-8")) if seeds.exists() else None,
     )
@@ -93,15 +95,43 @@ def recorded(names: Iterable[str]) -> dict[str, list[Claim]]:
     return {name: claims_of(load(path)) for name, path in paths.items() if path.exists()}
 
 
-def readme_table(names: Iterable[str]) -> str:
-    """The claims of all records as a Markdown table."""
-    lines = ["| study | claim | measured | accepted | verdict |", "|---|---|---|---|---|"]
-    lines += [
-        f"| [{name}](studies/{name}/report.md) | {cell(c.statement)} | {c.quantity} | {c.limits} | {c.verdict} |"
-        for name, claims in recorded(names).items()
-        for c in claims
-    ]
+def studies_table(studies: Iterable[Study]) -> str:
+    """For the README: a row for each study with what it found, how many claims hold, and the time that it took."""
+    lines = ["| study | asks | finds | claims that hold | time |", "|---|---|---|---|---|"]
+    for study in studies:
+        if not (path := root() / study.name / "record.nc").exists():
+            continue
+        result = load(path)
+        claims, seconds = claims_of(result), float(result.attrs["run_time"])
+        held = f"{sum(c.verdict == 'holds' for c in claims)} of {len(claims)}"
+        lines.append(
+            f"| [{study.name}](studies/{study.name}/report.md) | {cell(study.question)} | {cell(study.finding)} | "
+            f"{held} | {seconds:.0f} s |"
+        )
     return "\n".join(lines)
+
+
+def claims_page(names: Iterable[str]) -> str:
+    """studies/README.md: all claims of all records, each with a link to the equation behind it."""
+    parts = [
+        GENERATED.format(name="NAME"),
+        "# Claims",
+        "From the committed records. A report says why each bound is what it is.",
+    ]
+    for name, claims in recorded(names).items():
+        rows = [
+            f"| {c.name} | {cell(c.statement)} | {c.quantity} | {c.limits} | {c.verdict} | {_equation(c)} |"
+            for c in claims
+        ]
+        head = ["| claim | statement | measured | accepted | verdict | equation |", "|---|---|---|---|---|---|"]
+        parts += [f"## [{name}]({name}/report.md)", "\n".join([*head, *rows])]
+    return "\n\n".join(parts) + "\n"
+
+
+def _equation(claim: Claim) -> str:
+    """A link to where the theory of a claim is derived."""
+    page, _, heading = claim.equation.partition("#")
+    return f"[{page}](../theory/{page}.md#{heading})" if page else ""
 
 
 def cell(text: str) -> str:
@@ -113,17 +143,17 @@ def with_table(text: str, table: str) -> str:
     """A README's text with the table between its marks."""
     start, end = MARKS
     if start not in text or end not in text:
-        raise InputError(f"the README has no marks {start} and {end} for the table of claims.")
+        raise InputError(f"the README has no marks {start} and {end} for the table of studies.")
     before, _, rest = text.partition(start)
     _, _, after = rest.partition(end)
     return f"{before}{start}\n{table}\n{end}{after}"
 
 
-def update_readme(names: Iterable[str]) -> None:
-    """Write the table of claims into the README."""
+def update_tables(studies: Sequence[Study]) -> None:
+    """Write the table of studies into the README, and that of all claims into studies/README.md."""
     path = root().parent / "README.md"
-    text = with_table(path.read_text("utf-8"), readme_table(names))
-    write_bytes(path, text.encode())
+    write_bytes(path, with_table(path.read_text("utf-8"), studies_table(studies)).encode())
+    write_bytes(root() / "README.md", claims_page([study.name for study in studies]).encode())
 
 
 def seeds_summary(runs: dict[int, list[Claim]]) -> dict[str, Any]:

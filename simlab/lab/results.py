@@ -22,7 +22,7 @@ from simlab.core.errors import InputError
 from simlab.core.files import write_or_rescue
 from simlab.lab.claim import Claim
 
-SCHEMA = 1
+SCHEMA = 2
 """Raised when a name or a meaning in the tree changes."""
 PACKAGES = ("numpy", "scipy", "sympy", "numba", "xarray")
 
@@ -93,12 +93,12 @@ def load(path: Path) -> xr.DataTree:
     except Exception as error:  # h5py raises OSError, KeyError, ValueError by the kind of damage
         raise InputError(f"{path} is not a readable netCDF file ({type(error).__name__}).") from error
     lacking = [f"attribute {name}" for name in ("simlab_study", "schema_version") if name not in result.attrs]
+    if not lacking and str(version := result.attrs["schema_version"]) != str(SCHEMA):
+        raise InputError(f"{path} has schema {version}, this version of simlab reads {SCHEMA}; run the study again.")
     if "claims" not in result or not {f.name for f in fields(Claim)} <= set(result["claims"].dataset.variables):
         lacking.append("claims")
     if lacking:
         raise InputError(f"{path} is a netCDF file but no result of simlab: it has no {lacking[0]}.")
-    if str(version := result.attrs["schema_version"]) != str(SCHEMA):
-        raise InputError(f"{path} has schema {version}, this version of simlab reads {SCHEMA}; run the study again.")
     return result
 
 

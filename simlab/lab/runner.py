@@ -32,8 +32,7 @@ def run(
     device, progress = Device.open(config.device), progress or Progress.silent()
     require_compiler()  # now, and not at the first kernel after minutes
     names = study.chosen(config)
-    for name in names:  # all of them before any work is done
-        study.scene(name).check(config)
+    study.check(config)  # all scenes, before any work is done
     # Asked now, so that what it cannot say costs no run, and a commit made meanwhile is not taken for the one that ran.
     settings = config.model_dump_json(exclude={"out"})
     about = results.provenance(study.name, settings, device.description, config.seed, 0.0, title=study.title)

@@ -54,11 +54,18 @@ def validate(study: Study, values: Mapping[str, Any]) -> BaseConfig:
     return config
 
 
+def preset_values(study: Study, preset: str) -> Mapping[str, Any]:
+    """The fields of a preset; InputError where there is none of this name."""
+    if preset not in {"default", *study.presets}:
+        known = ", ".join(sorted({"default", *study.presets}))
+        raise InputError(f"preset: there is no preset {preset!r}; there are {known}.")
+    return study.presets.get(preset, {})
+
+
 def check_data(study: Study, config: BaseConfig) -> None:
     """Open the user's own file, where one is given, as the scenes of a run would; InputError where they could not."""
     if getattr(config, "data", None) is not None:  # the scenes bring NumPy, for which a plain dry run does not wait
-        for name in study.chosen(config):
-            study.scene(name).check(config)
+        study.check(config)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -104,7 +111,7 @@ def to_toml(config: BaseConfig) -> str:
     return "\n".join(lines).replace("\x7f", "\\u007f") + "\n"
 
 
-def meant(word: str, known: Sequence[str]) -> str:
+def suggestion(word: str, known: Sequence[str]) -> str:
     """The end of a sentence: what was probably meant, or what there is."""
     begun = [k for k in known if len(word.strip("-")) > 2 and k.startswith(word)]
     near = f", did you mean {begun[0]}?" if begun else did_you_mean(word, known)
@@ -116,7 +123,7 @@ def _sentence(study: Study, error: Any) -> str:
     place = [str(p) for p in error["loc"]]
     name = place[0] if place else "config"
     if error["type"] == "extra_forbidden":
-        return f"there is no field {name!r}{meant(name, list(study.config.model_fields))}"
+        return f"there is no field {name!r}{suggestion(name, list(study.config.model_fields))}"
     message = error["msg"]
     for theirs, ours in WORDS.items():
         message = message.replace(theirs, ours)

@@ -94,7 +94,8 @@ class Study:
     """A named question with its scenes.
 
     package: the import path, whose modules are the scenes. presets: differences from the defaults of `config`;
-    "default" has none. remarks: Markdown for the report, such as where the finding departs from the talk.
+    "default" has none. finding: what the record shows, in one sentence. remarks: Markdown for the report, such as where
+    the finding departs from the talk.
     """
 
     name: str
@@ -103,6 +104,7 @@ class Study:
     config: type[BaseConfig]
     scenes: tuple[str, ...]
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    finding: str = ""
     remarks: str = ""
 
     @property
@@ -120,6 +122,15 @@ class Study:
         if unknown:
             raise InputError(f"scenes: there is no scene {', '.join(unknown)}; there are {', '.join(self.scenes)}.")
         return tuple(s for s in self.scenes if not config.scenes or s in config.scenes)
+
+    def check(self, config: BaseConfig) -> None:
+        """InputError for what the chosen scenes cannot do with this configuration, or what is beyond the limits."""
+        from simlab.lab.cost import affordable
+
+        for name in self.chosen(config):
+            scene = self.scene(name)
+            scene.check(config)
+            affordable(config, scene.cost(config))
 
     def load(self, config: BaseConfig) -> None:
         """Import what the scenes of a run need."""

@@ -1,19 +1,49 @@
-"""The studies of this laboratory, by name. A study is a package whose __init__ is light and holds STUDY."""
+"""The studies by name: those of this laboratory, and those of other packages that are installed beside it.
+
+A study is a package whose __init__ is light and holds STUDY. A package of your own brings one by an entry point of the
+group `simlab.studies`, whose name is that of the study and whose value is such as `my_package:STUDY`.
+"""
 
 from __future__ import annotations
 
 import importlib
+from importlib.metadata import EntryPoint, entry_points
 
 from simlab.core.errors import InputError, did_you_mean
 from simlab.lab.study import Study
 
 STUDIES = ("langevin_drift", "random_features", "scale_invariance", "ensemble_power_laws")
+"""Those of this laboratory."""
+GROUP = "simlab.studies"
+"""Of entry points."""
+
+
+def names() -> tuple[str, ...]:
+    """The names of all studies."""
+    return (*STUDIES, *sorted(_others()))
 
 
 def load(name: str) -> Study:
-    """The study of this name; InputError if there is none."""
-    if name not in STUDIES:
-        hint = did_you_mean(name, STUDIES) or f"; there are {', '.join(STUDIES)}."
+    """The study of this name; InputError if there is none, or if it cannot be imported."""
+    if name in STUDIES:
+        study: Study = importlib.import_module(f"simlab.studies.{name}").STUDY
+        return study
+    others = _others()
+    if name not in others:
+        known = names()
+        hint = did_you_mean(name, known) or f"; there are {', '.join(known)}."
         raise InputError(f"there is no study {name!r}{hint}")
-    study: Study = importlib.import_module(f"simlab.studies.{name}").STUDY
-    return study
+    place = others[name].value
+    try:
+        found = others[name].load()
+    except Exception as error:  # whatever the import of a stranger's package raises
+        raise InputError(
+            f"the study {name!r} cannot be imported from {place} ({type(error).__name__}: {error})."
+        ) from error
+    if not isinstance(found, Study) or found.name != name:
+        raise InputError(f"the entry point {name!r} of {GROUP} must be a Study of that name, and {place} is not.")
+    return found
+
+
+def _others() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=GROUP) if point.name not in STUDIES}

@@ -20,8 +20,8 @@ from simlab.nn.layers.dense import DenseLayer, WeightNormLayer
 from simlab.nn.layers.fixed import FixedLayer
 from simlab.nn.layers.layer import leaves, tree_map
 from simlab.nn.layers.norms import NormLayer
+from tests.nn.calculus.test_derivatives import close
 from tests.nn.nets import NORMS, Case, cases
-from tests.nn.test_derivatives import close
 
 torch: Any = pytest.importorskip("torch", reason="PyTorch is not installed; `make peers` brings it.")
 F = torch.nn.functional

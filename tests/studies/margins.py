@@ -34,7 +34,8 @@ import pytest
 from simlab.lab import settings
 from simlab.lab.claim import Claim
 from simlab.lab.results import claims_of
-from simlab.lab.study import Study, run
+from simlab.lab.runner import run
+from simlab.lab.study import Study
 from simlab.studies import STUDIES, load
 
 PATH = Path(__file__).with_suffix(".json")
@@ -75,7 +76,7 @@ class Margin(NamedTuple):
     @property
     def decides(self) -> bool:
         """Whether the smoke preset can be asked; of a calibrated claim, whether the margin may be 4."""
-        known = 1.0 if self.rule == "at least" else 1 + 3 / math.sqrt(2 * max(self.seeds - 1, 1))
+        known = 1.0 if self.rule == "one-sided" else 1 + 3 / math.sqrt(2 * max(self.seeds - 1, 1))
         return self.margin * known >= ENOUGH and self.resolved >= ENOUGH
 
 
@@ -103,8 +104,8 @@ def place(claim: Claim, known: float) -> list[float]:
     """Where a claim's value lies, what it must not cross, and the bound over the resolution."""
     from scipy.special import chdtr, fdtr, ndtri
 
-    if claim.rule == "at least":
-        return [math.log(max(claim.measured / claim.bound, 1e-3)), 0.0, 0.0]
+    if claim.rule in ("above", "below"):
+        return [math.log(max(claim.distance / claim.bound, 1e-3)), 0.0, 0.0]
     if claim.rule == "within":
         return [(claim.measured - claim.reference) / claim.bound if claim.bound else 0.0, 1.0, claim.bound / known]
     dof, share = claim.reference, claim.measured / claim.reference
@@ -126,7 +127,7 @@ def margin(rule: str, places: list[list[float]]) -> Margin:
     """From the places of a claim (seed, 4)."""
     at, edge, ratio, held = np.array(places).T
     mean, spread, limit = float(at.mean()), float(at.std(ddof=1)), float(edge.mean())
-    distance = mean - limit if rule == "at least" else limit - abs(mean)
+    distance = mean - limit if rule == "one-sided" else limit - abs(mean)
 
     def in_spreads(distance: float, spread: float) -> float:
         return distance / spread if spread > 0 else math.copysign(math.inf, distance)
@@ -158,7 +159,7 @@ def add(study: Study, first: int, last: int) -> None:
         if own.get("preset") != preset(study):
             own = {"preset": preset(study), "claims": {}}
         for name, values in found.items():
-            rule = {0.0: "at least", 1.0: "within", EDGE: "between"}[values[1]]
+            rule = {0.0: "one-sided", 1.0: "within", EDGE: "between"}[values[1]]
             claim = own["claims"].setdefault(name, {"rule": rule, "places": {}})
             claim["places"][str(seed)] = [float(f"{v:.4g}") for v in values]
         write({**whole, study.name: own})

@@ -16,9 +16,10 @@ from simlab import nn
 from simlab.core.device import Device
 from simlab.core.errors import InputError
 from simlab.core.progress import Progress
-from simlab.lab import cost, settings
-from simlab.lab import study as runner
+from simlab.lab import cost, runner, settings
+from simlab.lab.cells import Store
 from simlab.lab.cost import Cost, affordable, total
+from simlab.lab.lab import Lab
 from simlab.lab.study import BaseConfig
 from simlab.sde import Walkers
 from simlab.studies import STUDIES, load
@@ -44,6 +45,11 @@ def small(name: str, scene: str, **changes: Any) -> BaseConfig:
 def run_small(config: BaseConfig, name: str) -> None:
     with in_miniature(load(name)):
         runner.run(load(name), config)
+
+
+def lab_of(config: BaseConfig, name: str) -> Lab:
+    """A bench for one scene, whose finished cells nobody keeps."""
+    return Lab(name, config, Device.open("cpu"), Progress.silent(), Store(name))
 
 
 @pytest.mark.parametrize(("name", "scene"), SCENES)
@@ -98,7 +104,7 @@ TOO_MUCH: dict[str, tuple[str, str, dict[str, Any], list[str]]] = {
         "langevin_drift", "walk", {"walkers": 2**22, "walk_dt": 1e-4, "modulation": 0.95}, ["walk_dt = 0.0001"],
     ),
     "small steps": ("langevin_drift", "posterior", {"step": 1e-3, "prior": 1e3, "walkers": 2**22}, ["step = 0.001"]),
-    "laws of many nodes": ("langevin_drift", "well", {"temperature": 1e6}, ["temperature = 1e+06", "shorter"]),
+    "densities of many nodes": ("langevin_drift", "well", {"temperature": 1e6}, ["temperature = 1e+06", "shorter"]),
 }  # fmt: skip
 
 
@@ -151,7 +157,7 @@ def test_steps_of_nets_are_those_that_are_then_taken(scene: str, monkeypatch: py
     taken = counted(monkeypatch, nn, "train", lambda *a, steps, **_: steps)
     with in_miniature(load(name)):
         expected = total(load(name).scene(scene).cost(config)).steps
-        load(name).scene(scene).simulate(config, Device.open("cpu"), Progress.silent())
+        load(name).scene(scene).simulate(config, lab_of(config, name))
     assert sum(taken) == expected
 
 
@@ -188,11 +194,11 @@ def test_problems_are_those_that_are_then_solved(scene: str, monkeypatch: pytest
 def test_memory_is_as_said_to_a_factor_of_three(name: str, scene: str, changes: dict[str, Any]) -> None:
     config = small(name, scene, **changes)
     own = load(name).scene(scene)
-    own.check(config)  # laws and data that are remembered are no part of it
+    own.check(config)  # distributions and data that are remembered are no part of it
     run_small(small(name, scene), name)
     tracemalloc.start()
     try:
-        own.simulate(config, Device.open("cpu"), Progress.silent())
+        own.simulate(config, lab_of(config, name))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -11,7 +11,7 @@ import xarray as xr
 
 from simlab import nn
 from simlab.lab import settings
-from simlab.lab.study import run
+from simlab.lab.runner import run
 from simlab.nn.kernels.cuda import advance as persistent
 from simlab.sde import gpu
 from simlab.sde.walk import _kernel

@@ -11,7 +11,7 @@ from simlab.random import Key, normals, uniforms
 
 Array = Any
 LANGEVIN, LABELS, FLIPS = 2, 3, 4
-"""Streams; `order` has 1."""
+"""Streams; `random.shuffle` has 1."""
 
 
 class Draw(NamedTuple):

@@ -22,7 +22,7 @@ from simlab.lab.study import BaseConfig, Study
 from simlab.statistics import Joint
 from simlab.studies import STUDIES, load
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 EVERY_STUDY = pytest.mark.parametrize("name", STUDIES)
 GOOD = Claim.equals("dice/fair", "A die is fair.", "Laplace", 3.49, 3.5, 0.02)

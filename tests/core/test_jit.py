@@ -20,7 +20,7 @@ import pytest
 from simlab.core import jit
 from simlab.core.jit import spread
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 LIMIT = 200
 """Seconds after which a script hangs: it takes a few, and more while others compile."""
 
@@ -96,7 +96,7 @@ def test_a_process_that_was_forked_after_work_does_the_same_work(kind: str) -> N
 
 COMPILE = """
     import multiprocessing, threading
-    from simlab import compiled
+    from simlab.core import jit
 
     TEXT = '''
     from simlab.core.kernel_cache import kept

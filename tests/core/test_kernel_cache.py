@@ -28,7 +28,7 @@ from tests.cli_helpers import MODULE, QUICK, process
 from tests.processor import PROCESSORS, environment
 from tests.small_run import trained, walked
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 TEXT = """
 from simlab.core.kernel_cache import kept
 
