@@ -36,21 +36,27 @@ from simlab.studies.scale_invariance.equilibrium_nets import (
 
 SOURCE = "talk, Scale invariance of DNNs; van Laarhoven 2017; Wan et al. 2021; Li, Lyu & Arora 2020"
 SETTING = axis("how the nets are trained")
-BALANCE = quantity("decay of rho^2 over its measured growth, per step", SETTING)
-FOURTH = quantity("rho^4 over lr^2 E|g~|^2/(1 - (1 - lr wd)^2)", SETTING)
-TURN = quantity("-2 ln cos(angle of a step) over theory, minus 1", SETTING)
+BALANCE = quantity("decay of rho^2 over its measured growth, per step", SETTING, equation="scale_invariant#one-step")
+FOURTH = quantity("rho^4 over lr^2 E|g~|^2/(1 - (1 - lr wd)^2)", SETTING, equation="scale_invariant#equilibrium")
+TURN = quantity("-2 ln cos(angle of a step) over theory, minus 1", SETTING, equation="scale_invariant#equilibrium")
 VARIATION = quantity("relative variance of |g~|^2", SETTING)
 MOVED = quantity("share of the growth that moves the norm", SETTING)
-SETTLED = quantity("norm over sqrt(lr) in the late window, (E rho^4)^(1/4)/sqrt(lr)", SETTING)
+SETTLED = quantity(
+    "norm over sqrt(lr) in the late window, (E rho^4)^(1/4)/sqrt(lr)", SETTING, equation="scale_invariant#equilibrium"
+)
 OTHER_LR = axis("learning rate that is compared with the first, at one lr wd")
-SAME_LOSS = quantity("training loss: ln of the ratio at one lr wd", OTHER_LR)
-SAME_TEST_ERROR = quantity("share of test data misclassified: ln of the ratio at one lr wd", OTHER_LR)
-SAME_EFFECTIVE_LR = quantity("lr/rho^2: ln of the ratio at one lr wd", OTHER_LR)
+SAME_LOSS = quantity("training loss: ln of the ratio at one lr wd", OTHER_LR, equation="scale_invariant#equilibrium")
+SAME_TEST_ERROR = quantity(
+    "share of test data misclassified: ln of the ratio at one lr wd", OTHER_LR, equation="scale_invariant#equilibrium"
+)
+SAME_EFFECTIVE_LR = quantity("lr/rho^2: ln of the ratio at one lr wd", OTHER_LR, equation="scale_invariant#equilibrium")
 STEP = axis("step")
 NORM = quantity("norm of the weights", SETTING, STEP)
 JUMPING_NORM = quantity("norm of the weights, the learning rate jumping", STEP)
+AFTER = axis("step from the jump on")
+RELAXING_NORM = quantity("norm of the weights from the jump on", AFTER, equation="scale_invariant#one-step")
 STAGE = axis("step at which the relaxation is judged")
-RELAXED = quantity("norm after the jump over that of the recursion", STAGE)
+RELAXED = quantity("norm after the jump over that of the recursion", STAGE, equation="scale_invariant#one-step")
 
 SHOWN = 41
 """Steps of the curves that are kept."""
@@ -158,7 +164,7 @@ def draw_norm(config: Config, found: Found, panel: Panel) -> None:
 def draw_jump(config: Config, found: Found, panel: Panel) -> None:
     """The relaxation after the jump."""
     panel.points(found[JUMPING_NORM][::2], "nets")
-    panel.line(JUMPING_NORM, "exact recursion with the measured gradients", color=1)
+    panel.line(RELAXING_NORM, "exact recursion with the measured gradients", color=1)
     panel.place(jump_at(config), "jump")
     panel.set(title=f"The learning rate jumps by a factor {JUMP:g}", ylabel="norm of the weights")
     panel.note(f"first {jumping(config)}")
@@ -197,9 +203,11 @@ def _relaxation(config: Config, path: Path, shown: np.ndarray) -> dict[Any, Any]
     steps, curve = recorded(config), recursion(config, path)
     stages = [jump_at(config) + times / (4 * JUMP * config.product) for times in CLAIMED]
     places = [int(np.abs(steps - step).argmin()) for step in stages]
-    predicted = np.where(steps[shown] >= jump_at(config), curve[shown].mean(axis=1), np.nan)
+    after = shown[steps[shown] >= jump_at(config)]
     return {
         STAGE: steps[places],
         RELAXED: mean((path.norm[places] / curve[places]).T),
-        JUMPING_NORM: Beside(mean(path.norm[shown].T), HeldOut(predicted)),
+        JUMPING_NORM: mean(path.norm[shown].T),
+        AFTER: steps[after],
+        RELAXING_NORM: Beside(mean(path.norm[after].T), HeldOut(curve[after].mean(axis=1))),
     }

@@ -26,13 +26,26 @@ SOURCE = "talk, Scale invariance of DNNs; van Laarhoven 2017; Li & Arora 2020, t
 STEP = axis("step")
 APART = quantity("relative difference of outputs, weight decay and growing rate", STEP)
 CONTROL = quantity("relative difference of outputs, first weights changed in the last bit", STEP)
-WORST = quantity("largest relative difference of outputs, weight decay and growing rate")
+WORST = quantity(
+    "largest relative difference of outputs, weight decay and growing rate",
+    equation="scale_invariant#weight-decay-is-a-growing-learning-rate",
+)
 ROUNDING = quantity("largest relative difference of outputs, first weights changed in the last bit")
-GROWTH = quantity("norm without decay over norm with it, at the end")
-FUNCTION = quantity("largest relative change of the outputs under w -> c w")
-ORTHOGONAL = quantity("largest |w . grad|/(|w| |grad|)")
-GRADIENT = quantity("largest relative distance of c grad(c w) from grad(w)")
-HESSIAN = quantity("largest relative distance of c^2 Hessian(c w) v from Hessian(w) v")
+GROWTH = quantity(
+    "norm without decay over norm with it, at the end",
+    equation="scale_invariant#weight-decay-is-a-growing-learning-rate",
+)
+FUNCTION = quantity(
+    "largest relative change of the outputs under w -> c w", equation="scale_invariant#the-width-of-a-minimum"
+)
+ORTHOGONAL = quantity("largest |w . grad|/(|w| |grad|)", equation="scale_invariant#the-width-of-a-minimum")
+GRADIENT = quantity(
+    "largest relative distance of c grad(c w) from grad(w)", equation="scale_invariant#the-width-of-a-minimum"
+)
+HESSIAN = quantity(
+    "largest relative distance of c^2 Hessian(c w) v from Hessian(w) v",
+    equation="scale_invariant#the-width-of-a-minimum",
+)
 
 STEPS, EVERY, BATCH = 300, 20, 50
 LR, DECAY = 0.1, 0.01

@@ -62,16 +62,33 @@ GAPS = quantity("intervals between bursts, of all nets", SETTING)
 RATE = quantity("learning rate times weight decay", SETTING)
 SCALED = quantity("mean interval between bursts, times lr wd", SETTING)
 IRREGULAR = quantity("standard deviation of the intervals over their mean", SETTING)
-DECAY = quantity("length of a fall of the norm over that of free decay", SETTING)
-EXPONENT = quantity("exponent b of the mean interval ~ (lr wd)^-b")
-TWIN = quantity("mean interval times lr wd, difference of two settings of one lr wd")
-APPROACH = quantity("length of a fall over that of free decay: at the largest lr wd minus at the smallest")
+DECAY = quantity(
+    "length of a fall of the norm over that of free decay",
+    SETTING,
+    equation="scale_invariant#the-edge-of-stability-and-the-period",
+)
+EXPONENT = quantity(
+    "exponent b of the mean interval ~ (lr wd)^-b", equation="scale_invariant#the-edge-of-stability-and-the-period"
+)
+TWIN = quantity(
+    "mean interval times lr wd, difference of two settings of one lr wd",
+    equation="scale_invariant#the-edge-of-stability-and-the-period",
+)
+APPROACH = quantity(
+    "length of a fall over that of free decay: at the largest lr wd minus at the smallest",
+    equation="scale_invariant#the-edge-of-stability-and-the-period",
+)
 FLOOR = quantity("bursts in the second half of the run, where the loss has a floor")
 BURST = axis("burst")
 CROSSED = quantity("largest lr lambda_max at the start of the burst", BURST)
 CALM = quantity("smallest lr lambda_max in the fall before", BURST)
-ABOVE_EDGE = quantity("mean of ln(lr lambda_max/2) at the start of bursts")
-BELOW_EDGE = quantity("mean of ln(2/(lr lambda_max)) in the falls before")
+ABOVE_EDGE = quantity(
+    "mean of ln(lr lambda_max/2) at the start of bursts",
+    equation="scale_invariant#the-edge-of-stability-and-the-period",
+)
+BELOW_EDGE = quantity(
+    "mean of ln(2/(lr lambda_max)) in the falls before", equation="scale_invariant#the-edge-of-stability-and-the-period"
+)
 STEP = axis("step")
 EXAMPLE_NORM = quantity("norm of the weights of the first net", STEP)
 EXAMPLE_LOSS = quantity("loss of the first net on the minibatch", STEP)

@@ -22,8 +22,10 @@ from simlab.studies.scale_invariance.config import Config
 from simlab.theory import three_regimes as toy
 
 SOURCE = "talk, Scale invariance of DNNs; Kodryan et al. 2022"
-THRESHOLD = quantity("toy: largest learning rate that converges")
-RANDOM = quantity("toy: loss far above the threshold")
+THRESHOLD = quantity(
+    "toy: largest learning rate that converges", equation="scale_invariant#three-regimes-on-the-sphere"
+)
+RANDOM = quantity("toy: loss far above the threshold", equation="scale_invariant#three-regimes-on-the-sphere")
 ELR = axis("effective learning rate lr/rho^2")
 HALF_LOSS = quantity("training loss half-way", ELR)
 LOSS = quantity("training loss at the end", ELR)
@@ -78,13 +80,14 @@ def check(config: Config) -> None:
 
 
 def cost(config: Config) -> list[Cost]:
-    """The toy, and nets at every rate, trained and then annealed."""
+    """Nets at every rate, trained and then annealed; the toy counts with the first of them."""
     size = needs.Nets(config, config.replicates, config.width, 2, config.examples)
     seconds = size.training(BATCH, config.regime_steps + ANNEALING)
     seconds += 20 * size.forward(config.examples + config.tests) + (1 + nets.DIRECTIONS) * size.forward(config.examples)
     fields = ("regime_steps", "elrs", "replicates", "width", "examples")
     each = Cost(fields, config.regime_steps + ANNEALING, size.memory(config.replicates, nets.TOGETHER), seconds)
-    return [Cost(("elrs",), 0.0, 1e6, TOY_STEPS * (HALVINGS + 1) * TOY_STEP), *[each] * config.elrs]
+    with_toy = each._replace(seconds=seconds + TOY_STEPS * (HALVINGS + 1) * TOY_STEP)
+    return [with_toy, *[each] * (config.elrs - 1)]
 
 
 def simulate(config: Config, lab: Lab) -> Values:

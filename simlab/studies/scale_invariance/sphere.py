@@ -33,17 +33,30 @@ from simlab.theory import scale_invariant as theory_of
 
 SOURCE = "talk, Scale invariance of DNNs; van Laarhoven 2017; Li, Lyu & Arora 2020"
 SIZE = axis("dimension d of the weights")
-SQUARE = quantity("mean of rho^2", SIZE)
-TURN = quantity("mean of -2 ln cos(angle of a step)", SIZE)
+SQUARE = quantity("mean of rho^2", SIZE, equation="scale_invariant#equilibrium")
+TURN = quantity("mean of -2 ln cos(angle of a step)", SIZE, equation="scale_invariant#equilibrium")
 COSINE = axis("cosine with the optimum, at the median of the bin")
-SHARE = quantity("share of walkers in the bin", COSINE)
+SHARE = quantity(
+    "share of walkers in the bin",
+    COSINE,
+    equation="scale_invariant#the-direction-is-a-sample-at-an-intrinsic-temperature",
+)
 PRODUCT = axis("learning rate times weight decay")
-EXCESS = quantity("1 - mean cosine over its limit, minus 1", PRODUCT)
-LIMIT = quantity("the same, extrapolated to lr wd -> 0 along the root of lr wd")
+EXCESS = quantity(
+    "1 - mean cosine over its limit, minus 1", PRODUCT, equation="scale_invariant#what-small-steps-leave-out"
+)
+LIMIT = quantity(
+    "the same, extrapolated to lr wd -> 0 along the root of lr wd",
+    equation="scale_invariant#what-small-steps-leave-out",
+)
 FACTOR = axis("learning rate over the usual one, at one lr wd")
-LINE = quantity("mean cosine minus that at the usual learning rate", FACTOR)
+LINE = quantity(
+    "mean cosine minus that at the usual learning rate",
+    FACTOR,
+    equation="scale_invariant#the-direction-is-a-sample-at-an-intrinsic-temperature",
+)
 STEP = axis("step")
-NORM = quantity("norm of the weights", STEP)
+NORM = quantity("norm of the weights", STEP, equation="scale_invariant#relaxation")
 
 FACTORS = (1.0, 4.0, 0.25)
 """Learning rates over the usual one, at the smallest product."""
