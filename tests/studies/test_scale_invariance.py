@@ -148,8 +148,8 @@ CHANGED: dict[str, dict[str, tuple[str, float]]] = {
     },
     "equilibrium": {
         "balance-1": ("balance", 0.1), "norm-1": ("fourth", 0.1), "angle": ("turn", 0.1),
-        "same-loss": ("same_loss", 0.1), "same-test-error": ("same_test_error", 0.5), "same-effective-lr": ("same_effective_lr", 0.1),
-        "relaxation-1": ("relaxed", 0.1),
+        "same-loss": ("same_loss", 0.1), "same-test-error": ("same_test_error", 0.5),
+        "same-effective-lr": ("same_effective_lr", 0.1), "relaxation-1": ("relaxed", 0.1),
     },
     "phases": {
         "growth": ("growth", -3.0), "shrinkage": ("shrinkage", -3.0), "memorised": ("train_error", 0.1),
@@ -190,7 +190,7 @@ def test_bursts_are_the_turns_of_the_norm() -> None:
             log_norm += list(np.linspace(log_norm[-1], np.log(end), 11)[1:])
     wiggle = 0.02 * (np.arange(len(log_norm)) % 2)  # below what counts as a burst
     norm: Floats = np.exp(np.array(log_norm) + wiggle)
-    found = bursts(5.0 * np.arange(len(norm)), norm)
+    found = bursts(np.linspace(0.0, 5.0 * (len(norm) - 1), len(norm)), norm)
     # The last fall ends the run, and is none that a burst has ended.
     np.testing.assert_allclose(found.top, [50, 150], atol=5)
     np.testing.assert_allclose(found.bottom, [100, 200], atol=5)
