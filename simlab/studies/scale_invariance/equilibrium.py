@@ -8,6 +8,7 @@ compared pair by pair. In one more run the learning rate jumps in the middle, an
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from simlab.studies.scale_invariance.equilibrium_nets import (
     RARELY,
     Path,
     budget,
+    groups,
     jump_at,
     jumping,
     late,
@@ -76,20 +78,24 @@ def check(config: Config) -> None:
 
 def cost(config: Config) -> list[Cost]:
     """Nets in every setting; gradients are measured often, losses rarely."""
-    size = needs.Nets(config, config.replicates, config.width, 2, config.examples)
-    steps, runs = steps_of(config), len(settings(config)) + 1
-    records = steps / EVERY
-    seconds = size.training(BATCH, steps) + records * (needs.RECORD + 3 * size.forward(BATCH))
-    seconds += steps / RARELY * size.forward(config.examples + config.tests)
-    memory = size.memory(config.replicates, 16) + records * (needs.RECORDED + 100.0 * runs * size.models)
+    found, steps, runs = [], steps_of(config), len(settings(config)) + 1
     fields = ("lifetimes", "product", "lrs", "replicates", "width", "examples")
-    return [Cost(fields, steps, memory, seconds)] * runs
+    for group in groups(config):
+        size = needs.Nets(config, len(group) * config.replicates, config.width, 2, config.examples)
+        seconds = size.training(BATCH, steps) + steps / EVERY * (needs.RECORD + 3 * size.forward(BATCH))
+        seconds += steps / RARELY * size.forward(config.examples + config.tests)
+        # What is recorded is kept for all settings.
+        memory = size.memory(config.replicates, 16) + steps / EVERY * (
+            needs.RECORDED + 100.0 * runs * config.replicates
+        )
+        found.append(Cost(fields, steps, memory, seconds))
+    return found
 
 
 def simulate(config: Config, lab: Lab) -> Values:
     """Nets in every setting, the budget of their norms, and the relaxation after the jump."""
     still = settings(config)
-    *paths, jumped = lab.cells(train, config, [*still, jumping(config)], "equilibrium: nets")
+    *paths, jumped = chain.from_iterable(lab.cells(train, config, groups(config), "equilibrium: nets"))
     budgets = [budget(config, s, p) for s, p in zip(still, paths, strict=True)]
     predicted = np.array([(b.expected_fourth.mean() / s.lr**2) ** 0.25 for b, s in zip(budgets, still, strict=True)])
     settled = [mean(b.fourth**0.25 / s.lr**0.5) for b, s in zip(budgets, still, strict=True)]

@@ -17,6 +17,8 @@ BATCH, EVERY, RARELY = 50, 7, 98
 
 The minibatches of an epoch are without replacement, and the gradient on one depends on its place: at a distance that
 shares no factor with the usual 20 places all are seen alike."""
+TOGETHER = 64
+"""Nets that are trained side by side, where replicates are fewer."""
 JUMP = 3.0
 """The factor by which the learning rate jumps, after half of the run."""
 FIRST, FAR = 8.0, 20.0
@@ -108,21 +110,32 @@ def jump_at(config: Config) -> int:
     return round(config.lifetimes / config.product / 2 / EVERY) * EVERY
 
 
-def train(config: Config, setting: Setting, lab: Lab) -> Path:
-    """Nets in one setting."""
-    steps = steps_of(config)
+def groups(config: Config) -> list[tuple[Setting, ...]]:
+    """All settings, the one that jumps last, in groups that are trained side by side.
+
+    To measure few nets takes as long as to measure many.
+    """
+    every, size = [*settings(config), jumping(config)], max(1, TOGETHER // config.replicates)
+    return [tuple(every[i : i + size]) for i in range(0, len(every), size)]
+
+
+def train(config: Config, group: tuple[Setting, ...], lab: Lab) -> list[Path]:
+    """Nets in these settings, side by side: (setting, replicate)."""
+    steps, count = steps_of(config), config.replicates
+    lr, wd, first_norm, jump = (np.repeat(values, count) for values in zip(*group, strict=True))
     start = nets.stack(
-        config, lab, "equilibrium", (config.width, config.width), replicates=config.replicates,
-        examples=config.examples, noise=config.noise, logits=1.0,
-    ).at_norm(setting.first_norm)  # fmt: skip
-    rate = nn.Piecewise([0, jump_at(config)], [setting.lr, setting.jump * setting.lr])
+        config, lab, "equilibrium", (config.width, config.width), replicates=count, examples=config.examples,
+        noise=config.noise, logits=1.0,
+    ).part(np.tile(np.arange(count), len(group))).at_norm(first_norm)  # fmt: skip
+    sgd = nn.SGD(nn.Piecewise([0, jump_at(config)], [lr, jump * lr]), weight_decay=wd)
     names = ["weight_norm", "batch_gradient_norm", "effective_lr", "loss", "test_error"]
     with lab.task("nets", steps) as task:
         _, record = start.train(
-            nn.SGD(rate, weight_decay=setting.wd), steps, batch=BATCH, key=lab.key("equilibrium", "batches"),
-            record=[*names[:3], _rarely("loss"), _rarely("test_error")], at=recorded(config), progress=task.advance,
+            sgd, steps, batch=BATCH, key=lab.key("equilibrium", "batches"), at=recorded(config),
+            record=[*names[:3], _rarely("loss"), _rarely("test_error")], progress=task.advance,
         )  # fmt: skip
-    return Path(*(record[name].values.astype(float) for name in names))
+    columns = [record[name].values.astype(float).reshape(-1, len(group), count) for name in names]
+    return [Path(*(column[:, i] for column in columns)) for i in range(len(group))]
 
 
 def budget(config: Config, setting: Setting, path: Path) -> Budget:

@@ -52,8 +52,8 @@ class Stack(NamedTuple):
         """The same nets with other trained weights, (model, weight)."""
         return self._replace(params=nn.unflatten(self.params, weights))
 
-    def at_norm(self, radius: float) -> Stack:
-        """The same functions at this norm of all trained weights."""
+    def at_norm(self, radius: float | Floats) -> Stack:
+        """The same functions at this norm of all trained weights, a number or (model,)."""
         share = _of_models(radius, self.params, self.device) / (self.weights * self.weights).sum(axis=1) ** 0.5
         return self.with_weights(self.weights * share[:, None])
 
@@ -159,7 +159,7 @@ def _with_logits(params: Params, logits: float, device: Device) -> Params:
     return rebuilt(params, [*hidden, Fixed(last.layer._replace(W=last.layer.W * size[:, None, None]))])
 
 
-def _of_models(value: float, params: Params, device: Device) -> Array:
+def _of_models(value: float | Floats, params: Params, device: Device) -> Array:
     """A number for each model, in the precision of the parameters."""
     like = leaves(params)[0]
-    return device.asarray(np.full(len(like), value, like.dtype))
+    return device.asarray(np.broadcast_to(np.asarray(value, like.dtype), len(like)).copy())

@@ -46,7 +46,7 @@ EXCESS = quantity(
     "1 - mean cosine over its limit, minus 1", PRODUCT, equation="scale_invariant#what-small-steps-leave-out"
 )
 LIMIT = quantity(
-    "the same, extrapolated to lr wd -> 0 along the root of lr wd",
+    "1 - mean cosine over its limit, minus 1, extrapolated to lr wd = 0",
     equation="scale_invariant#what-small-steps-leave-out",
 )
 FACTOR = axis("learning rate over the usual one, at one lr wd")
