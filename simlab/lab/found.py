@@ -106,19 +106,20 @@ class Measured:
 
     def equals(
         self, name: str, statement: str, reference: float | None = None, *, bias: float | None = None,
-        source: str | None = None, **limits: Any,
+        se: float | None = None, source: str | None = None, **limits: Any,
     ) -> Claim:  # fmt: skip
         """One number is what theory, or a prediction from other data, says it is; or it is this `reference`.
 
-        bias: instead of that of the theory. limits: as of `Claim.equals`.
+        bias: instead of that of the theory. se: instead of the measured one, 0 for what has no error but rounding.
+        limits: as of `Claim.equals`.
         """
         if reference is None:
             self._require_reference()
             reference = float(self.reference)
             bias = float(self.bias) if bias is None else bias
         claim = Claim.equals(
-            *self._about(name, statement, source), float(self.value), reference, float(self.se), bias=bias or 0.0,
-            **limits,
+            *self._about(name, statement, source), float(self.value), reference,
+            float(self.se) if se is None else se, bias=bias or 0.0, **limits,
         )  # fmt: skip
         return self._derived(claim)
 

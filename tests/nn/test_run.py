@@ -15,7 +15,7 @@ from simlab import nn
 from simlab.nn.layers.layer import every_array
 from simlab.nn.training import run as module
 from simlab.random import key
-from tests.nn.test_train import BATCH, LABELS, NET, OPTIMISERS, X, same
+from tests.nn.training.test_train import BATCH, LABELS, NET, OPTIMISERS, X, same
 from tests.refusals import refused_in_one_sentence
 
 

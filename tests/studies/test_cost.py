@@ -81,7 +81,10 @@ TOO_MUCH: dict[str, tuple[str, str, dict[str, Any], list[str]]] = {
         "scale_invariance", "phases", {"phase_steps": (10, 100, 10**8)}, ["phase_steps = 10 100 1e+08", "hours"],
     ),
     "wide nets": ("scale_invariance", "equilibrium", {"width": 4096, "replicates": 4096}, ["width = 4096", "GB"]),
-    "many rates": ("scale_invariance", "regimes", {"replicates": 4096, "elrs": 100}, ["replicates = 4096", "GB"]),
+    "many rates": (
+        "scale_invariance", "regimes", {"replicates": 4096, "elrs": 100, "regime_steps": 300000},
+        ["regime_steps = 300000", "elrs = 100", "hours"],
+    ),
     "many coordinates": (
         "scale_invariance", "sphere", {"walkers": 2**22, "dimensions": (1000,)}, ["walkers", "dimensions = 1000", "GB"],
     ),
