@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from simlab import data, nn
 from simlab.lab import plot
@@ -111,7 +112,8 @@ def main(path: Path) -> None:
     params = nn.init(net, models=16)
     steps = 400
     with plot.style():
-        figure, (axes,) = plot.grid(1, "")
+        figure = Figure(figsize=(5.2, 3.8), layout="constrained")
+        axes = figure.add_subplot()
         for color, optimiser in enumerate((nn.SGD(InverseRoot(0.1)), SignSGD(InverseRoot(0.03)))):
             record = nn.Record(["loss"], at=nn.log_steps(steps))
             how = nn.Options(loss=Huber())
@@ -119,9 +121,9 @@ def main(path: Path) -> None:
             mean, error = found.loss.mean("model"), found.loss.std("model", ddof=1) / 4
             name = type(optimiser).__name__
             print(f"{name}: loss {float(mean[0]):.3f} at the start, {float(mean[-1]):.3f} after {steps} steps")
-            plot.points(axes, 1 + found.step, mean, error, name, color=color)
+            axes.errorbar(1 + found.step, mean, 2 * error, fmt="o", color=plot.COLORS[color], label=name)
         axes.set(xscale="log", yscale="log", xlabel="step + 1", ylabel="Huber loss", title="Pieces of one's own")
-        plot.finish(axes)
+        axes.legend()
     plot.save_figure(figure, path, path.suffix.removeprefix("."))
 
 
