@@ -115,7 +115,7 @@ def test_what_is_beyond_the_limits_is_refused_with_the_numbers(case: str, monkey
     name, scene, changes, fragments = TOO_MUCH[case]
     monkeypatch.setattr(cost, "machine_memory", lambda: 32e9)
     with pytest.raises(InputError) as caught:
-        load(name).scene(scene).check(config_of(name, scene, **changes))
+        load(name).check(config_of(name, scene, **changes))
     said = str(caught.value)
     assert said.endswith(".")
     assert "\n" not in said
@@ -196,7 +196,7 @@ def test_problems_are_those_that_are_then_solved(scene: str, monkeypatch: pytest
 def test_memory_is_as_said_to_a_factor_of_three(name: str, scene: str, changes: dict[str, Any]) -> None:
     config = small(name, scene, **changes)
     own = load(name).scene(scene)
-    own.check(config)  # distributions and data that are remembered are no part of it
+    load(name).check(config)  # distributions and data that are remembered are no part of it
     run_small(small(name, scene), name)
     tracemalloc.start()
     try:
@@ -209,14 +209,14 @@ def test_memory_is_as_said_to_a_factor_of_three(name: str, scene: str, changes: 
 
 @pytest.mark.parametrize("potential", ["Abs(x)", "log(cosh(x))", "sqrt(1 + x**2)"])
 def test_wells_that_grow_like_a_line_are_taken_with_the_default_steps(potential: str) -> None:
-    load("langevin_drift").scene("well").check(config_of("langevin_drift", "well", potential=potential))
+    load("langevin_drift").check(config_of("langevin_drift", "well", potential=potential))
 
 
 def test_the_density_of_a_potential_is_found_once(monkeypatch: pytest.MonkeyPatch) -> None:
     density = Mock(side_effect=fokker_planck.density)
     monkeypatch.setattr(fokker_planck, "density", density)
     config = config_of("langevin_drift", "well", potential="x**4/4 - 0.501*x**2")
-    load("langevin_drift").scene("well").check(config)
+    load("langevin_drift").check(config)
     assert density.call_count == 1
 
 

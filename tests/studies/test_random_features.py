@@ -388,7 +388,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], list[str]]] = {
 
 def checked(scene: str, changes: dict[str, Any]) -> None:
     """All that is looked at before work is done."""
-    STUDY.scene(scene).check(settings.validate(STUDY, {**STUDY.presets["smoke"], "scenes": (scene,), **changes}))
+    STUDY.check(settings.validate(STUDY, {**STUDY.presets["smoke"], "scenes": (scene,), **changes}))
 
 
 def refusal(scene: str, **changes: Any) -> str:

@@ -42,7 +42,7 @@ def configured(study: Study, values: Values) -> BaseConfig | None:
 def accepted(study: Study, scene: str, config: BaseConfig) -> bool:
     """Whether a scene takes this config; what it does not take it refuses in one sentence."""
     try:
-        study.scene(scene).check(config)
+        study.check(config.model_copy(update={"scenes": (scene,)}))
     except InputError as error:
         sentences(study, error)
         return False
@@ -131,7 +131,7 @@ def test_what_does_not_go_together_is_refused_before_any_work(case: str) -> None
     name, scene, changes, fragments = APART[case]
     study = load(name)
     with pytest.raises(InputError) as caught:
-        study.scene(scene).check(fields.validate(study, changes))
+        study.check(fields.validate(study, {**changes, "scenes": (scene,)}))
     sentences(study, caught.value)
     assert [f for f in fragments if f not in str(caught.value)] == [], str(caught.value)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from simlab.lab.cost import affordable
 from simlab.lab.scene import Axes, Beside, Claim, Cost, Found, HeldOut, Lab, Panel, Values, quantity
 from simlab.statistics import jackknife, mean
 from simlab.studies.ensemble_power_laws import curves, needs, pool, quantities, splits, task, training
@@ -34,7 +33,6 @@ GAIN = quantity("loss of the widest network minus that of a split of its budget"
 def check(config: Config) -> None:
     """Refuse data that cannot be used."""
     pool.check(config)
-    affordable(config, cost(config))
 
 
 def cost(config: Config) -> list[Cost]:

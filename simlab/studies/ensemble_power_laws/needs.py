@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simlab.lab.cost import ENTRY, Cost, affordable, forward_seconds, training_seconds
+from simlab.lab.cost import ENTRY, Cost, forward_seconds, training_seconds
 from simlab.studies.ensemble_power_laws import pool, task, training
 from simlab.studies.ensemble_power_laws.config import Config
 
@@ -17,7 +17,6 @@ ANSWER = 24.0
 def check(config: Config) -> None:
     """Refuse what no scene of the teachers' networks can work with."""
     pool.check(config)
-    affordable(config, teachers(config))
 
 
 def teachers(config: Config) -> list[Cost]:

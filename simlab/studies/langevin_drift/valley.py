@@ -56,7 +56,7 @@ def check(config: Config) -> None:
             f"lr = {config.lr:g} is unstable in this valley: lr times the largest curvature "
             f"{1 + config.steepness:g} must stay below 2."
         )
-    affordable(config, cost(config))
+    affordable(config, cost(config))  # steps that are out of reach have no density to look at
     steep = 1 - flat_half(config)
     if steep * density_walkers(config) < SEEN:
         raise InputError(

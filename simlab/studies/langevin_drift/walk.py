@@ -13,7 +13,7 @@ import numpy as np
 import sympy as sp
 from scipy.optimize import brentq
 
-from simlab.lab.cost import ENTRY, WALKER_STEP, affordable
+from simlab.lab.cost import ENTRY, WALKER_STEP
 from simlab.lab.scene import Axes, Claim, Cost, Found, InputError, Lab, Panel, Theory, Values, axis, quantity
 from simlab.sde import DT, EULER, HEUN, SDE, Scheme
 from simlab.statistics import Estimate, Joint, edges_of, extrapolate, joint_mean, mean, occupation
@@ -65,7 +65,6 @@ def check(config: Config) -> None:
     except ValueError as error:
         settings = f"walk_dt = {config.walk_dt:g} with modulation = {config.modulation:g}"
         raise InputError(f"{settings}: {error}") from error
-    affordable(config, cost(config))
 
 
 def cost(config: Config) -> list[Cost]:

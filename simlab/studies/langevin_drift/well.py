@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 import sympy as sp
 
-from simlab.lab.cost import affordable
 from simlab.lab.scene import Axes, Claim, Cost, Found, InputError, Lab, Values
 from simlab.studies.langevin_drift import escape, histogram, moments, potential
 from simlab.studies.langevin_drift.config import Config
@@ -29,7 +28,6 @@ def check(config: Config) -> None:
     _solvable(config)
     potential.check(config)
     escape.check(config)
-    affordable(config, cost(config))
 
 
 def cost(config: Config) -> list[Cost]:

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from simlab.core.checks import Floats
-from simlab.lab.cost import affordable
 from simlab.lab.scene import Axes, Claim, Cost, Found, InputError, Lab, Panel, Theory, Values, axis, quantity
 from simlab.statistics import jackknife, mean
 from simlab.studies.random_features import costs, networks, problem, replicates
@@ -53,7 +52,6 @@ def check(config: Config) -> None:
             f"activation = {config.activation}: between N = n/3 and N = n theory has no peak that averaging removes; "
             "change one of them."
         )
-    affordable(config, cost(config))
 
 
 def cost(config: Config) -> list[Cost]:

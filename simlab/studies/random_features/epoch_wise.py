@@ -13,7 +13,6 @@ from functools import partial
 import numpy as np
 
 from simlab.core.checks import Floats
-from simlab.lab.cost import affordable
 from simlab.lab.scene import Axes, Claim, Cost, Found, InputError, Lab, Panel, Theory, Values, axis, quantity
 from simlab.linear import decompose
 from simlab.statistics import mean
@@ -58,7 +57,6 @@ def check(config: Config) -> None:
             f"fast = {config.fast:g} with noise = {config.noise:g}: with matched step sizes theory's risk has its "
             "minimum too near an end of the run to fall before it and rise after it; take other speeds or noise."
         )
-    affordable(config, cost(config))
 
 
 def cost(config: Config) -> list[Cost]:

@@ -11,7 +11,6 @@ from functools import partial
 import numpy as np
 
 from simlab.core.checks import Floats
-from simlab.lab.cost import affordable
 from simlab.lab.scene import Axes, Claim, Cost, Found, InputError, Lab, Panel, Theory, Values, axis, quantity
 from simlab.statistics import Estimate, jackknife, joint_mean, mean
 from simlab.studies.random_features import contest, costs, networks, problem, replicates, splits
@@ -54,7 +53,6 @@ def check(config: Config) -> None:
                 f"{config.split_noise:g} theory's best width is {width:.3g} d, and this scene needs it between "
                 f"{low:.2g} d and {high:.2g} d; take a smaller ridge, more noise or another budget."
             )
-    affordable(config, cost(config))
 
 
 def cost(config: Config) -> list[Cost]:

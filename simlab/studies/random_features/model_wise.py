@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from simlab.core.checks import Floats
-from simlab.lab.cost import affordable
 from simlab.lab.scene import Axes, Claim, Cost, Found, InputError, Lab, Panel, Theory, Values, axis, quantity
 from simlab.linear import random_features, width_curve
 from simlab.statistics import Estimate, jackknife, mean
@@ -64,7 +63,6 @@ def check(config: Config) -> None:
             f"noise = {config.noise:g} with activation = {config.activation}: even at the best ridge, {best:.2g}, "
             "theory learns nothing from more width; take less noise or an activation with a linear part."
         )
-    affordable(config, cost(config))
 
 
 def cost(config: Config) -> list[Cost]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from simlab import random as noise
 from simlab.core.checks import Floats
 from simlab.core.device import Device
-from simlab.lab.cost import ENTRY, affordable
+from simlab.lab.cost import ENTRY
 from simlab.lab.scene import Axes, Claim, Cost, Found, InputError, Lab, Panel, Theory, Values, axis, quantity
 from simlab.linear import decompose, random_features, width_curve
 from simlab.statistics import jackknife, joint_mean, mean, vertex
@@ -61,7 +61,6 @@ def check(config: Config) -> None:
             f"training = {config.training} of {len(data.y)} examples leaves too few to test on: take at most "
             f"{len(data.y) // 2}."
         )
-    affordable(config, cost(config))
 
 
 def cost(config: Config) -> list[Cost]:

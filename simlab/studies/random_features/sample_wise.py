@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from simlab.core.checks import Floats
-from simlab.lab.cost import FLOP, affordable
+from simlab.lab.cost import FLOP
 from simlab.lab.scene import Axes, Claim, Cost, Found, InputError, Lab, Panel, Theory, Values, axis, quantity
 from simlab.linear import random_features, sample_curve
 from simlab.statistics import jackknife, mean
@@ -59,7 +59,6 @@ def check(config: Config) -> None:
             f"noise = {config.noise:g} with width = {config.width:g}: theory has no lowest point before "
             "the peak from which more data hurts; take other noise or an activation with a linear part."
         )
-    affordable(config, cost(config))
 
 
 def cost(config: Config) -> list[Cost]:

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from simlab.lab.cost import affordable
 from simlab.lab.scene import Axes, Beside, Claim, Cost, Found, HeldOut, Lab, Panel, Theory, Values, axis, quantity
 from simlab.statistics import Estimate, joint_mean, mean, ratio
 from simlab.studies.scale_invariance import needs, nets, problem
@@ -73,7 +72,6 @@ COMPARED = {
 def check(config: Config) -> None:
     """Refuse data that cannot be used."""
     problem.check(config)
-    affordable(config, cost(config))
 
 
 def cost(config: Config) -> list[Cost]:

@@ -13,7 +13,6 @@ import numpy as np
 
 from simlab import nn
 from simlab.core.checks import Floats
-from simlab.lab.cost import affordable
 from simlab.lab.scene import Axes, Claim, Cost, Found, Lab, Panel, Theory, Values, axis, quantity
 from simlab.nn.calculus.views import norm
 from simlab.nn.training.schedules import Schedule
@@ -76,7 +75,6 @@ class Run(NamedTuple):
 def check(config: Config) -> None:
     """Refuse data that cannot be used."""
     problem.check(config)
-    affordable(config, cost(config))
 
 
 def cost(config: Config) -> list[Cost]:

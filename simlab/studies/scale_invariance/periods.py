@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from simlab.core.checks import Floats
-from simlab.lab.cost import affordable
 from simlab.lab.scene import (
     Axes,
     Beside,
@@ -113,7 +112,6 @@ def check(config: Config) -> None:
                 f"period_lrs = {lr:g} with period_decays = {wd:g}: their product is {lr * wd:.2g}, and weights that "
                 f"decay by more than {FASTEST:g} per step have no periods to be seen; take smaller ones."
             )
-    affordable(config, cost(config))
 
 
 def cost(config: Config) -> list[Cost]:

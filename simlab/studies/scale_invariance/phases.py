@@ -19,7 +19,6 @@ import numpy as np
 
 from simlab import nn
 from simlab.core.checks import Floats
-from simlab.lab.cost import affordable
 from simlab.lab.lab import Advance
 from simlab.lab.scene import Axes, Claim, Cost, Found, InputError, Lab, Panel, Quantity, Values, axis, quantity
 from simlab.nn.calculus.views import norm
@@ -91,7 +90,6 @@ def check(config: Config) -> None:
     problem.check(config, "phase_examples")
     if list(config.phase_steps) != sorted(set(config.phase_steps)) or config.phase_steps[0] < 1:
         raise InputError("phase_steps must be increasing steps from 1 on.")
-    affordable(config, cost(config))
 
 
 def cost(config: Config) -> list[Cost]:

@@ -14,7 +14,6 @@ import numpy as np
 
 from simlab import nn, random
 from simlab.core.checks import Floats
-from simlab.lab.cost import affordable
 from simlab.lab.scene import Axes, Claim, Cost, Found, InputError, Lab, Panel, Theory, Values, axis, quantity
 from simlab.statistics import mean
 from simlab.studies.scale_invariance import needs, nets, problem
@@ -76,7 +75,6 @@ def check(config: Config) -> None:
             f"elrs = {config.elrs}: of so many rates one is the nearest both to {calm:g} and to {chaotic:g}, which are "
             "compared; take another number, such as 14."
         )
-    affordable(config, cost(config))
 
 
 def cost(config: Config) -> list[Cost]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from simlab.core.checks import Floats
-from simlab.lab.cost import ENTRY, affordable
+from simlab.lab.cost import ENTRY
 from simlab.lab.scene import Axes, Claim, Cost, Found, InputError, Lab, Panel, Theory, Values, axis, quantity
 from simlab.statistics import Estimate, Joint, fit
 from simlab.studies.scale_invariance.config import Config
@@ -80,7 +80,6 @@ def check(config: Config) -> None:
             f"{named}: walkers stay within 1 - cos = {nearest:.1e} of the optimum, and single precision needs "
             f"{RESOLVED:.0e}; take less kappa or more sigma."
         )
-    affordable(config, cost(config))
 
 
 def cost(config: Config) -> list[Cost]:
