@@ -95,6 +95,7 @@ def simulate(config: Config, lab: Lab) -> Values:
     still = settings(config)
     *paths, jumped = chain.from_iterable(lab.cells(train, config, groups(config), "equilibrium: nets"))
     budgets = [budget(config, s, p) for s, p in zip(still, paths, strict=True)]
+    # From the gradients on minibatches, which are measured apart from the norm.
     predicted = np.array([(b.expected_fourth.mean() / s.lr**2) ** 0.25 for b, s in zip(budgets, still, strict=True)])
     settled = [mean(b.fourth**0.25 / s.lr**0.5) for b, s in zip(budgets, still, strict=True)]
     shown = np.unique(np.linspace(0, len(recorded(config)) - 1, SHOWN).astype(int))  # a figure needs no more
@@ -207,7 +208,7 @@ def _relaxation(config: Config, path: Path, shown: np.ndarray) -> dict[Any, Any]
     steps, curve = recorded(config), recursion(config, path)
     stages = [jump_at(config) + times / (4 * JUMP * config.product) for times in CLAIMED]
     places = [int(np.abs(steps - step).argmin()) for step in stages]
-    after = shown[steps[shown] >= jump_at(config)]
+    after = np.unique(np.linspace(np.searchsorted(steps, jump_at(config)), len(steps) - 1, SHOWN).astype(int))
     return {
         STAGE: steps[places],
         RELAXED: mean((path.norm[places] / curve[places]).T),
