@@ -5,12 +5,31 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypedDict
 
 Verdict = Literal["holds", "fails", "undecided"]
 Rule = Literal["within", "between", "above", "below", "at least"]
 SIGMAS = 4.0
 """Two-sided false alarms once in 15,800 true claims."""
+
+
+class Limits(TypedDict, total=False):
+    """What a claim of one number may say of its error: see `Claim.equals`."""
+
+    sigmas: float
+    samples: float
+
+
+class Resolved(Limits, total=False):
+    """And of the size of the effect that matters."""
+
+    resolution: float
+
+
+class Alarm(TypedDict, total=False):
+    """How often a claim of many numbers may fail by chance: see `Claim.chi_square`."""
+
+    false_alarm: float
 
 
 @dataclass(frozen=True)
@@ -144,7 +163,7 @@ class Claim:
     ) -> Claim:  # fmt: skip
         least, why = _allowed(sigmas, samples)
         claim = cls(name, statement, source, measured, reference, se, rule, least, why, "holds")
-        if not (math.isfinite(claim.distance) and se > 0):
+        if not (math.isfinite(claim.distance) and 0 < se < math.inf):
             return claim.undecided("a number is missing, or nothing varies")
         if claim.distance >= least:
             return claim

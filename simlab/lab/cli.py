@@ -185,8 +185,10 @@ def _parser(study: Study) -> argparse.ArgumentParser:
         help=f"a set of values to start from: {presets} (default: default)",
     )
     general.add_argument("--config", metavar="FILE", help="a TOML file with any of the fields below; flags win over it")
-    general.add_argument("--overwrite", action="store_true", help="replace the result that is in the folder --out")
-    general.add_argument("--resume", metavar="RUN", help="go on with a run that was stopped, from its folder alone")
+    general.add_argument("--overwrite", action="store_true", help="replace what another run left in the folder --out")
+    general.add_argument(
+        "--resume", metavar="RUN", help="go on with the run that was stopped in this folder; no other flags"
+    )
     general.add_argument("--dry-run", action="store_true", help="print the resolved configuration as TOML and stop")
     groups: dict[str, Any] = {"": general}
     for name, info in study.config.model_fields.items():

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import xarray as xr
 
 from simlab.core.checks import Floats
-from simlab.lab.claim import Claim
+from simlab.lab.claim import Alarm, Claim, Limits, Resolved
 from simlab.lab.quantity import REFERENCES, Axis, Beside, Fit, Quantity, Reference, Theory, Values, names_of
 from simlab.statistics import Estimate, Joint, chi_square
 
@@ -106,7 +106,7 @@ class Measured:
 
     def equals(
         self, name: str, statement: str, reference: float | None = None, *, bias: float | None = None,
-        se: float | None = None, source: str | None = None, **limits: Any,
+        se: float | None = None, source: str | None = None, **limits: Unpack[Resolved],
     ) -> Claim:  # fmt: skip
         """One number is what theory, or a prediction from other data, says it is; or it is this `reference`.
 
@@ -124,11 +124,12 @@ class Measured:
         return self._derived(claim)
 
     def agrees(
-        self, name: str, statement: str, reference: Any = None, *, source: str | None = None, **limits: Any
+        self, name: str, statement: str, reference: Any = None, *, source: str | None = None, **limits: Unpack[Alarm]
     ) -> Claim:
         """All numbers at once are what theory, or a prediction from other data, says; or they are these.
 
-        Their covariance is used where there is one, with the number of samples that it is from.
+        Their covariance is used where there is one, with the number of samples that it is from. limits: as of
+        `Claim.chi_square`.
         """
         if reference is None:
             self._require_reference()
@@ -138,18 +139,22 @@ class Measured:
         return self._derived(Claim.chi_square(*self._about(name, statement, source), *found, **limits))
 
     def exceeds(
-        self, name: str, statement: str, least: float = 0.0, *, source: str | None = None, **limits: Any
+        self, name: str, statement: str, least: float = 0.0, *, source: str | None = None, **limits: Unpack[Limits]
     ) -> Claim:
         """One number is above `least`, by many of its standard errors; limits: as of `Claim.above`."""
         about = self._about(name, statement, source)
         return self._derived(Claim.above(*about, float(self.value), least, float(self.se), **limits))
 
-    def below(self, name: str, statement: str, most: float = 0.0, *, source: str | None = None, **limits: Any) -> Claim:
+    def below(
+        self, name: str, statement: str, most: float = 0.0, *, source: str | None = None, **limits: Unpack[Limits]
+    ) -> Claim:
         """One number is below `most`, by many of its standard errors."""
         about = self._about(name, statement, source)
         return self._derived(Claim.below(*about, float(self.value), most, float(self.se), **limits))
 
-    def differs(self, name: str, statement: str, other: float, *, source: str | None = None, **limits: Any) -> Claim:
+    def differs(
+        self, name: str, statement: str, other: float, *, source: str | None = None, **limits: Unpack[Limits]
+    ) -> Claim:
         """One number is not `other`, by many of its standard errors."""
         make = Claim.above if float(self.value) >= other else Claim.below
         about = self._about(name, statement, source)
@@ -238,8 +243,27 @@ class Found:
         """What a theory may know of it."""
         return Axes(self)
 
+    def enter_simulation(self, values: Values) -> None:
+        """Take in what a simulation returned; ValueError where it calls something theory: it has seen the data."""
+        for quantity, value in values.items():
+            if isinstance(value.reference if isinstance(value, Beside) else value, Theory):
+                raise ValueError(
+                    f"scene {self.scene}: a simulation cannot return a Theory of {self._name(quantity)}; derive it in "
+                    "theory(), or call it HeldOut or Fit."
+                )
+        self.enter(values)
+
+    def enter_theory(self, values: Values) -> None:
+        """Take in what a theory returned; ValueError where it would replace what was measured."""
+        for quantity, value in values.items():
+            if not isinstance(value, Reference) and quantity in self:
+                raise ValueError(
+                    f"scene {self.scene}: {self._name(quantity)} was measured; its theory must be a Theory(...)."
+                )
+        self.enter(values)
+
     def enter(self, values: Values) -> None:
-        """Take in what a simulation or a theory returned; ValueError for what does not fit its declaration."""
+        """Take in values of any kind; ValueError for what does not fit its declaration."""
         for quantity, value in sorted(values.items(), key=lambda pair: not isinstance(pair[0], Axis)):
             if isinstance(value, Beside):
                 self._measure(quantity, value.measured)

@@ -44,7 +44,7 @@ def run(
         scene = study.scene(name)
         data, diverged = _simulated(study, scene, config, device, progress, store)
         found = Found.of(scene, data)
-        found.enter(scene.theory(config, found.axes))
+        found.enter_theory(scene.theory(config, found.axes))
         scenes[name] = found.dataset
         claims += unless_diverged(scene.compare(config, found), diverged)
     return results.tree(scenes, claims, {**about, "run_time": time.monotonic() - started})
@@ -60,7 +60,7 @@ def _simulated(
         seen = Recorded(config)
         lab = Lab(study.name, seen, device, progress, store)
         found = Found.of(scene)
-        found.enter(scene.simulate(seen, lab))
+        found.enter_simulation(scene.simulate(seen, lab))
         variables = {str(n): (v.dims, _plain(v.values), v.attrs) for n, v in found.dataset.variables.items()}
         kept = store.keep(work, (), device, Kept(variables, lab.lost(), fields_read(seen)))
     data = xr.Dataset(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -194,3 +195,45 @@ def test_few_samples_allow_more_standard_errors_at_the_same_rate_of_false_alarms
     assert math.isclose(2 * stats.t.sf(few.bound, samples - 1), 2 * stats.norm.sf(SIGMAS), rel_tol=1e-6)
     assert Claim.exceeds(*WORDS, few.bound * 1.001, sigmas=SIGMAS, samples=samples).verdict == "holds"
     assert Claim.exceeds(*WORDS, few.bound * 0.999, sigmas=SIGMAS, samples=samples).verdict == "fails"
+
+
+@given(NUMBERS, NUMBERS, ERRORS, st.floats(SIGMAS, 15))
+def test_a_number_is_above_another_by_many_of_its_standard_errors_and_not_below(
+    measured: float, least: float, se: float, sigmas: float
+) -> None:
+    claim = Claim.above(*WORDS, measured, least, se, sigmas=sigmas)
+    distance = (measured - least) / se
+    assert claim.distance == distance
+    assert claim.verdict == ("holds" if distance >= sigmas else "fails" if distance < SIGMAS else "undecided")
+    assert bool(claim.note) == (claim.verdict == "undecided")
+    assert (claim.measured, claim.reference, claim.se, claim.bound) == (measured, least, se, sigmas)
+    mirrored = Claim.below(*WORDS, -measured, -least, se, sigmas=sigmas)
+    assert (mirrored.verdict, mirrored.distance, mirrored.bound) == (claim.verdict, distance, sigmas)
+
+
+@NOT_NUMBERS
+@pytest.mark.parametrize("make", [Claim.above, Claim.below])
+@pytest.mark.parametrize("place", range(3))
+def test_a_side_of_what_is_not_a_number_is_undecided(make: Callable[..., Claim], place: int, bad: float) -> None:
+    numbers = [2.0, 1.0, 0.01]
+    numbers[place] = bad
+    claim = make(*WORDS, *numbers)
+    assert claim.verdict == "undecided"
+    assert claim.note
+    assert claim.quantity
+    assert claim.limits
+
+
+def test_a_side_without_an_error_is_undecided() -> None:
+    for se in (0.0, -1.0):
+        assert Claim.above(*WORDS, 2.0, 1.0, se).verdict == "undecided"
+        assert math.isnan(Claim.above(*WORDS, 2.0, 1.0, se).distance)
+
+
+def test_a_side_is_printed_in_its_own_units() -> None:
+    above = Claim.above(*WORDS, 0.663, 0.5, 0.001)
+    assert (above.quantity, above.limits) == ("0.6630 ± 0.0010", "> 0.5, by 10 standard errors")
+    assert Claim.below(*WORDS, 0.1, 0.5, 0.001, sigmas=4.0).limits == "< 0.5, by 4 standard errors"
+    few = Claim.above(*WORDS, 0.663, 0.5, 0.001, samples=9.0)
+    assert few.bound > 10
+    assert "from 9 samples" in few.why

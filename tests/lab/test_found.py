@@ -276,3 +276,23 @@ def test_a_stored_result_has_names_units_and_meanings_and_survives_the_disk(tmp_
     assert data["share_theory"].attrs["long_name"] == "theory of share of rolls"
     results.save(results.tree({"dice": data}, [], {"simlab_study": "casino"}), tmp_path / "result.nc")
     xr.testing.assert_identical(results.load(tmp_path / "result.nc")["dice"].to_dataset(), data)
+
+
+@given(joints())
+def test_what_was_measured_can_be_taken_along_any_of_its_axes(shares: list[Joint]) -> None:
+    whole = of(shares)[SHARE]
+    turned = whole.along(FACE)
+    assert turned.axes == (FACE, TABLE)
+    for part in ("value", "se", "reference", "bias"):
+        same(turned, **{part: getattr(whole, part).T})
+    assert np.isnan(turned.covariance), "that was along the faces of one table"
+    again = whole.along(TABLE)
+    same(again, value=whole.value, covariance=whole.covariance)
+    with pytest.raises(ValueError, match=r"tuple\.index"):
+        whole.along(axis("another"))
+
+
+def test_a_number_without_an_error_but_rounding_may_be_claimed() -> None:
+    found = entered({MEAN: Beside([3.5, 4.0], Theory(3.5, 1e-9))})
+    assert [found[MEAN][i].equals(*NAMED, se=0.0).verdict for i in (0, 1)] == ["holds", "fails"]
+    assert found[MEAN][0].equals(*NAMED).verdict == "undecided", "nothing is known of its error"
