@@ -17,7 +17,7 @@ from tests.studies import margins
 def exceeding(effects: list[float]) -> margins.Margin:
     """The margin of a claim that an effect is at least 4 errors, from its values over seeds."""
     claims = [Claim.exceeds("a", "A.", "b", effect, sigmas=4) for effect in effects]
-    return margins.margin("at least", [[*margins.place(c, 0.0), float(c.verdict == "holds")] for c in claims])
+    return margins.margin("one-sided", [[*margins.place(c, 0.0), float(c.verdict == "holds")] for c in claims])
 
 
 def test_a_large_effect_decides_and_one_near_its_bound_does_not() -> None:
