@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypedDict
 
 Verdict = Literal["holds", "fails", "undecided"]
-Rule = Literal["within", "between", "above", "below", "at least"]
+Rule = Literal["within", "between", "above", "below"]
 SIGMAS = 4.0
 """Two-sided false alarms once in 15,800 true claims."""
 
@@ -121,22 +121,6 @@ class Claim:
         return claim if statistic <= bound else replace(claim, verdict="fails")
 
     @classmethod
-    def exceeds(
-        cls, name: str, statement: str, source: str, distance: float, *, sigmas: float = 10.0, samples: float = math.inf
-    ) -> Claim:
-        """A distance, in standard errors of its own, is at least `sigmas`: an effect is there beyond any doubt.
-
-        It fails where not even the usual 4 are reached; between the two the error bar is too wide to say. samples as in
-        `equals`.
-        """
-        least, why = _allowed(sigmas, samples)
-        claim = cls(name, statement, source, distance, least, math.nan, "at least", least, why, "holds")
-        if distance >= least:
-            return claim
-        usual, _ = _allowed(min(SIGMAS, sigmas), samples)
-        return replace(claim, verdict="fails") if distance < usual else claim.undecided("the error bar is too wide")
-
-    @classmethod
     def above(
         cls, name: str, statement: str, source: str, measured: float, least: float, se: float, *, sigmas: float = 10.0,
         samples: float = math.inf,
@@ -201,7 +185,7 @@ class Claim:
         """What would be accepted, in symbols."""
         if self.rule in ("above", "below"):
             return f"{'>' if self.rule == 'above' else '<'} {self.reference:.4g}, by {self.bound:.3g} standard errors"
-        before = {"within": f"{self.reference:.6g} ±", "between": f"{self.low:.3g} to", "at least": "≥"}[self.rule]
+        before = {"within": f"{self.reference:.6g} ±", "between": f"{self.low:.3g} to"}[self.rule]
         return f"{before} {self.bound:.3g}"
 
 

@@ -118,7 +118,7 @@ def test_a_chi_square_without_a_degree_of_freedom_is_undecided() -> None:
 def test_an_effect_is_there_beyond_its_sigmas_and_not_there_below_the_usual_ones(
     distance: float, sigmas: float
 ) -> None:
-    claim = Claim.exceeds(*WORDS, distance, sigmas=sigmas)
+    claim = Claim.above(*WORDS, distance, 0.0, 1.0, sigmas=sigmas)
     assert claim.verdict == ("holds" if distance >= sigmas else "fails" if distance < SIGMAS else "undecided")
     assert bool(claim.note) == (claim.verdict == "undecided")
     assert claim.bound == sigmas
@@ -126,7 +126,7 @@ def test_an_effect_is_there_beyond_its_sigmas_and_not_there_below_the_usual_ones
 
 
 def test_a_distance_that_is_not_a_number_is_undecided() -> None:
-    claim = Claim.exceeds(*WORDS, math.nan)
+    claim = Claim.above(*WORDS, math.nan, 0.0, 1.0)
     assert claim.verdict == "undecided"
     assert claim.note
 
@@ -183,7 +183,7 @@ def test_quantities_are_printed_as_a_person_would(measured: float, se: float, te
 def test_limits_say_what_would_be_accepted() -> None:
     assert equals(reference=2.278804082, se=0.0125).limits == "2.2788 ± 0.05"
     assert Claim.chi_square(*WORDS, 1.0, 16).limits == "2.51 to 47.9"
-    assert Claim.exceeds(*WORDS, 1.0).limits == "≥ 10"
+    assert Claim.above(*WORDS, 1.0, 0.5, 0.01).limits == "> 0.5, by 10 standard errors"
     assert Claim.exact(*WORDS, 0.0, 0.0).limits == "0 ± 0"
 
 
@@ -193,8 +193,8 @@ def test_few_samples_allow_more_standard_errors_at_the_same_rate_of_false_alarms
     assert few.bound > SIGMAS
     # stdtrit is good to some 1e-9 of its value.
     assert math.isclose(2 * stats.t.sf(few.bound, samples - 1), 2 * stats.norm.sf(SIGMAS), rel_tol=1e-6)
-    assert Claim.exceeds(*WORDS, few.bound * 1.001, sigmas=SIGMAS, samples=samples).verdict == "holds"
-    assert Claim.exceeds(*WORDS, few.bound * 0.999, sigmas=SIGMAS, samples=samples).verdict == "fails"
+    assert Claim.above(*WORDS, few.bound * 1.001, 0.0, 1.0, sigmas=SIGMAS, samples=samples).verdict == "holds"
+    assert Claim.above(*WORDS, few.bound * 0.999, 0.0, 1.0, sigmas=SIGMAS, samples=samples).verdict == "fails"
 
 
 @given(NUMBERS, NUMBERS, ERRORS, st.floats(SIGMAS, 15))

@@ -16,7 +16,7 @@ from tests.studies import margins
 
 def exceeding(effects: list[float]) -> margins.Margin:
     """The margin of a claim that an effect is at least 4 errors, from its values over seeds."""
-    claims = [Claim.exceeds("a", "A.", "b", effect, sigmas=4) for effect in effects]
+    claims = [Claim.above("a", "A.", "b", effect, 0.0, 1.0, sigmas=4) for effect in effects]
     return margins.margin("one-sided", [[*margins.place(c, 0.0), float(c.verdict == "holds")] for c in claims])
 
 
