@@ -52,7 +52,7 @@ class Simlab(Trainer):
         sgd = nn.SGD(LR, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY)
         return nn.train(
             self.task.net, params, self.data, sgd, batch_size=self.task.batch, steps=steps,
-            record=nn.Record([], at=[]), engine=self.engine,
+            record=nn.Record([], at=[]), options=nn.Options(engine=self.engine),
         )[0]  # fmt: skip
 
     def host(self, state: Any) -> Leaves:

@@ -11,7 +11,7 @@ import numpy as np
 
 from simlab import nn
 from simlab.nn.layers.layer import leaves
-from simlab.nn.training.train import TRAINING
+from simlab.nn.training.setup import TRAINING
 from simlab.random import key
 from simlab.random.shuffle import batches
 

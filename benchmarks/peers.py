@@ -22,14 +22,15 @@ def simlab(walkers: int, dtype: str, device: str) -> Run:
     """Our own kernel."""
     import sympy as sp
 
-    from simlab.sde import Walkers, langevin
+    from simlab.sde import Options, Walkers, langevin
 
     x = sp.Symbol("x", real=True)
-    crowd = Walkers(langevin(x**4 / 4 - x**2 / 2, x, 0.5), walkers, dt=DT, dtype=dtype, device=device)  # type: ignore[arg-type]
+    model, options = langevin(x**4 / 4 - x**2 / 2, x, 0.5), Options(dtype=dtype)  # type: ignore[arg-type]
+    many = Walkers(model, walkers, dt=DT, device=device, options=options)
 
     def run(steps: int) -> None:
-        crowd.advance(steps)
-        crowd.device.synchronize()
+        many.advance(steps)
+        many.device.synchronize()
 
     return run
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from matplotlib.figure import Figure
+
 from simlab import data, nn
 from simlab.lab import plot
 
@@ -37,12 +39,13 @@ def main(path: Path) -> None:
     print(table.drop_vars("step").to_dataframe().round(4))
 
     with plot.style():
-        figure, (axes,) = plot.grid(1, "")
+        figure = Figure(figsize=(5.2, 3.8), layout="constrained")
+        axes = figure.add_subplot()
         for color, (name, label) in enumerate({"test_error": "test", "error": "training, 15 % wrong labels"}.items()):
-            plot.points(axes, WIDTHS, mean[name], error[name], label, color=color)
+            axes.errorbar(WIDTHS, mean[name], 2 * error[name], fmt="o", color=plot.COLORS[color], label=label)
         axes.set_title(f"{MODELS} nets of each width on the digits")
         axes.set(xlabel="width of the hidden layer", ylabel="share misclassified", xscale="log", ylim=(0, None))
-        plot.finish(axes)
+        axes.legend()
     plot.save_figure(figure, path, path.suffix.removeprefix("."))
     print(f"wrote {path} and {path.with_suffix('.nc')}")
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from simlab import data, nn
 from simlab.lab import plot
@@ -82,14 +83,14 @@ class SignSGD(nn.Optimiser):
 
     ranges: ClassVar = {"beta": (0.0, 1.0)}
 
-    def memory(self, params: Any) -> Any:
-        """V at the start."""
+    def init(self, params: Any) -> Any:
+        """The state of the optimiser at the start: v = 0."""
         return (nn.tree_map(np.zeros_like, params),)
 
-    def update(self, params: Any, memory: Any, grads: Any, number: Any, draw: nn.Draw) -> tuple[Any, Any]:
+    def update(self, params: Any, opt_state: Any, grads: Any, number: Any, draw: nn.Draw) -> tuple[Any, Any]:
         """One step; `number` holds lr and the numbers of `ranges`, (model,) each."""
         lr, beta = number["lr"], number["beta"]
-        v = nn.tree_map(lambda v, g: nn.on(beta, v) * v + nn.on(1 - beta, v) * g, memory[0], grads)
+        v = nn.tree_map(lambda v, g: nn.on(beta, v) * v + nn.on(1 - beta, v) * g, opt_state[0], grads)
         return nn.tree_map(lambda w, v: w - nn.on(lr, w) * np.sign(v), params, v), (v,)
 
 
@@ -106,21 +107,23 @@ class InverseRoot(nn.Schedule):
 
 def main(path: Path) -> None:
     """Train 16 models with each loss and optimiser."""
-    train = data.teacher(400, 8, 2, gain=1.0, kind="values", noise=0.1)
+    train = data.teacher(400, (8, 32, 2), gain=1.0, kind="values", noise=0.1)
     net = nn.serial(nn.dense(8, 32), sine, Scaling(32, 32), nn.dense(32, 2))
     params = nn.init(net, models=16)
     steps = 400
     with plot.style():
-        figure, (axes,) = plot.grid(1, "")
+        figure = Figure(figsize=(5.2, 3.8), layout="constrained")
+        axes = figure.add_subplot()
         for color, optimiser in enumerate((nn.SGD(InverseRoot(0.1)), SignSGD(InverseRoot(0.03)))):
             record = nn.Record(["loss"], at=nn.log_steps(steps))
-            _, found = nn.train(net, params, train, optimiser, batch_size=50, steps=steps, loss=Huber(), record=record)
+            how = nn.Options(loss=Huber())
+            _, found = nn.train(net, params, train, optimiser, batch_size=50, steps=steps, record=record, options=how)
             mean, error = found.loss.mean("model"), found.loss.std("model", ddof=1) / 4
             name = type(optimiser).__name__
             print(f"{name}: loss {float(mean[0]):.3f} at the start, {float(mean[-1]):.3f} after {steps} steps")
-            plot.points(axes, 1 + found.step, mean, error, name, color=color)
+            axes.errorbar(1 + found.step, mean, 2 * error, fmt="o", color=plot.COLORS[color], label=name)
         axes.set(xscale="log", yscale="log", xlabel="step + 1", ylabel="Huber loss", title="Pieces of one's own")
-        plot.finish(axes)
+        axes.legend()
     plot.save_figure(figure, path, path.suffix.removeprefix("."))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from simlab import __version__, studies
 from simlab.core import interrupts
 from simlab.core.errors import InputError
-from simlab.core.terminal import is_terminal, tell
+from simlab.core.terminal import is_terminal, write_stdout
 from simlab.lab import cli
 from simlab.lab.claim import Claim, exit_status
 from simlab.lab.settings import suggestion, to_toml
@@ -44,9 +44,7 @@ def _main(argv: list[str]) -> int:
     figure.add_argument("--scene", metavar="NAME", nargs="+", help="these scenes only (default: all, and the overview)")
     figure.add_argument("--format", metavar="KIND", nargs="+", help="png, svg or pdf (default: png and svg)")
     claims = commands.add_parser("claims", help="claims of the committed records: all, or those of these names")
-    claims.add_argument(
-        "claims", metavar="CLAIM", nargs="*", help="a scene or one claim, such as walk or walk/ito"
-    )
+    claims.add_argument("claims", metavar="CLAIM", nargs="*", help="a scene or one claim, such as walk or walk/ito")
     derive = commands.add_parser("derive", help="print a derivation as Markdown; without NAME, list them")
     record = commands.add_parser("record", help="run a study and write its record into this checkout", add_help=False)
     commands.add_parser("report", help="write the reports and the tables of claims anew, from the records as they are")
@@ -66,7 +64,7 @@ def _main(argv: list[str]) -> int:
 def _list(options: argparse.Namespace, rest: list[str]) -> int:
     for name in studies.names():
         study = studies.load(name)
-        tell(f"{name:<18} {study.title} ({', '.join(study.scenes)})\n")
+        write_stdout(f"{name:<18} {study.title} ({', '.join(study.scenes)})\n")
     return 0
 
 
@@ -90,8 +88,8 @@ def _claims(options: argparse.Namespace, rest: list[str]) -> int:
     }
     for name, claims in chosen.items():
         if claims:
-            tell(f"{name}\n{cli.claims_table(claims, is_terminal(sys.stdout))}\n")
-            tell("".join(_origin(c) for c in claims if options.claims) + "\n")
+            write_stdout(f"{name}\n{cli.claims_table(claims, is_terminal(sys.stdout))}\n")
+            write_stdout("".join(_origin(c) for c in claims if options.claims) + "\n")
     return exit_status([c for claims in chosen.values() for c in claims])
 
 
@@ -111,11 +109,11 @@ def _derive(options: argparse.Namespace, rest: list[str]) -> int:
     from simlab.theory import document
 
     if options.name is None:
-        tell("\n".join(document.names()) + "\n")
+        write_stdout("\n".join(document.names()) + "\n")
         return 0
     if options.name not in document.names():
         raise InputError(f"there is no derivation {options.name!r}; there are {', '.join(document.names())}.")
-    tell(document.render(options.name) + "\n")
+    write_stdout(document.render(options.name) + "\n")
     return 0
 
 
@@ -128,7 +126,7 @@ def _record(options: argparse.Namespace, rest: list[str]) -> int:
     study = studies.load(options.name)
     words, config = cli.parse(study, rest)
     if words.dry_run:
-        tell(to_toml(config))
+        write_stdout(to_toml(config))
         return 0
     if rest:
         raise InputError(f"a record is that of the default configuration; leave {' '.join(rest)} out.")
@@ -153,7 +151,7 @@ def _seeds(options: argparse.Namespace, rest: list[str]) -> int:
     if options.count < 1:
         raise InputError(f"count = {options.count}: must be at least 1.")
     if words.dry_run:
-        tell(to_toml(config))
+        write_stdout(to_toml(config))
         return 0
     if not rest:  # the default configuration: what is found goes into the record
         records.require_clean()
@@ -163,11 +161,11 @@ def _seeds(options: argparse.Namespace, rest: list[str]) -> int:
         for seed in range(1, options.count + 1):
             runs[seed] = claims_of(run(study, config.model_copy(update={"seed": seed})))
             bad = [c.name for c in runs[seed] if c.verdict != "holds"]
-            tell(f"seed {seed}: {'all claims hold' if not bad else 'not held: ' + ', '.join(bad)}\n")
+            write_stdout(f"seed {seed}: {'all claims hold' if not bad else 'not held: ' + ', '.join(bad)}\n")
         summary = records.seeds_summary(runs)
-        tell(f"all claims held in {summary['all_held']} of {options.count} runs\n")
+        write_stdout(f"all claims held in {summary['all_held']} of {options.count} runs\n")
         if rest:
-            tell("not the default configuration: the record was left as it is\n")
+            write_stdout("not the default configuration: the record was left as it is\n")
         else:
             folder = records.root() / study.name
             with interrupts.with_word_of(folder / "seeds.json"):
@@ -194,7 +192,7 @@ def _figure(options: argparse.Namespace, rest: list[str]) -> int:
         raise
     except Exception as error:  # a config of another version, a record without what a panel shows, a full disk
         raise InputError(cli.no_figure(error)) from error
-    tell("".join(f"wrote {p}\n" for p in paths))
+    write_stdout("".join(f"wrote {p}\n" for p in paths))
     return 0
 
 
@@ -203,7 +201,7 @@ def _report(options: argparse.Namespace, rest: list[str]) -> int:
 
     for name in records.recorded(studies.STUDIES):
         records.write_report(studies.load(name), records.root() / name)
-        tell(f"wrote {records.root() / name / 'report.md'}\n")
+        write_stdout(f"wrote {records.root() / name / 'report.md'}\n")
     records.update_tables([studies.load(name) for name in studies.STUDIES])
     return 0
 

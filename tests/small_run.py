@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from simlab import nn
-from simlab.sde import walk
+from simlab.sde import Options, walk
 from tests.sde.models import MODELS
 
 
@@ -18,8 +18,8 @@ def walked() -> list[float]:
     ends: list[float] = []
     for name in ("double well", "a user's potential"):
         model, scheme, parameters, x0 = MODELS[name]
-        for dtype in ("float64", "float32"):
-            how: Any = {"scheme": scheme, "parameters": parameters, "dtype": dtype}
+        for options in (Options("float64"), Options("float32")):
+            how: Any = {"scheme": scheme, "parameters": parameters, "options": options}
             ends += walk(model, walkers=600, steps=8, dt=0.02, x0=x0, seed=1, **how).values[-1, ::60].tolist()
     return ends
 
@@ -30,7 +30,8 @@ def trained() -> list[float]:
     data = rng.standard_normal((64, 5)).astype(np.float32), rng.integers(0, 3, 64)
     net = nn.mlp([5, 16, 3], "tanh", "batch")
     start = nn.init(net, models=3, seed=0)
-    params, _ = nn.train(net, start, data, nn.SGD(0.1, momentum=0.9), steps=6, batch_size=16, engine="fused")
+    sgd = nn.SGD(0.1, momentum=0.9)
+    params, _ = nn.train(net, start, data, sgd, steps=6, batch_size=16, options=nn.Options(engine="fused"))
     found: list[float] = nn.flatten(params)[:, ::7].ravel().tolist()
     return found
 

@@ -23,7 +23,7 @@ def number(
     name: str, value: Any, *, above: float = -math.inf, at_least: float = -math.inf, below: float = math.inf,
     at_most: float = math.inf, infinite: bool = False, allowed: str = "",
 ) -> float:  # fmt: skip
-    """One real number as a float; ValueError for text, truth values, NaN, and what lies outside of the bounds.
+    """One real number as a float; ValueError for text, booleans, NaN, and what lies outside of the bounds.
 
     infinite: whether infinity is allowed where no bound forbids it. allowed: these bounds in the caller's words.
     """
@@ -103,7 +103,7 @@ def stored(name: str, values: Any) -> NDArray[Any]:
 
 
 def many_axes(value: Any) -> bool:
-    """Whether a value is an array, a list or a table: no single thing."""
+    """Whether a value is an array, a list or a table rather than a single number."""
     return isinstance(value, (list, tuple)) or np.ndim(value) > 0
 
 
@@ -156,7 +156,7 @@ def require_width(width: Any, name: str = "width") -> int:
 
 
 def _scalar(value: Any) -> float | int | None:
-    """The value as a plain number, or None: truth values, times and text are not numbers here."""
+    """The value as a plain number, or None: booleans, times and text are not numbers here."""
     if isinstance(value, (bool, np.bool_, str, bytes, np.timedelta64)):  # NumPy takes a time for a whole number
         return None
     if isinstance(value, Integral):

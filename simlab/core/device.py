@@ -17,13 +17,13 @@ NO_CUPY = (
     'device "gpu" needs CuPy: install the extra that fits your driver, `pip install "simlab[gpu13]"` (CUDA 13) '
     'or `pip install "simlab[gpu12]"` (CUDA 12), or use --device cpu.'
 )
-NO_CARD = 'device "gpu" needs an NVIDIA card with a working driver ({reason}); mend the driver or use --device cpu.'
+NO_GPU = 'device "gpu" needs an NVIDIA GPU with a working driver ({reason}); mend the driver or use --device cpu.'
 TRIANGLE = 64
 """Rows of a triangular solve at a time on the CPU; the rest of it is matrix products."""
 
 
-class Card(NamedTuple):
-    """A card's processors, and the bytes of memory beside each: of the processor, of one block of threads at most."""
+class GpuProperties(NamedTuple):
+    """A GPU's multiprocessors, and the bytes of shared memory of each, and of one thread block at most."""
 
     processors: int
     shared: int
@@ -49,7 +49,7 @@ class Device:
             import cupy
         except ImportError as error:
             raise DeviceError(NO_CUPY) from error
-        return _card(cupy)
+        return _gpu(cupy)
 
     @classmethod
     def of(cls, array: Any) -> Device:
@@ -65,7 +65,7 @@ class Device:
         return self.xp.asnumpy(values) if self.name == "gpu" else values
 
     def synchronize(self) -> None:
-        """Wait until the device has done what it was given."""
+        """Wait until the device has finished all its work."""
         if self.name == "gpu":
             self.xp.cuda.get_current_stream().synchronize()
 
@@ -90,30 +90,30 @@ class Device:
         return self._scipy("sparse.linalg").LinearOperator(shape, matvec=product, rmatvec=product, dtype=dtype)
 
     def _scipy(self, part: str) -> Any:
-        """A module of SciPy, or its twin on the card."""
+        """A module of SciPy, or its twin on the GPU."""
         return importlib.import_module(f"{'cupyx.' if self.name == 'gpu' else ''}scipy.{part}")
 
-    def card(self) -> Card:
-        """What the card has for a kernel; DeviceError on the CPU."""
+    def gpu_properties(self) -> GpuProperties:
+        """What kernels need to know of the GPU; DeviceError on the CPU."""
         if self.name != "gpu":
-            raise DeviceError("only a gpu device has a card.")
+            raise DeviceError("only a gpu device has properties of a GPU.")
         names = ("multiProcessorCount", "sharedMemPerMultiprocessor", "sharedMemPerBlockOptin")
         properties = self.xp.cuda.runtime.getDeviceProperties(self.xp.cuda.Device().id)
-        return Card(*(int(properties[name]) for name in names))
+        return GpuProperties(*(int(properties[name]) for name in names))
 
     def compile(self, source: str, entry: str) -> Any:
         """A CUDA C++ text as a CuPy RawKernel; DeviceError on the CPU, whose kernels are numba modules."""
         if self.name != "gpu":
             raise DeviceError("CUDA text compiles on a gpu device only.")
-        # --fmad is CUDA's default, said here because the CPU kernels take the same liberty and no other.
+        # --fmad is CUDA's default, explicit here because the CPU kernels contract as well and relax nothing else.
         return self.xp.RawKernel(source, entry, options=("--std=c++17", "--fmad=true"))
 
 
 def stored(name: str, values: Any, device: Device | None = None) -> Any:
     """Real numbers in the kind that they have, where they are, or on a device that they are to be on.
 
-    What is not on a card, a list or a table, is brought to `device`. ValueError for what is not an array of real
-    numbers, and for an array of a card where the others are on the CPU.
+    What is not on a GPU, a list or a table, is brought to `device`. ValueError for what is not an array of real
+    numbers, and for an array of a GPU where the others are on the CPU.
     """
     home = Device.of(values)
     if home.name == "cpu":
@@ -138,13 +138,13 @@ def on_host(name: str, values: Any, **limits: Any) -> checks.Floats:
 
 
 @cache
-def _card(cupy: Any) -> Device:
-    """The card behind CuPy, asked once: a question takes longer than a small kernel."""
+def _gpu(cupy: Any) -> Device:
+    """The GPU behind CuPy, asked once: a question takes longer than a small kernel."""
     try:
         cupy.zeros(1)
         properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)
     except cupy.cuda.runtime.CUDARuntimeError as error:
-        raise DeviceError(NO_CARD.format(reason=str(error).split(":")[0])) from error
+        raise DeviceError(NO_GPU.format(reason=str(error).split(":")[0])) from error
     return Device("gpu", cupy, properties["name"].decode())
 
 

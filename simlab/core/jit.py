@@ -40,9 +40,9 @@ class _Text(importlib.abc.InspectLoader):
 
 @cache
 def load(text: str, *imports: ModuleType) -> Any:
-    """The module of a kernel text, which gives its functions to `kernel_cache.kept` with `*IMPORTS`.
+    """The module of a kernel text, which gives its functions to `kernel_cache.disk_cached` with `*IMPORTS`.
 
-    imports: what the text takes numba functions or numbers from. A copy of the text lies beside the kept kernels under
+    imports: what the text takes numba functions or numbers from. A copy of the text lies beside the cached kernels, at
     `__file__`, to be read.
     """
     name = "simlab_" + hashlib.sha256("\0".join([text, *map(inspect.getsource, imports)]).encode()).hexdigest()[:20]
@@ -85,10 +85,10 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
-def spread(kernel: Callable[[int, int], Any], items: int, block: int = 1) -> None:
+def run_in_threads(kernel: Callable[[int, int], Any], items: int, block: int = 1) -> None:
     """kernel(first, last) over 0 ... items, cut at multiples of `block`, in parts for so many threads.
 
-    The caller's thread and those of a pool take one part after the other until there is none; where the pool gives no
+    The caller's thread and those of a pool take one part after the other until none is left; where the pool gives no
     thread, at the end of the interpreter or at the user's limit, the caller does them all. An exception of a part, or
     Ctrl-C, keeps further parts from being begun, and is raised when all that were have ended: none writes into the
     caller's arrays any more.

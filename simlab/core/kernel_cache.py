@@ -1,15 +1,15 @@
-"""numba functions whose machine code is kept on disk, each compiled once and verified before it runs again.
+"""numba functions whose machine code is cached on disk, each compiled once and verified before it runs again.
 
 numba's own cache unpickles whatever lies beside a source file, and knows a function by that file alone. Here the
 code of a function for some types of arguments is one file. Its name is a hash of all that decides the code: the texts
 of the function's module and of those it takes numba functions or numbers from, the types, the versions of Python, numba
 and llvmlite, the compiler's switches, and the name and features of the processor. Its first bytes are a hash of name
-and content. A file that does not fit its hash, being damaged, half-written, edited or put there by another program, is
-not read any further: it is deleted, and the function compiled anew.
+and content. A file that does not match its hash, being damaged, half-written, edited or put there by another program,
+is not read any further: it is deleted, and the function compiled again.
 
 What is trusted is the folder: whoever may write in it could forge a hash as well, and what lies in it runs as the
 user. So it is made for the user alone, and one that belongs to another user or that others may write in is refused.
-Where no folder can be made or written nothing is kept, and every process compiles for itself.
+Where no folder can be made or written nothing is cached, and every process compiles for itself.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def cache_folder() -> Path | None:
-    """Where kernels are kept: in $SIMLAB_CACHE, else in the user's cache folder; None where no folder can be made.
+    """Where kernels are cached: in $SIMLAB_CACHE, else in the user's cache folder; None where no folder can be made.
 
     InputError where the folder belongs to another user or others may write in it.
     """
@@ -94,7 +94,7 @@ def _require_own(folder: Path, sticky: bool) -> None:
         )
 
 
-def kept(*modules: ModuleType, signatures: tuple[Any, ...] = (), **options: Any) -> Callable[[Any], Any]:
+def disk_cached(*modules: ModuleType, signatures: tuple[Any, ...] = (), **options: Any) -> Callable[[Any], Any]:
     """Compile as numba's njit does, with this cache.
 
     modules: what the function's own module takes numba functions or numbers from, at whatever distance. signatures:
@@ -183,7 +183,7 @@ class KernelCache(_Cache):
                     fcntl.flock(file, fcntl.LOCK_UN)
 
     def load_overload(self, signature: Any, target_context: Any) -> Any:
-        """The kept code, None where there is none that fits its hash."""
+        """The cached code, None where there is none that matches its hash."""
         target_context.refresh()
         path = self.path(signature, target_context.codegen())
         content = None if path is None else read(path)
@@ -213,11 +213,11 @@ class KernelCache(_Cache):
         """It never is."""
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Nothing is buffered."""
 
 
 def read(path: Path) -> bytes | None:
-    """The content of a file; None where there is none, or none that fits its hash: that file is deleted."""
+    """The content of a file; None where there is none, or none that matches its hash: that file is deleted."""
     try:
         data = path.read_bytes()
     except OSError:
@@ -236,7 +236,7 @@ def write(path: Path, content: bytes) -> None:
 
 
 def _head(path: Path, content: bytes) -> bytes:
-    """What stands before the content: of another kernel's file, too, the hash does not fit."""
+    """What stands before the content: the hash of another kernel's file does not match either."""
     return FORM + hashlib.sha256(path.name.encode() + b"\0" + content).digest()
 
 

@@ -65,12 +65,12 @@ class Progress:
         task = Task(name, total, self._line if self.mode == "lines" else lambda task: None)
         yield task
         if self.mode == "lines":
-            terminal.say(f"{name}: done in {time.monotonic() - task.started:.1f} s\n")
+            terminal.write_stderr(f"{name}: done in {time.monotonic() - task.started:.1f} s\n")
 
     def note(self, text: str) -> None:
         """One line that a person should know about."""
         if self.mode != "silent":
-            terminal.say(f"{text}\n")
+            terminal.write_stderr(f"{text}\n")
 
     @contextmanager
     def _rich_task(self, name: str, total: float) -> Iterator[Task]:
@@ -93,4 +93,4 @@ class Progress:
     def _line(self, task: Task) -> None:
         if time.monotonic() - self._said > QUIET_SECONDS:
             self._said = time.monotonic()
-            terminal.say(f"{task.line()}\n")
+            terminal.write_stderr(f"{task.line()}\n")

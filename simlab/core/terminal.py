@@ -13,7 +13,7 @@ from typing import Any, TextIO
 from simlab.core.errors import InputError
 
 
-def tell(text: str) -> None:
+def write_stdout(text: str) -> None:
     """Text for stdout; InputError where it cannot be written, BrokenPipeError where nobody reads it any more."""
     if sys.stdout is None:
         raise InputError("cannot write to stdout: it is closed.")
@@ -27,7 +27,7 @@ def tell(text: str) -> None:
         raise InputError(f"cannot write to stdout ({error.strerror}).") from error
 
 
-def say(text: str) -> None:
+def write_stderr(text: str) -> None:
     """Text for stderr, if there is one that takes it."""
     try:
         sys.stderr.write(text)
@@ -50,11 +50,11 @@ class Errors:
 
     def write(self, text: str) -> int:
         """Write text."""
-        say(text)
+        write_stderr(text)
         return len(text)
 
     def flush(self) -> None:
-        """Nothing is kept back."""
+        """Nothing is buffered."""
 
     def isatty(self) -> bool:
         """Whether stderr is a terminal."""
@@ -65,6 +65,6 @@ class Errors:
 
 
 def _give_up(stream: TextIO) -> None:
-    """Let go what the stream still holds: Python would try again at the end, and fail with a status of its own."""
+    """Discard what the stream still holds: Python would try again at the end, and fail with a status of its own."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -1,6 +1,6 @@
 """Data to train on: from files, from scikit-learn, from a random teacher; split, balanced, made noisy, standardised.
 
-Everything here stays on the host, so that a seed gives the same examples whatever the device of the net; a card gets
+Everything here stays on the host, so that a seed gives the same examples whatever the device of the net; a GPU gets
 them by device.asarray(train.x). Functions return new data and leave the old as they are.
 
 >>> train, test = split(digits(), 900, 700, seed=0)

@@ -1,4 +1,4 @@
-"""What a data set is, and the one way to make it: arrays that were looked at."""
+"""What a data set is, and the one way to make it: from checked arrays."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Data:
 
     @property
     def found(self) -> str:
-        """What is here, in one sentence."""
+        """A summary in one sentence."""
         features = f"{self.x.shape[1]:,} feature{_s(self.x.shape[1])} in {_range(self.x)}"
         if self.classes is None:
             told = f"{self.y.shape[1]:,} target{_s(self.y.shape[1])} in {_range(self.y)}"

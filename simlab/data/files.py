@@ -1,4 +1,4 @@
-"""Data sets from files: .npz, .csv, IDX (MNIST and its kin), and the binary batches of CIFAR."""
+"""Data sets from files: .npz, .csv, IDX (MNIST and similar), and the binary batches of CIFAR."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ def cifar10(*paths: str | Path) -> Data:
 def cifar100(*paths: str | Path, coarse: bool = False) -> Data:
     """CIFAR-100 from its binary files train.bin or test.bin; with `coarse`, its 20 groups of classes.
 
-    Records of 3,074 bytes: coarse label, fine label, pixels as in `cifar10`. The files number the classes only, and so
-    do we. InputError as in `cifar10`.
+    Records of 3,074 bytes: coarse label, fine label, pixels as in `cifar10`. The files have numbers for the classes
+    and no names. InputError as in `cifar10`.
     """
     require_flag("coarse", coarse)
     kind = 0 if coarse else 1

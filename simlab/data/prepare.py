@@ -1,4 +1,4 @@
-"""Parts of data, equal classes, label noise, units: functions of data and a seed that return new data.
+"""Splits, balanced classes, label noise, standardisation: functions of data and a seed that return new data.
 
 Draws depend on the seed and the place of an example only, so parts of different sizes nest.
 """
@@ -15,7 +15,7 @@ from simlab.data.dataset import Data, require_classes, require_data
 from simlab.random import Seed, key, uniforms
 
 CELL = 0xDA7A
-"""The cell of all keys here, so that a net or a teacher with the same seed draws apart."""
+"""The cell of all keys here: a net or a teacher with the same seed has independent numbers."""
 SHUFFLE, KEEP, FLIP, OTHER = range(4)
 """Streams."""
 
@@ -25,7 +25,7 @@ def split(data: Data, *sizes: int, seed: Seed, stratified: bool = False) -> tupl
 
     The first part is the front of one shuffle, and the others are its back, in their order. So a smaller first part is
     the beginning of a larger one while the others stay, and a smaller last part is the end of a larger one.
-    stratified: each class has its share m n_c / n of the first m examples of the shuffle, for every m, but for at most
+    stratified: each class has its share m n_c / n of the first m examples of the shuffle, for every m, up to
     1/2 + K n_c / (2 n) examples, which is 1 where the K classes are equal.
     ValueError unless sizes are positive and together at most the number of examples, or on stratified targets.
     """
@@ -65,8 +65,8 @@ def balance(data: Data, *, seed: Seed) -> Data:
 def noisy_labels(data: Data, share: float, *, seed: Seed) -> Data:
     """Each label replaced with probability `share`, independently, by another one, all others being equally likely.
 
-    The noise is part of the data from here on: training sees the same wrong labels in every epoch. Which labels change
-    is nested in the share, and what they change to does not depend on it.
+    The noise is part of the data from here on: training sees the same wrong labels in every epoch. A larger share
+    changes the same labels and more, and what they change to does not depend on it.
     ValueError for targets, or unless 0 <= share <= 1.
     """
     classes = require_classes(data, "noisy_labels")
@@ -81,7 +81,7 @@ def noisy_labels(data: Data, share: float, *, seed: Seed) -> Data:
 
 
 def standardise(train: Data, *others: Data, scale: Literal["feature", "global"] = "feature") -> tuple[Data, ...]:
-    """All parts less the mean of the training part, feature by feature, in units of its standard deviation.
+    """All parts minus the mean of the training part, feature by feature, in units of its standard deviation.
 
     scale: "feature" divides each feature by its own deviation, "global" all of them by their root mean square.
     A feature that is constant in the training part is centred and, with "feature", not divided. Targets stay.
@@ -133,5 +133,5 @@ def _ranks(data: Data, order: np.ndarray) -> np.ndarray:
 
 
 def _rows(data: Data, rows: Any, told: str) -> Data:
-    """These examples, and what was done."""
+    """These examples, with a note of what was done."""
     return replace(data, x=data.x[rows], y=data.y[rows], done=(*data.done, told))

@@ -20,7 +20,7 @@ class Regression(NamedTuple):
 
 
 def read(path: Path, largest: int) -> Regression:
-    """X and y of a file, as they are but in units of their largest entries; d is at most `largest`.
+    """X and y of a file, in units of their largest entries; d is at most `largest`.
 
     InputError says what is wrong with the file and what is wanted.
     """
@@ -31,7 +31,7 @@ def read(path: Path, largest: int) -> Regression:
 
 
 def _check(path: Path, X: Any, y: Any, largest: int) -> tuple[np.ndarray, np.ndarray]:
-    """Shapes, numbers, spread, and something for the noise to do."""
+    """X and y as floats; InputError for shapes that do not fit, constant columns, and a y without noise."""
     for name, array in (("X", X), ("y", y)):
         if not isinstance(array, np.ndarray) or array.dtype.kind not in "iuf":
             kind = getattr(array, "dtype", type(array).__name__)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 
-from simlab.core.checks import number, one_of, require_width
+from simlab.core.checks import number, one_of, require_width, shown
 from simlab.data.dataset import Data
 from simlab.random import Seed, key, normals, uniforms
 
 CELL = 0x7EAC
-"""The cell of all keys here, so that a net or a split with the same seed draws apart."""
+"""The cell of all keys here: a net or a split with the same seed has independent numbers."""
 INPUTS, FIRST, BIAS, LAST, NOISE = range(5)
 """Streams of a teacher."""
 
@@ -21,30 +22,29 @@ Kind = Literal["sampled", "argmax", "values"]
 
 def teacher(
     n: int,
-    n_in: int = 16,
-    n_out: int = 10,
+    widths: Sequence[int] = (16, 32, 10),
     *,
-    hidden: int = 32,
     gain: float = 50.0,
     bias: float = 0.3,
     kind: Kind = "sampled",
     noise: float = 0.0,
     seed: Seed = 0,
 ) -> Data:
-    """Inputs x ~ N(0, I), n of them, with what a random net of one hidden layer says of each.
+    """Inputs x ~ N(0, I), n of them, with the labels or targets that a random net of one hidden layer gives them.
 
-    f(x) = h W2 - E[h W2] with h = relu(x W1 + b), W1 ~ N(0, 2 / n_in), b ~ N(0, bias^2), W2 ~ N(0, gain^2 / hidden).
-    Labels are "sampled" from softmax(f), or are the "argmax" of f; or "values" gives the targets f + noise N(0, I).
+    widths: (n_in, hidden, n_out). f(x) = h W2 - E[h W2] with h = relu(x W1 + b), W1 ~ N(0, 2 / n_in), b ~ N(0, bias^2),
+    W2 ~ N(0, gain^2 / hidden). Labels are "sampled" from softmax(f), or are the "argmax" of f; or "values" gives the
+    targets f + noise N(0, I).
     The mean is that over all inputs, not over these n, so example i is the same for every n: draw all parts at once and
-    split. Teachers of other seeds have other weights, too. With sampled labels, `done` tells the mean entropy of
+    split. Teachers of other seeds have other weights, too. With sampled labels, `done` contains the mean entropy of
     softmax(f), the least cross-entropy that a student can reach.
     ValueError unless n is at least 2, sizes are positive, there are two classes, and gain, bias and noise fit.
     """
-    for size, name in ((n, "n"), (n_in, "n_in"), (n_out, "n_out"), (hidden, "hidden")):
-        require_width(size, name)
+    require_width(n, "n")
+    n_in, hidden, n_out = _widths(widths)
     one_of("kind", kind, ("sampled", "argmax", "values"))
     if n < 2 or (kind != "values" and n_out < 2):
-        raise ValueError(f"a teacher needs at least 2 examples and 2 classes, got n = {n} and n_out = {n_out}.")
+        raise ValueError(f"a teacher needs at least 2 examples and 2 classes, got n = {n} and widths {shown(widths)}.")
     words = "finite: gain must be positive, bias and noise at least 0"
     gain = number("gain", gain, above=0, allowed=words)
     bias, noise = (number(name, value, at_least=0, allowed=words) for name, value in (("bias", bias), ("noise", noise)))
@@ -57,18 +57,31 @@ def teacher(
     f = (np.maximum(x @ W1 + b, 0) - _rectified_mean(b, np.sqrt((W1**2).sum(axis=0)))) @ W2
     source = f"teacher {n_in}-{hidden}-{n_out} of seed {seed}"
     if kind == "values":
-        told = (f"noise of deviation {noise:g}",) if noise else ()
-        return Data(x, f + noise * _normals(seed, n, n_out, NOISE), None, source, told)
+        done = (f"noise of deviation {noise:g}",) if noise else ()
+        return Data(x, f + noise * _normals(seed, n, n_out, NOISE), None, source, done)
     classes = tuple(str(label) for label in range(n_out))
     if kind == "argmax":
         return Data(x, f.argmax(axis=1), classes, source, ("labels where it is largest",))
-    p = _softmax(f)
-    rows = np.arange(n)
-    u = uniforms(key(seed, CELL), rows, 0 * rows, stream=NOISE)
-    # The last sum is 1 but for rounding, so it is not compared.
-    y = (u[:, None] > p.cumsum(axis=1)[:, :-1]).sum(axis=1)
-    entropy = -(p * np.log(np.maximum(p, np.finfo(float).tiny))).sum(axis=1).mean()
+    y, entropy = _sampled(f, seed)
     return Data(x, y, classes, source, (f"labels drawn from its softmax, of mean entropy {entropy:.3g}",))
+
+
+def _widths(widths: Any) -> tuple[int, int, int]:
+    """(n_in, hidden, n_out); ValueError unless these are three positive integers."""
+    given = list(widths) if isinstance(widths, Sequence) and not isinstance(widths, str) else []
+    if len(given) != 3:
+        raise ValueError(f"widths must be (n_in, hidden, n_out), got {shown(widths)}.")
+    n_in, hidden, n_out = (require_width(size, f"widths[{i}]") for i, size in enumerate(given))
+    return n_in, hidden, n_out
+
+
+def _sampled(f: np.ndarray, seed: Seed) -> tuple[np.ndarray, float]:
+    """Labels drawn from softmax(f), and its mean entropy."""
+    p, rows = _softmax(f), np.arange(len(f))
+    u = uniforms(key(seed, CELL), rows, 0 * rows, stream=NOISE)
+    # The last sum is 1 up to rounding, so it is not compared.
+    y = (u[:, None] > p.cumsum(axis=1)[:, :-1]).sum(axis=1)
+    return y, -(p * np.log(np.maximum(p, np.finfo(float).tiny))).sum(axis=1).mean()
 
 
 def _normals(seed: Seed, rows: int, columns: int, stream: int) -> np.ndarray:

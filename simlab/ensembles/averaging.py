@@ -1,6 +1,6 @@
 """The probabilities of an ensemble: members averaged in log space, and every member used equally often.
 
-A temperature comes after averaging (the talk: `nll`, `calibrate`, `curve`) or before (`average`, `temperature_before`).
+A temperature comes after averaging (`nll`, `calibrate`, `curve`) or before (`average`, `temperature_before`).
 
 Core axes last: log_probs (..., member, example, class) on either device, normalised over classes: what is not, to the
 root of the eps in which it is given (of single precision at least), is refused. Averages of float32 are float32, made
@@ -24,7 +24,7 @@ from simlab.nn.calibration import labels_of, nll, nll_at, temperature, tempered
 
 Array = Any
 MOST = 10**6
-"""Members that are divided into groups at most."""
+"""Most members that are divided into groups."""
 SPAN, PLACES, GOLDEN = 3.0, 25, 40
 """Temperatures before averaging: |ln tau| at most, places of the grid, and golden sections after it."""
 
@@ -33,21 +33,21 @@ def average(log_probs: Array, tau: Array | float = 1.0) -> Array:
     """The logarithm of the mean over members of softmax(log_probs / tau): (..., example, class).
 
     log_probs (..., member, example, class). tau is a temperature before averaging, a number or (..., member) or (...,
-    1); one after averaging is the business of `nll` and `calibrate`. No probability is formed that could underflow.
+    1); for one after averaging see `nll` and `calibrate`. No probability is formed that could underflow.
     ValueError where there is no member, for logits, and for a tau that is not positive.
     """
     return _average(log_probabilities(log_probs, members=True), tau)
 
 
 def _average(log_probs: Array, tau: Array | float = 1.0) -> Array:
-    """The same of what was checked."""
+    """The same for checked arguments."""
     xp, members = Device.of(log_probs).xp, log_probs.shape[-3]
     if not (isinstance(tau, (int, float)) and tau == 1):
         log_probs = tempered(log_probs, tau)
     if members == 1:
         return log_probs[..., 0, :, :]
     largest = log_probs.max(axis=-3, keepdims=True)
-    largest = xp.where(largest == -xp.inf, xp.asarray(0, dtype=largest.dtype), largest)  # no member sees a chance
+    largest = xp.where(largest == -xp.inf, xp.asarray(0, dtype=largest.dtype), largest)  # no member has any
     total = xp.exp(log_probs - largest).sum(axis=-3)
     some = total > 0
     logs = xp.where(some, xp.log(xp.where(some, total, 1)), -xp.inf)
@@ -72,7 +72,7 @@ def ensembles(log_probs: Array, n: int) -> Array:
 
 
 def _ensembles(log_probs: Array, n: int) -> Array:
-    """The same of what was checked."""
+    """The same for checked arguments."""
     xp = Device.of(log_probs).xp
     groups = partition(log_probs.shape[-3], n)
     # A group at a time: beside the averages no more memory is needed than that of one group.
@@ -90,7 +90,7 @@ def nested(log_probs: Array, sizes: Iterable[int]) -> Iterator[Array]:
 
 
 def _nested(log_probs: Array, sizes: list[int]) -> Iterator[Array]:
-    """The same of what was checked."""
+    """The same for checked arguments."""
     members, made = log_probs.shape[-3], {1: log_probs}
     for n in sizes:
         even = len(partition(members, n)) * n == members
@@ -102,7 +102,7 @@ def _nested(log_probs: Array, sizes: list[int]) -> Iterator[Array]:
 
 
 def _sizes(sizes: Iterable[int], members: int) -> list[int]:
-    """Numbers of members that so many have."""
+    """Ensemble sizes between one and the number of members."""
     given: Any = sizes
     none = isinstance(given, (str, bytes)) or not isinstance(given, Iterable) or np.ma.is_masked(given)
     if none or getattr(given, "ndim", 1) != 1:
@@ -139,7 +139,7 @@ def curve(
     Points of one curve share members. For errors that know this, cut the members into blocks on an axis in front: the
     curves of blocks are independent given the training and the test data, and `simlab.statistics.joint_mean` or
     `jackknife` over the blocks has their covariance; over teachers, with data of their own, it has all of it.
-    NaN of a member is NaN of every number that it has a part in. ValueError for logits, labels that are no classes,
+    NaN in a member gives NaN in every result that it contributes to. ValueError for logits, labels that are no classes,
     missing sizes or others than whole numbers in 1 ... members, or another number of members in validation.
     """
     log_probs = log_probabilities(log_probs, members=True)

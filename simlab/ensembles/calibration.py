@@ -1,4 +1,4 @@
-"""Temperatures of ensembles, fitted on data of their own or by cross-validation.
+"""Temperatures of ensembles, fitted on separate data or by cross-validation.
 
 `temperature` and `nll` are those of `simlab.nn.calibration`: fit on one set, apply on another with
 `nll(log_probs, labels, temperature(own_log_probs, own_labels))`. Core axes last: log_probs (..., example, class).
@@ -84,7 +84,7 @@ def _excess(scores: Array, labels: Array, xp: Any) -> Array:
     """V/(2 H)."""
     scores = scores - scores.max(axis=-1, keepdims=True)
     p = xp.exp(calibrate(scores, temperature(scores, labels)))
-    scores = xp.maximum(scores, LEAST)  # a class without a chance adds nothing to a mean
+    scores = xp.maximum(scores, LEAST)  # a class of probability 0 adds nothing to a mean
     mean = (p * scores).sum(axis=-1)
     curvature = ((p * scores * scores).sum(axis=-1) - mean * mean).mean(axis=-1)
     slope = mean - xp.take_along_axis(scores, labels[..., None], axis=-1)[..., 0]

@@ -1,4 +1,4 @@
-"""What probabilities are worth beyond their likelihood: Brier score, error, calibration error, members' worth.
+"""Scores beside the likelihood: Brier score, error, calibration error, deep ensemble equivalent.
 
 Core axes last: log_probs (..., example, class), labels (example) or (..., example), on either device. Logits are
 refused as in `simlab.ensembles.averaging`; all results are in float64, and NaN where a log-probability is.
@@ -49,7 +49,7 @@ class CalibrationError(NamedTuple):
 def ece(log_probs: Array, labels: Array, bins: int = 15) -> CalibrationError:
     """The mean gap between confidence and accuracy in bins of equal width of the confidence (Naeini et al. 2015).
 
-    sum_b (n_b/n) |mean confidence - share of right answers|. A gap is a positive number even where the truth has none,
+    sum_b (n_b/n) |mean confidence - share of right answers|. A gap is positive even where the calibration is perfect,
     so the value is biased upwards, the more the fewer examples there are in a bin, and depends on the bins: prefer a
     likelihood. `floor` is the mean of the value if every confidence were true, with normal gaps of the variance
     sum p (1 - p)/n_b^2: sum_b sqrt(2/pi) sqrt(sum_{i in b} p_i (1 - p_i))/n. A bin holds its upper end.
@@ -61,14 +61,14 @@ def ece(log_probs: Array, labels: Array, bins: int = 15) -> CalibrationError:
     confidence = xp.exp(log_probs.max(axis=-1).astype(xp.float64))
     right = (log_probs.argmax(axis=-1) == labels_of(log_probs, labels, NAMES)).astype(xp.float64)
     place = xp.clip(xp.ceil(confidence * bins), 1, bins)
-    gap, spread = 0.0, 0.0
+    gap, deviation = 0.0, 0.0
     for b in range(1, bins + 1):
         inside = place == b
         gap = gap + abs(((confidence - right) * inside).sum(axis=-1))
-        spread = spread + (xp.maximum(confidence * (1 - confidence), 0) * inside).sum(axis=-1) ** 0.5
+        deviation = deviation + (xp.maximum(confidence * (1 - confidence), 0) * inside).sum(axis=-1) ** 0.5
     n = confidence.shape[-1]
     known = xp.where(xp.isnan(confidence).any(axis=-1), xp.nan, 1.0)[()]
-    return CalibrationError(known * gap / n, known * math.sqrt(2 / math.pi) * spread / n)
+    return CalibrationError(known * gap / n, known * math.sqrt(2 / math.pi) * deviation / n)
 
 
 def deep_ensemble_equivalent(n: ArrayLike, loss: ArrayLike, value: ArrayLike) -> NDArray[np.float64]:

@@ -37,7 +37,7 @@ class Split(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """A split foretold from cheap cells, and the law of each width; None where its cheap cells are too few."""
+    """A split predicted from cheap cells, and the power law of each width; None where its cheap cells are too few."""
 
     split: Split
     laws: list[PowerLaw | None]
@@ -60,7 +60,7 @@ def iso_budget(parameters: ArrayLike, n: ArrayLike, loss: ArrayLike, budgets: Ar
             known = np.isfinite(row[w])
             members = budgets / one
             if known.any():
-                # Budgets that are whole multiples of P come out as whole members but for rounding.
+                # Budgets that are whole multiples of P come out as whole members up to rounding.
                 inside = (members > n[known][0] * (1 - 1e-12)) & (members < n[known][-1] * (1 + 1e-12))
                 at = np.interp(-1 / members, -1 / n[known], row[w][known])
                 out[:, w] = np.where(inside, at, np.inf)
@@ -72,7 +72,7 @@ def best_split(parameters: ArrayLike, n: ArrayLike, loss: ArrayLike, budgets: Ar
 
     Arguments as in `iso_budget`. The envelope is a minimum over measured numbers, so that their noise pulls it down: an
     error of it, and of the best split, comes from `bootstrap` over replicates. `fit_power_law(budget, loss)` fits the
-    law of the envelope. ValueError as in `iso_budget`, and where no width is known for a budget.
+    power law of the envelope. ValueError as in `iso_budget`, and where no width is known for a budget.
     """
     parameters, n, loss, budgets = _checked(parameters, n, loss, budgets)
     return _lowest(parameters, budgets, iso_budget(parameters, n, loss, budgets))
@@ -126,7 +126,7 @@ def predict_split(
 
 
 def regret(predicted: Split, measured: Split) -> Floats:
-    """What trusting the prediction costs: the measured loss at the predicted width less the envelope, (..., budget).
+    """The regret of the prediction: the measured loss at the predicted width minus the envelope, (..., budget).
 
     Never negative, zero where the width is the best one; infinite where the predicted cell was not measured. ValueError
     where the budgets differ.

@@ -117,7 +117,9 @@ class Store:
             write_bytes(self.folder / name, _encode(kept, about))
         except OSError as error:
             if not self._full:
-                terminal.say(f"simlab: finished work cannot be kept in {self.folder} ({error.strerror or error}).\n")
+                terminal.write_stderr(
+                    f"simlab: finished work cannot be kept in {self.folder} ({error.strerror or error}).\n"
+                )
             self._full = True
         return kept
 
@@ -219,18 +221,20 @@ def sources_of(*packages: str) -> str:
 
 
 def _values(config: Any, names: Any) -> dict[str, Any]:
-    """Fields that a result can depend on, by name; of a path, the contents of the file as well."""
+    """Fields as JSON has them; a file with a hash of what is in it, which may change while its name stays."""
     values = {n: v for n, v in config.model_dump(mode="json").items() if n in set(names) - {"out", "scenes"}}
-    paths = {n: getattr(config, n) for n in values if isinstance(getattr(config, n), Path)}
-    return {**values, **{n: [str(p), _contents(p)] for n, p in paths.items()}}
+    for name in values:
+        path = getattr(config, name)
+        if isinstance(path, Path) and path.is_file():
+            about = path.stat()
+            values[name] = [values[name], _hash(path, about.st_size, about.st_mtime_ns)]
+    return values
 
 
-def _contents(path: Path) -> str:
-    """A hash of a file; nothing where it cannot be read, of which the scene that reads it has to complain."""
-    try:
-        return hashlib.sha256(read_bytes(path)).hexdigest()
-    except OSError:
-        return ""
+@cache
+def _hash(path: Path, size: int, changed: int) -> str:
+    """Of a file that was last changed at this time, computed once."""
+    return hashlib.sha256(read_bytes(path)).hexdigest()
 
 
 def _file_name(work: str, item: Any) -> str:

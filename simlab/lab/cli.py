@@ -18,7 +18,7 @@ from typing import Annotated, Any, NoReturn, get_args, get_origin
 
 from simlab.core import interrupts
 from simlab.core.errors import DeviceError, InputError, NotWrittenError
-from simlab.core.terminal import is_terminal, say, tell
+from simlab.core.terminal import is_terminal, write_stderr, write_stdout
 from simlab.lab.claim import Claim, exit_status
 from simlab.lab.settings import check_data, preset_values, read_toml, suggestion, to_toml, validate
 from simlab.lab.study import BaseConfig, Study
@@ -50,7 +50,7 @@ def guarded(work: Callable[[], int]) -> int:
         try:
             return work()
         except SystemExit:  # --help and --version, by argparse, which does not see to it that they arrive
-            tell("")
+            write_stdout("")
             raise
     except InputError as error:
         return _fail(error, 2)
@@ -75,7 +75,7 @@ def _main(study: Study, argv: list[str]) -> int:
         config = unfinished(study, Path(options.resume))
     if options.dry_run:
         check_data(study, config)
-        tell(to_toml(config))
+        write_stdout(to_toml(config))
         return 0
     return _execute(study, config, options.overwrite)
 
@@ -115,7 +115,7 @@ def claims_table(claims: Sequence[Claim], color: bool = False) -> str:
 def finish(claims: Sequence[Claim], above: str, path: Path) -> int:
     """Print the claims of finished work, whose result is in `path`; the exit status is theirs, even if nobody reads."""
     try:
-        tell(f"{above}\n{claims_table(claims, is_terminal(sys.stdout))}\n")
+        write_stdout(f"{above}\n{claims_table(claims, is_terminal(sys.stdout))}\n")
     except BrokenPipeError:
         pass
     except InputError as error:
@@ -143,7 +143,7 @@ def _execute(study: Study, config: BaseConfig, overwrite: bool) -> int:
                 results.save(result, path, overwrite=folder.overwrite)
             except NotWrittenError as error:
                 with suppress(InputError, BrokenPipeError):
-                    tell(f"{about}\n{claims_table(claims, is_terminal(sys.stdout))}\n")  # they are known all the same
+                    write_stdout(f"{about}\n{claims_table(claims, is_terminal(sys.stdout))}\n")
                 if error.kept:
                     cells.remove(folder.path)
                 elif cells.can_resume(folder.path):
@@ -255,5 +255,5 @@ def _bare(value: Any) -> Any:
 
 
 def _fail(message: object, status: int) -> int:
-    say("".join(f"simlab: {line}\n" for line in str(message).splitlines()))
+    write_stderr("".join(f"simlab: {line}\n" for line in str(message).splitlines()))
     return status

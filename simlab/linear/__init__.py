@@ -1,4 +1,4 @@
-"""The linear lane: least squares, ridge and random features, every width and every sample size at once."""
+"""Linear models: least squares, ridge and random features, every width and every sample size at once."""
 
 from simlab.linear.curves import sample_curve, width_curve
 from simlab.linear.features import random_features, sphere

@@ -26,7 +26,7 @@ PRECISION = 2e-10
 """Smallest ridge over the largest eigenvalue of Z^T Z for which double precision leaves eight digits."""
 
 LARGE = 1e140
-"""Size of numbers up to which sums of a good many squares are numbers."""
+"""Size of numbers up to which sums of many squares are finite."""
 
 
 def width_curve(features: Array, targets: Array, test_features: Array, test_targets: Array, ridge: float) -> Array:
@@ -34,7 +34,7 @@ def width_curve(features: Array, targets: Array, test_features: Array, test_targ
 
     b_N = argmin |y - Z_N b|^2 + ridge |b|^2. features: (n, N) or (replicate, n, N); targets: (n) or (replicate, n);
     test_features: (m, N), test_targets: (m), with or without a replicate axis of their own. NumPy arrays stay on the
-    CPU, CuPy arrays on the card; all work is in float64, whatever the input. Returns (N) or (replicate, N), on the
+    CPU, CuPy arrays on the GPU; all work is in float64, whatever the input. Returns (N) or (replicate, N), on the
     device of `features`, equal to a solve at each width to 1e-8. Cost for each: min(N, n)^2 N + m n N.
     ValueError for shapes that do not match, NaN, sizes above 1e140, and a ridge too small for double precision.
     """
@@ -96,8 +96,8 @@ def _sample_curve(z: Array, y: Array, t: Array, t_y: Array, a: float, device: De
 def _advance(rest: Array, u: Array, rows: Array, xp: Any) -> tuple[Array, Array]:
     """|rest + sum_{i <= j} u_i rows_i|^2 for every j of a block, and the rest after the block.
 
-    rest (m): prediction less target so far. u (b), rows (b, m). From inner products: the predictions of every width are
-    never written down.
+    rest (m): prediction minus target so far. u (b), rows (b, m). From inner products: the predictions of every width
+    are never written down.
     """
     products = rows @ rows.T
     products *= u[:, None] * u

@@ -1,4 +1,4 @@
-"""How many directions a matrix has: the one rule by which a singular value counts as zero.
+"""The rank of a matrix: the one rule by which a singular value counts as zero.
 
 With columns scaled to length one, so that units do not matter, a direction counts where its singular value is more than
 `cutoff` of the largest. That is max(n, N) eps of double precision, the error of a decomposition, and no less than 8 eps
@@ -33,7 +33,7 @@ def cutoff(size: int, eps: float = EPS) -> float:
 def scaled(columns: Array) -> Array:
     """Columns (..., n, N) of length one; those of zeros stay."""
     xp = Device.of(columns).xp
-    size = xp.abs(columns).max(axis=-2, keepdims=True)  # first, or squares of entries might not be numbers
+    size = xp.abs(columns).max(axis=-2, keepdims=True)  # first, or squares of entries might overflow
     columns = columns / xp.where(size > 0, size, 1)
     length = xp.sqrt((columns * columns).sum(axis=-2, keepdims=True))
     return columns / xp.where(length > 0, length, 1)

@@ -12,7 +12,7 @@ Array = Any
 NORMAL = 2e-10
 """Smallest ridge over the trace of Z^T Z for which normal equations leave eight digits in double precision."""
 LARGE = 1e100
-"""Features are scaled where they are larger: their squares must be numbers."""
+"""Features are scaled where they are larger: their squares must be finite."""
 
 
 def ridge(features: Array, targets: Array, ridge: float) -> Array:

@@ -3,9 +3,16 @@
 >>> net = mlp([2, 16, 3], activation="tanh")
 >>> params = init(net, models=5)
 >>> value, grads = value_and_grad(net, cross_entropy, params, x, y)
+>>> trained, record = train(net, params, (x, y), SGD(0.1), batch_size=10, steps=100)
+
+`train` records, stops, saves and shows progress around the pure core of training, state in and state out:
+
+>>> run = Run(net, params, (x, y), SGD(0.1), batch_size=10)
+>>> state = run.advance(run.start(), 100)
+>>> top_eigenvalues(hessian(net, cross_entropy, state.params, x, y), k=3)
 """
 
-from simlab.nn.calculus.curvature import gradient_noise, hessian, hessian_operator, trace
+from simlab.nn.calculus.curvature import Matrix, gauss_newton, gradient_noise, hessian, trace
 from simlab.nn.calculus.derivatives import (
     flatten,
     gauss_newton_product,
@@ -26,16 +33,18 @@ from simlab.nn.layers.activations import Activation, erf, gelu, leaky_relu, relu
 from simlab.nn.layers.compose import mlp, residual, serial
 from simlab.nn.layers.dense import dense, weight_norm
 from simlab.nn.layers.fixed import fixed
-from simlab.nn.layers.infinite_width import Kernel
+from simlab.nn.layers.infinite_width import Covariances
 from simlab.nn.layers.layer import Layer, NoParams, leaves, select, tree_map
 from simlab.nn.layers.noise import activation_noise, at_step
 from simlab.nn.layers.norms import batch_norm, layer_norm
 from simlab.nn.losses import CrossEntropy, Logistic, Loss, MeanSquaredError, cross_entropy, logistic, mse
 from simlab.nn.training.draws import Draw
+from simlab.nn.training.engine import State
 from simlab.nn.training.groups import train_each
-from simlab.nn.training.log import Until
 from simlab.nn.training.optimisers import SGD, SGLD, Adam, LabelNoiseSGD, Optimiser, SphereSGD
+from simlab.nn.training.options import Options, Until
 from simlab.nn.training.record import QUANTITIES, Quantity, Record, error, linear_steps, log_steps
+from simlab.nn.training.run import Run
 from simlab.nn.training.saved import load, save
 from simlab.nn.training.schedules import Cosine, Cyclic, Piecewise, Schedule, StepDecay, WarmUp
 from simlab.nn.training.train import train
@@ -47,24 +56,28 @@ __all__ = [
     "Activation",
     "Adam",
     "Cosine",
+    "Covariances",
     "CrossEntropy",
     "Cyclic",
     "Density",
     "Draw",
     "Eigenpairs",
-    "Kernel",
     "LabelNoiseSGD",
     "Layer",
     "Logistic",
     "Loss",
+    "Matrix",
     "MeanSquaredError",
     "NoParams",
     "Optimiser",
+    "Options",
     "Piecewise",
     "Quantity",
     "Record",
+    "Run",
     "Schedule",
     "SphereSGD",
+    "State",
     "StepDecay",
     "Until",
     "WarmUp",
@@ -79,11 +92,11 @@ __all__ = [
     "error",
     "fixed",
     "flatten",
+    "gauss_newton",
     "gauss_newton_product",
     "gelu",
     "gradient_noise",
     "hessian",
-    "hessian_operator",
     "hvp",
     "infinite_width",
     "init",

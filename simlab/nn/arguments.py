@@ -1,4 +1,4 @@
-"""What a caller hands over beside a net: arrays of any kind brought to the net's place and precision, or refused.
+"""Arguments beside a net: arrays of any kind brought to the device and precision of the net, or refused.
 
 Numbers of every kind come out in the dtype of the parameters, which is the working precision, so that what is computed
 does not depend on how they were stored.
@@ -59,7 +59,7 @@ def checked(net: Layer, params: Params, x: Any, name: str = "x") -> Array:
 
 
 def pair(name: str, data: Any) -> tuple[Any, Any]:
-    """X and y of data, as they are; ValueError for what holds no such two."""
+    """X and y of data, unchanged; ValueError for anything else."""
     if isinstance(data, Data):
         return data.x, data.y
     if not (isinstance(data, tuple) and len(data) == 2):
@@ -68,7 +68,7 @@ def pair(name: str, data: Any) -> tuple[Any, Any]:
 
 
 def of_single_examples(net: Layer, params: Params, x: Any, name: str = "x") -> Array:
-    """`checked` x, for a net whose examples do not see each other."""
+    """`checked` x, for a net whose examples do not depend on each other."""
     require_params(net, params)
     if net.couples_examples:
         raise ValueError(f"net: {COUPLED}")

@@ -1,4 +1,4 @@
-"""The negative log-likelihood of classes, and the temperature that makes it least."""
+"""The negative log-likelihood of classes, and the temperature that minimises it."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from simlab.core.device import Device, real, stored
 from simlab.nn.layers.layer import Array
 
 LARGEST = 12.0
-"""|ln tau| at most: where every example is classified rightly the best temperature is 0, and e^-12 stands for it."""
+"""|ln tau| at most: where every example is classified correctly the best temperature is 0, and e^-12 stands for it."""
 PRECISION = 1e-8
 """The last step in ln tau: Newton's error after it is its square, times a number of order one."""
 ROUNDING = 1e-14
 """Of numbers up to LARGEST: an interval this short has no middle."""
 FLAT = 1e-200
-"""A curvature below it is no divisor: every softmax is one or nought in double precision."""
+"""A curvature below it is no divisor: every softmax is 1 or 0 in double precision."""
 LEAST = -1e100
-"""Logit of a class without a chance, for -inf: its square is a number, its softmax nought at any temperature."""
+"""Stands for the logit -inf: its square is finite, its softmax 0 at any temperature."""
 ITERATIONS = 100
 COLDEST, HOTTEST = 1e-30, 1e30
 """Temperatures that may be given: single precision has numbers for them and for their inverses."""
 BLOCK = {"cpu": 2**17, "gpu": 2**24}
-"""Logits at a time: on the CPU a block and its exponentials stay in the cache, on a card it fills the card."""
+"""Logits at a time: on the CPU a block and its exponentials stay in the cache, on a GPU it fills the GPU."""
 
 
 def log_softmax(logits: Array) -> Array:
     """Log-probabilities over the last axis; no exponential overflows.
 
-    In float32 where the logits are, in float64 otherwise. NaN where a logit is NaN or infinite upwards, or none is
+    In float32 where the logits are, in float64 otherwise. NaN where a logit is NaN or +inf, or none is
     above -inf.
     """
     return _log_softmax(_shifted(logits))
@@ -50,7 +50,7 @@ def tempered(logits: Array, tau: Array | float) -> Array:
 
 
 def _shifted(logits: Array) -> Array:
-    """Logits (..., classes) less the largest of their row."""
+    """Logits (..., classes) minus the largest of their row."""
     z = working("logits", logits)
     if not z.ndim or not z.shape[-1]:
         raise ValueError(f"logits must have shape (..., classes), got {tuple(z.shape)}.")
@@ -76,7 +76,7 @@ def working(name: str, values: Array) -> Array:
 def labels_of(logits: Array, labels: Array, names: tuple[str, str] = ("logits", "labels")) -> Array:
     """The label of every row of logits (..., n, classes), (..., n), from labels (n) or (..., n).
 
-    Labels are integers of any kind; truth values and floats, whole or not, are none. names: of both, for messages.
+    Labels are integers of any kind; booleans and floats, whole or not, are none. names: of both, for messages.
     ValueError as in `nll`.
     """
     inputs, name = names
@@ -100,7 +100,7 @@ def nll(logits: Array, labels: Array, tau: Array | float = 1.0) -> Array:
 
     logits (..., n, classes), labels (n) or (..., n), tau a number or (...). In float64 whatever the input, a block of
     rows at a time: beside its input it needs a few blocks, and a few numbers for each row. NaN for logits that are NaN
-    or infinite upwards, infinity where a label has the logit -inf.
+    or +inf, infinity where a label has the logit -inf.
     ValueError for labels of another shape, that are no integers, or that are no classes, and for a tau not above 0.
     """
     return nll_at(logits, labels, (tau,))[0]
@@ -141,7 +141,7 @@ def by_rows(function: Callable[..., list[Array]], logits: Array, *others: Array 
     for start in range(0, max(len(flat), 1), step):
         part = slice(start, start + step)
         block = _classes_first(flat[part], device.xp)
-        with np.errstate(invalid="ignore", over="ignore"):  # infinite upwards less infinity
+        with np.errstate(invalid="ignore", over="ignore"):  # inf - inf
             parts.append(function(block, *(None if other is None else other[part] for other in beside)))
     return [device.xp.concatenate(list(found)).reshape(rows) for found in zip(*parts, strict=True)]
 
@@ -166,7 +166,7 @@ def temperature(logits: Array, labels: Array) -> Array:
     The likelihood is concave in 1/tau, so that its maximum is where the mean logit under the softmax is that of the
     labels. Newton's method finds it to rounding within ln tau = -12 ... 12; the end of the interval stands for a
     maximum beyond. Logits may be log-probabilities: a shift changes nothing. In float64 whatever the input, a block of
-    groups at a time: beside its input it needs a few blocks of memory. NaN for logits that are NaN or infinite upwards.
+    groups at a time: beside its input it needs a few blocks of memory. NaN for logits that are NaN or +inf.
     """
     logits = stored("logits", logits)
     labels = labels_of(logits, labels)
@@ -226,7 +226,7 @@ def _temperature(logits: Array, labels: Array, xp: Any) -> Array:
 
 
 def _slopes(z: Array, inverse: Array, target: Array, work: Array, xp: Any) -> tuple[Array, Array]:
-    """The first and second derivative of the NLL in 1/tau: mean logit less the labels' own, and mean variance."""
+    """The first and second derivative of the NLL in 1/tau: mean logit minus that of the label, and mean variance."""
     xp.multiply(z, inverse[:, None], out=work)
     xp.exp(work, out=work)
     total = work.sum(axis=0)
@@ -266,7 +266,8 @@ def _narrowed(s: _Search, slope: Array, curvature: Array, inverse: Array, xp: An
 def calibrated_nll(logits: Array, labels: Array) -> Array:
     """The NLL (...) at a temperature fitted on the other half, both ways: odd and even examples in turn.
 
-    Cross-fitting keeps the temperature from seeing what it is judged on; halves are by place, so shuffle sorted data.
+    With cross-fitting a temperature is independent of the examples that score it. Halves are by place: shuffle sorted
+    data.
     """
     logits = stored("logits", logits)
     labels = labels_of(logits, labels)

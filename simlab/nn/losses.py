@@ -1,4 +1,4 @@
-"""Losses of a batch: the value, and its gradient and Hessian product in the outputs.
+"""Losses of a batch: the value, and its gradient and Hessian product w.r.t. the outputs.
 
 Outputs are (..., n, out), values (...), the mean over the n examples. Targets are shared by all models or have the
 model axis first. All three functions of a loss check the targets and raise ValueError; a loss with checks=False looks
@@ -65,7 +65,7 @@ class MeanSquaredError:
         return 2 / (outputs.shape[-2] * outputs.shape[-1]) * v
 
     def _error(self, outputs: Array, y: Array) -> Array:
-        y = at_home(outputs, y, outputs.dtype)
+        y = targets_like(outputs, y, outputs.dtype)
         if y.ndim < 2 or y.shape[-2:] != outputs.shape[-2:] or not _broadcasts(outputs, y, 2):
             raise ValueError(f"y: mse needs targets of shape {_shapes(outputs, 2)}, got {y.shape}.")
         if self.checks and not bool(Device.of(y).xp.isfinite(y).all()):
@@ -109,7 +109,7 @@ class CrossEntropy:
     def _targets(self, outputs: Array, y: Array) -> Array:
         """The probabilities t, (..., n, out), in the dtype of the outputs."""
         classes, smooth = outputs.shape[-1], self.label_smoothing
-        y = at_home(outputs, y)
+        y = targets_like(outputs, y)
         if _soft(y):
             rows = _probabilities(outputs, y, self.checks)
         else:
@@ -155,8 +155,8 @@ def softmax(logits: Array) -> Array:
     return e / e.sum(axis=-1, keepdims=True)
 
 
-def trusting(loss: Loss) -> Loss:
-    """The same loss without a look at the values of its targets, where it can do without."""
+def unchecked(loss: Loss) -> Loss:
+    """The same loss without the check of the values of its targets, where it has one that can be left out."""
     return replace(loss, checks=False) if isinstance(loss, (MeanSquaredError, CrossEntropy, Logistic)) else loss
 
 
@@ -204,7 +204,7 @@ def _probabilities(outputs: Array, y: Array, checks: bool) -> Array:
 
 def _labels(outputs: Array, y: Array, classes: int, name: str, checks: bool) -> Array:
     """Integer labels below the number of classes, one for each example; ValueError otherwise."""
-    y = at_home(outputs, y)
+    y = targets_like(outputs, y)
     if y.dtype.kind not in "iu":
         raise ValueError(f"y: {name} needs integer labels, got {y.dtype}; use labels 0 ... {classes - 1}.")
     if y.ndim < 1 or y.shape[-1] != outputs.shape[-2] or not _broadcasts(outputs, y, 1):
@@ -217,8 +217,8 @@ def _labels(outputs: Array, y: Array, classes: int, name: str, checks: bool) -> 
     return y
 
 
-def at_home(outputs: Array, y: Array, dtype: Any = None) -> Array:
-    """The targets as an array, on the device of the outputs or refused; truth values are labels 0 and 1."""
+def targets_like(outputs: Array, y: Array, dtype: Any = None) -> Array:
+    """The targets as an array, on the device of the outputs or refused; booleans are labels 0 and 1."""
     home = Device.of(outputs)
     found = beside(home, "y: targets", y)
     wanted = np.dtype(dtype) if dtype else np.dtype(np.int8) if found.dtype.kind == "b" else found.dtype

@@ -7,11 +7,11 @@ seed. The words (u, v) of a walker become two standard normals by Box-Muller, on
     r = sqrt(-2 ln((floor(u/2) + 1/2) / 2^31)),    t = (v + 1/2) / 2^32 with v read as a signed integer in (-1/2, 1/2),
     normal at the even step = (-1)^u r cos(pi t),  normal at the odd step = r sin(pi t).
 
-Every one of the 64 bits is used once, so the law is the normal law on a grid of 2^64 points: |z| stays below 6.67, and
+Every one of the 64 bits is used once, so the distribution is normal on a grid of 2^64 points: |z| stays below 6.67, and
 the missing tail lowers the variance by about 1e-9. This module is the readable array form and the reference; `kernels`
 holds the numba form and `philox.cuh` the CUDA form. Words agree bit for bit, normals to rounding.
 Limits: 2^33 walkers, 2^33 steps, 2^32 components and streams; what lies beyond is refused by a ValueError, except in
-arrays of a card, whose numbers are not looked at.
+arrays of a GPU, whose numbers are not checked.
 """
 
 from __future__ import annotations
@@ -39,6 +39,10 @@ PLACES, WORDS = 2**33, 2**32
 """Walkers and steps, components and streams (and words of 32 bits): how many there are."""
 
 
+SEEDS = 2**128
+"""Seeds: four words, as many as SeedSequence has in front of a cell; more would be taken for the cell of another."""
+
+
 class Key(NamedTuple):
     """The 64-bit key of a generator, as two 32-bit words."""
 
@@ -53,9 +57,9 @@ Seed = int | Key
 def key(seed: Seed, *cell: int | str) -> Key:
     """Key of a seed, or of another key, and of a cell: a chain of names and whole numbers, such as "teachers", 3.
 
-    Different chains have different keys, up to chance at 2^-64. They are spread by NumPy's SeedSequence, so that near
-    seeds are far apart. ValueError for a seed that is not a whole number from 0, and for a part of a cell that is
-    neither a name nor a whole number from 0 to 2^32 - 1.
+    Different seeds and chains have different keys, except by chance, at 2^-64. NumPy's SeedSequence mixes their bits,
+    so that the keys of neighbouring seeds have nothing in common. ValueError for a seed that is not a whole number from
+    0 to 2^128 - 1, and for a part of a cell that is neither a name nor a whole number from 0 to 2^32 - 1.
     """
     if isinstance(seed, Key):
         own = _checked(seed)
@@ -63,14 +67,14 @@ def key(seed: Seed, *cell: int | str) -> Key:
             return own
         return key(own.low | own.high << 32, "key", *cell)
     given: Any = seed  # from a user, so it may be anything
-    if isinstance(given, bool) or not isinstance(given, Integral) or given < 0:
-        raise ValueError(f"seed must be a non-negative integer, got {checks.shown(given)}.")
+    if isinstance(given, bool) or not isinstance(given, Integral) or not 0 <= int(given) < SEEDS:
+        raise ValueError(f"seed must be a whole number from 0 to 2^128 - 1 or a Key, got {checks.shown(given)}.")
     low, high = np.random.SeedSequence(int(given), spawn_key=_spawn(cell)).generate_state(2, np.uint32)
     return Key(int(low), int(high))
 
 
 def _spawn(cell: tuple[Any, ...]) -> tuple[int, ...]:
-    """A cell as words of 32 bits: a number is one, a name the first four of its SHA-256."""
+    """A cell as words of 32 bits: one word for a number, the first four of its SHA-256 for a name."""
     found: list[int] = []
     for part in cell:  # from a user, as well
         if isinstance(part, str):
@@ -166,7 +170,7 @@ def _whole(name: str, values: Array, limit: int, scalar: bool = False) -> Any:
         values, xp = checks.stored(name, values), np
     if not xp.isdtype(values.dtype, "integral"):
         raise ValueError(_outside(name, values, limit))
-    # A look at numbers on a card would make the host wait for it, in every step of a training.
+    # Checking numbers on a GPU would make the host wait for it, at every step of training.
     if math.prod(values.shape) and not hasattr(values, "__cuda_array_interface__"):
         low, high = (0 if xp.isdtype(values.dtype, "unsigned integer") else int(xp.min(values))), int(xp.max(values))
         if low < 0 or high >= limit:

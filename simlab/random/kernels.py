@@ -3,7 +3,7 @@
 numba from the package index has no vector mathematics, so ln, sin and cos are polynomials of our own, and the passage
 between floats and their bits goes through one-line LLVM intrinsics. There is no branch, and 32-bit words live in the
 64-bit lanes of a vector register, where one instruction makes the full product that Philox needs.
-The only liberty with arithmetic is fused multiply-add (`contract`), which CUDA compilers take too.
+The only relaxation of the arithmetic is fused multiply-add (`contract`), which CUDA compilers take too.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit, types, uint64
 from numba.extending import intrinsic
 
-from simlab.core.kernel_cache import kept
+from simlab.core.kernel_cache import disk_cached
 from simlab.random import coefficients
 from simlab.random.coefficients import COS32, COS64, LOG32, LOG64, SIN32, SIN64
 
@@ -74,7 +74,7 @@ def philox(a: Any, b: Any, c: Any, d: Any, k: Any, l: Any) -> Any:
     return a, b, c, d
 
 
-@kept(coefficients, **OPTIONS)
+@disk_cached(coefficients, **OPTIONS)
 def fill_words(pair: int, group: int, component: int, stream: Any, low: Any, high: Any, u: Any, v: Any) -> None:
     """Words of walkers 2 pair, 2 pair + 1, ... (columns) for steps 2 group, 2 group + 1; 2 group + 2, ... (rows).
 
@@ -103,7 +103,7 @@ def pair32(u: Any, v: Any, k: Any) -> Any:
     centred = sub(bits32(x), I(0x3F3504F3))  # sqrt(1/2): the mantissa then lies between sqrt(1/2) and sqrt(2)
     exponent = shift_right_signed(centred, I(23))
     m = float_of_bits32(add(bit_and(centred, I(0x7FFFFF)), I(0x3F3504F3))) - one
-    # Next to x = 1 the rounding of x would be all that is left of ln x: take x - 1 from the integer.
+    # Near x = 1 ln x would consist of the rounding of x: take x - 1 from the integer.
     m = m if exponent != I(0) else to_float32(sub(n, I(0x7FFFFFFF))) * (tiny + tiny) - tiny
     z = m * m
     # Short chains of products (Estrin) where the square root waits for them, long ones (Horner) where nothing does.
@@ -144,7 +144,7 @@ CONSTANTS32 = np.array([2.0**-32, 1, -2, -2 * math.log(2), *SIN32, *COS32, *(-2 
 CONSTANTS64 = np.array([2.0**-32, 0.5, 1, -2, math.log(2), *SIN64, *COS64, *LOG64, 2.0**52 + 64], np.float64)
 
 
-@kept(coefficients, **OPTIONS)
+@disk_cached(coefficients, **OPTIONS)
 def fill_normals32(u: Any, v: Any, c: Any, even: Any, odd: Any) -> None:
     """Normals of the words u, v (n) for the even and the odd step (n each); c is CONSTANTS32."""
     k = (c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10], c[11], c[12], c[13], c[14], c[15], c[16],
@@ -153,7 +153,7 @@ def fill_normals32(u: Any, v: Any, c: Any, even: Any, odd: Any) -> None:
         even[i], odd[i] = pair32(u[i], v[i], k)
 
 
-@kept(coefficients, **OPTIONS)
+@disk_cached(coefficients, **OPTIONS)
 def fill_normals64(u: Any, v: Any, c: Any, even: Any, odd: Any) -> None:
     """The same in double precision; c is CONSTANTS64."""
     k = (c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10], c[11], c[12], c[13], c[14],
@@ -168,7 +168,7 @@ def fill_normals64(u: Any, v: Any, c: Any, even: Any, odd: Any) -> None:
 # filled, from the step 2 group on. c is CONSTANTS32 or CONSTANTS64.
 
 
-@kept(coefficients, **OPTIONS)
+@disk_cached(coefficients, **OPTIONS)
 def fill_noise32(
     pair: int, group: int, groups: int, stream: Any, low: Any, high: Any, c: Any, words: Any, noise: Any
 ) -> None:
@@ -180,7 +180,7 @@ def fill_noise32(
         fill_normals32(u.reshape(-1).view(I), v.reshape(-1).view(I), c, even, odd)
 
 
-@kept(coefficients, **OPTIONS)
+@disk_cached(coefficients, **OPTIONS)
 def fill_noise64(
     pair: int, group: int, groups: int, stream: Any, low: Any, high: Any, c: Any, words: Any, noise: Any
 ) -> None:

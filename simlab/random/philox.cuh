@@ -1,5 +1,5 @@
 // The noise of simlab.random in CUDA C++: the same words as on the CPU bit for bit, the same normals to rounding.
-// One call serves two walkers (lanes) for two steps (halves). Plain C++ but for the bit casts, so a host compiler can test it.
+// One call serves two walkers (lanes) for two steps (halves). Plain C++ except the bit casts, so a host compiler can test it.
 
 __device__ __forceinline__ void simlab_philox(
     unsigned a, unsigned b, unsigned c, unsigned d, unsigned k, unsigned l, unsigned (&words)[4])

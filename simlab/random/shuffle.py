@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numba import uint64
 
-from simlab.core.kernel_cache import kept
+from simlab.core.kernel_cache import disk_cached
 from simlab.random import Key, coefficients, kernels
 from simlab.random.kernels import OPTIONS, philox
 
@@ -22,7 +22,7 @@ STREAM = 1
 _LOW, _32 = np.uint64(0xFFFFFFFF), np.uint64(32)
 
 
-@kept(coefficients, kernels, **OPTIONS)
+@disk_cached(coefficients, kernels, **OPTIONS)
 def shuffle(low: Any, high: Any, stream: Any, model: Any, epoch: Any, order: Any) -> None:
     """Write a permutation of 0 ... n - 1 into order (n), int32."""
     n = order.shape[0]
@@ -38,7 +38,7 @@ def shuffle(low: Any, high: Any, stream: Any, model: Any, epoch: Any, order: Any
         order[i], order[other] = order[other], order[i]
 
 
-@kept(coefficients, kernels, **OPTIONS)
+@disk_cached(coefficients, kernels, **OPTIONS)
 def fill(low: Any, high: Any, models: Any, epoch: int, orders: Any) -> None:
     """A permutation for each of these models (model): orders (model, n), int32."""
     for m in range(models.shape[0]):

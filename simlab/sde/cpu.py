@@ -1,6 +1,6 @@
 """Chains on the CPU: a numba module for each chain and dtype, compiled once and kept in the user's cache folder.
 
-A block of walkers fits in the first cache. For every few steps the noise of the block is made in two loops without
+A block of walkers fits in the L1 cache. For every few steps the noise of the block is made in two loops without
 branches (Philox words, then normals), and the block moves in a third; all three become vector code. Walkers are split
 over threads; since noise belongs to (seed, stream, walker, step), no result depends on how.
 """
@@ -28,7 +28,7 @@ from math import acos, asin, atan, atan2, cosh, erf, fabs, log, pow, sinh, sqrt,
 
 import numpy as np
 
-from simlab.core.kernel_cache import kept
+from simlab.core.kernel_cache import disk_cached
 from simlab.random.kernels import OPTIONS, fill_noise{bits}
 from simlab.sde.functions import f{bits}
 
@@ -43,7 +43,7 @@ signature = (
 )
 
 
-@kept(*IMPORTS, signatures=(signature,), **OPTIONS)  # IMPORTS: the modules of simlab that decide what this is
+@disk_cached(*IMPORTS, signatures=(signature,), **OPTIONS)  # IMPORTS: the modules of simlab that decide what this is
 def advance(state, start, stop, begin, end, low, high, stream, constants, noise_constants):
     """Move walkers start..stop (start even) of state (component, walker) in place from step begin to step end."""
 {unpack}    words = np.empty((2, GROUPS, BLOCK // 2), np.uint64)
@@ -90,4 +90,4 @@ def advance(
     noise_constants = kernels.CONSTANTS32 if state.dtype == np.float32 else kernels.CONSTANTS64
     keys = (np.uint64(key.low), np.uint64(key.high), np.uint64(stream))
     fixed: tuple[Any, ...] = (begin, end, *keys, constants.astype(state.dtype), noise_constants)
-    jit.spread(lambda a, b: module.advance(state, a, b, *fixed), state.shape[1], module.BLOCK)
+    jit.run_in_threads(lambda a, b: module.advance(state, a, b, *fixed), state.shape[1], module.BLOCK)

@@ -22,7 +22,7 @@ from simlab.random.kernels import CONTRACT, float_of_bits32, float_of_bits64
 
 @intrinsic
 def floor(typing_context: Any, value: Any) -> Any:
-    """The floor of x as a float (numba's own makes an integer, which no vector unit likes)."""
+    """The floor of x as a float (numba's own returns int64, which prevents vectorisation)."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kind = arguments[0].type

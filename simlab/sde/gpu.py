@@ -1,4 +1,4 @@
-"""Chains on an NVIDIA card: the same plan printed as CUDA C++, two walkers to a thread, their state in registers.
+"""Chains on an NVIDIA GPU: the same plan printed as CUDA C++, two walkers to a thread, their state in registers.
 
 Two walkers share each Philox call, and give the scheduler two independent chains of arithmetic. A launch takes many
 steps; global memory is touched at its ends only.
@@ -113,7 +113,7 @@ def load(text: str, device: Device) -> Any:
 def advance(
     text: str, state: Any, begin: int, end: int, key: Key, stream: int, constants: np.ndarray, device: Device
 ) -> None:
-    """Move state (component, walker) in place from step begin to step end; returns before the card is done."""
+    """Move state (component, walker) in place from step begin to step end; returns before the GPU is done."""
     walkers = state.shape[1]
     blocks = -(-walkers // (2 * THREADS))
     words = (np.uint32(key.low), np.uint32(key.high), np.uint32(stream))

@@ -1,4 +1,4 @@
-"""Expressions to code: hoist what does not move, name what repeats, print the rest for numba or for CUDA C++."""
+"""Expressions to code: hoist constants, name common subexpressions, print the rest for numba or for CUDA C++."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _is_safe(name: str) -> bool:
 def _hoist(
     e: sp.Basic, moving: frozenset[sp.Symbol], constants: dict[sp.Expr, sp.Symbol], names: Iterator[sp.Symbol]
 ) -> sp.Basic:
-    """Replace the largest subexpressions that do not move by constants; -1 as a factor stays a sign."""
+    """Replace the largest constant subexpressions by symbols; -1 as a factor stays a sign."""
     if e in moving or isinstance(e, BooleanAtom):
         return e
     if isinstance(e, sp.Expr) and not e.free_symbols & moving:

@@ -12,8 +12,9 @@ import sympy as sp
 
 from simlab.core.checks import number, one_of, real_array, shown, whole
 from simlab.core.device import Device
-from simlab.random import Key, Seed, key
+from simlab.random import Seed, key
 from simlab.sde import cpu, gpu
+from simlab.sde.options import Dtype, Options, require_dtype, require_options
 from simlab.sde.printing import Plan, plan
 from simlab.theory.chain import DT, Chain
 from simlab.theory.schemes import SCHEMES, Scheme
@@ -23,8 +24,8 @@ from simlab.theory.symbols import bind, by_name
 if TYPE_CHECKING:
     import xarray as xr
 
-Dtype = Literal["float32", "float64"]
 Model = SDE | Chain
+Target = Literal["cpu", "gpu"]
 Parameters = Mapping[Any, float]
 MOST_STEPS32 = 2**24
 """Whole numbers up to this are exact in single precision; adding 1 to it changes nothing."""
@@ -36,7 +37,7 @@ class Kernel:
 
     plan: Plan
     dtype: Dtype
-    target: Literal["cpu", "gpu"]
+    target: Target
     parameters: tuple[sp.Symbol, ...]
     source: str
     clocks: tuple[str, ...] = ()
@@ -61,19 +62,18 @@ def kernel(
     model: Model,
     scheme: str | Scheme = "euler",
     dtype: Dtype = "float64",
-    target: Literal["cpu", "gpu"] = "cpu",
+    target: Target = "cpu",
 ) -> Kernel:
     """The kernel of an SDE under a scheme, or of a chain; made once for each (expression, scheme, dtype, target)."""
     if not isinstance(model, (SDE, Chain)):
         raise ValueError(f"model must be an SDE or a Chain, got {shown(model)}.")
-    if dtype not in ("float32", "float64"):
-        raise ValueError(f'dtype must be "float32" or "float64", got {shown(dtype)}.')
+    require_dtype(dtype)
     one_of("target", target, ("cpu", "gpu"))
     return _kernel(model, _scheme(scheme), dtype, target)
 
 
 @lru_cache(maxsize=256)
-def _kernel(model: Model, scheme: Scheme, dtype: Dtype, target: Literal["cpu", "gpu"]) -> Kernel:
+def _kernel(model: Model, scheme: Scheme, dtype: Dtype, target: Target) -> Kernel:
     chain = model if isinstance(model, Chain) else scheme(model)
     prepared = plan(chain)
     title = "; ".join(f"{s}' = {e}" for s, e in zip(chain.state, chain.update, strict=True))
@@ -83,6 +83,11 @@ def _kernel(model: Model, scheme: Scheme, dtype: Dtype, target: Literal["cpu", "
 
 class Walkers:
     """Many walkers of one model: `advance` moves them; `state` (component, walker), on their device, is where they are.
+
+    dt: the time step (a chain without dt counts steps as time). x0: where they start: a number, one number for each
+    component, or an array (walker,) or (walker, component). scheme: "euler" (Ito), "milstein" (Ito) or "heun"
+    (Stratonovich); an SDE in the other calculus is rewritten first. parameters: a value for every symbol that is not in
+    the state, by symbol or by name. options: precision, stream and progress, see `Options`.
 
     The noise of a walker depends on (seed, stream, walker, step) alone, so two half runs are one whole run. `step`
     counts the steps taken, `dt` is the time of one (1 for a chain that has no dt).
@@ -96,32 +101,25 @@ class Walkers:
         dt: float | None = None,
         x0: Any = 0.0,
         seed: Seed = 0,
-        stream: int = 0,
         scheme: str | Scheme = "euler",
         parameters: Parameters | None = None,
         device: Device | str = "cpu",
-        dtype: Dtype = "float64",
+        options: Options | None = None,
     ) -> None:
+        self.options = Options() if options is None else require_options(options)
         self.device = Device.open(device) if isinstance(device, str) else device
-        self.kernel = kernel(model, scheme, dtype, "gpu" if self.device.name == "gpu" else "cpu")
+        target: Target = "gpu" if self.device.name == "gpu" else "cpu"
+        self.kernel = kernel(model, scheme, self.options.dtype, target)
         self.names = tuple(str(s) for s in model.state)
         self.step = 0
-        self.stream = whole("stream", stream, 0, 2**32 - 1)
-        self.key: Key = key(seed)
-        if parameters is not None and not isinstance(parameters, Mapping):
-            raise ValueError(f"parameters must be a dictionary from symbols to numbers, got {shown(parameters)}.")
-        values = by_name("parameters", parameters or {})
-        if dt is not None:
-            if str(DT) in values:
-                raise ValueError("dt must be given once, by dt= or in parameters.")
-            values[str(DT)] = dt
+        self.stream, self.key = self.options.stream, key(seed)
+        values = _values(parameters, dt)
         step = values.get(str(DT))
         if step is None and DT in self.kernel.parameters:
             raise ValueError("this model moves in steps of dt; give dt=....")
         self.dt = 1.0 if step is None else number("dt", step, above=0, allowed="a positive number")
         self._constants = self.kernel.constants(values)
-        count = whole("walkers", walkers, 1, 2**33)
-        start = _start(x0, count, self.names, dtype)
+        start = _start(x0, whole("walkers", walkers, 1, 2**33), self.names, self.options.dtype)
         if isinstance(model, SDE):
             _inside(model, values, start)
         self.state = self.device.asarray(start)
@@ -131,20 +129,15 @@ class Walkers:
         end = self.step + whole("steps", steps)
         self._refuse_slow_clocks(end)
         run = cpu.advance if self.device.name == "cpu" else gpu.advance
-        run(
-            self.kernel.source,
-            self.state,
-            self.step,
-            end,
-            self.key,
-            self.stream,
-            self._constants,
-            self.device,
-        )
+        run(self.kernel.source, self.state, self.step, end, self.key, self.stream, self._constants, self.device)
         self.step = end
 
     def run(self, steps: int, report: Callable[[int], object] | None = None) -> None:
-        """Take this many steps in chunks of a fraction of a second, and report the number of steps of each."""
+        """Take this many steps in chunks of a fraction of a second, and report the number of steps of each.
+
+        report: a function of that number, the progress of the options unless given.
+        """
+        report = report or self.options.progress
         chunk = max(1, int(2e7 / self.state.size))
         end = self.step + whole("steps", steps)
         self._refuse_slow_clocks(end)
@@ -158,7 +151,7 @@ class Walkers:
     def _refuse_slow_clocks(self, end: int) -> None:
         if self.kernel.dtype == "float32" and end > MOST_STEPS32 and self.kernel.clocks:
             raise ValueError(
-                f"steps: the component {self.kernel.clocks[0]} counts, and in single precision it stands still after "
+                f"steps: the component {self.kernel.clocks[0]} counts, and in single precision it stops changing after "
                 f'2^24 = {MOST_STEPS32} steps, got {end}; take dtype="float64".'
             )
 
@@ -183,23 +176,12 @@ def walk(
     every: int | None = None,
     parameters: Parameters | None = None,
     device: Device | str = "cpu",
-    dtype: Dtype = "float64",
-    stream: int = 0,
-    progress: Callable[[int], object] | None = None,
+    options: Options | None = None,
 ) -> xr.DataArray:
-    """Run independent walkers of an SDE under a scheme, or of a chain.
+    """Run independent walkers of an SDE under a scheme, or of a chain, for so many steps.
 
-    walkers, steps: how many. dt: the time step (a chain without dt counts steps as time).
-    x0: where they start: a number, one number a component, or an array (walker,) or (walker, component).
-    scheme: "euler" (Ito), "milstein" (Ito) or "heun" (Stratonovich); an SDE in the other calculus is rewritten first.
     every: also keep the state after every so many steps; without it only the end is kept, and memory does not grow.
-    parameters: a value for every symbol that is not in the state, by symbol or by name.
-    stream: runs of one seed that need independent noise take different streams.
-    progress: called with the number of steps just taken, several times a second at most.
-
-    dtype: the precision of the state. In "float32" every addition is rounded to 6e-8 of the component: one that counts
-    time, such as t + dt, is behind by up to dt/2 of t a step (6383 for 6434 after 643,398 steps of 0.01), and so is any
-    small increment to a large component. Runs of more than 2^24 steps with a component that counts are refused.
+    The other arguments are those of `Walkers`.
 
     Returns dims (time, walker), or (time, walker, component) for a vector state; coordinate `step` lies along time.
     Walkers that reach NaN or infinity stay in the array and are counted in its attribute `diverged`.
@@ -207,25 +189,28 @@ def walk(
     import xarray as xr
 
     many = Walkers(
-        model,
-        walkers,
-        dt=dt,
-        x0=x0,
-        seed=seed,
-        stream=stream,
-        scheme=scheme,
-        parameters=parameters,
-        device=device,
-        dtype=dtype,
+        model, walkers, dt=dt, x0=x0, seed=seed, scheme=scheme, parameters=parameters, device=device, options=options
     )
     steps = whole("steps", steps, 0, 2**33)
     many._refuse_slow_clocks(steps)
     stops = _stops(steps, every)
-    frames = np.empty((len(stops), *many.state.shape), dtype)
+    frames = np.empty((len(stops), *many.state.shape), many.options.dtype)
     for frame, stop in zip(frames, stops, strict=True):
-        many.run(stop - many.step, progress)
+        many.run(stop - many.step)
         frame[...] = many.device.to_host(many.state)
     return _label(xr, frames, stops, many)
+
+
+def _values(parameters: Parameters | None, dt: float | None) -> dict[str, Any]:
+    """The parameters by name, dt among them."""
+    if parameters is not None and not isinstance(parameters, Mapping):
+        raise ValueError(f"parameters must be a dictionary from symbols to numbers, got {shown(parameters)}.")
+    values = by_name("parameters", parameters or {})
+    if dt is not None:
+        if str(DT) in values:
+            raise ValueError("dt must be given once, by dt= or in parameters.")
+        values[str(DT)] = dt
+    return values
 
 
 def _label(xr: Any, frames: np.ndarray, stops: list[int], many: Walkers) -> xr.DataArray:

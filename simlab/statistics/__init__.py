@@ -16,8 +16,9 @@ from simlab.statistics.estimates import (
     occupation,
     ratio,
 )
-from simlab.statistics.fits import LinearFit, extrapolate, fit
-from simlab.statistics.power_law import Comparison, Forecast, PowerLaw, compare_exponent, fit_power_law
+from simlab.statistics.exponent_test import Comparison, compare_exponent
+from simlab.statistics.fits import LinearFit, extrapolate, fit, vertex
+from simlab.statistics.power_law import Forecast, PowerLaw, fit_power_law
 from simlab.statistics.power_laws import PowerLaws, power_laws
 from simlab.statistics.resampling import bootstrap, crossed
 
@@ -44,4 +45,5 @@ __all__ = [
     "occupation",
     "power_laws",
     "ratio",
+    "vertex",
 ]

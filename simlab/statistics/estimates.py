@@ -1,11 +1,11 @@
 """Means, standard errors and tests for samples of independent walkers.
 
 Walkers are independent, the frames of one walker are not. So everything is averaged over a walker's own frames first,
-and the spread over walkers gives the standard error: autocorrelation in time needs no estimate and no correction.
+and the scatter over walkers gives the standard error: autocorrelation in time needs no estimate and no correction.
 
-Numbers of any kind and of either device are taken, work is in float64 on the host. NaN among them is NaN in what is
-made of them, and so is an error that nothing is known of: that of a single sample. ValueError for what is not an array
-of real numbers, and for shapes that do not fit.
+Numbers of any kind and of either device are taken, work is in float64 on the host. NaN among them gives NaN in the
+results, and so is an error NaN that cannot be estimated, as that of a single sample. ValueError for what is not an
+array of real numbers, and for shapes that do not fit.
 """
 
 from __future__ import annotations
@@ -105,8 +105,8 @@ def chi_square(deviation: ArrayLike, error: ArrayLike, samples: float = np.inf) 
     """Whether deviations are zero all at once; `error` holds their standard errors (k) or their covariance (k, k).
 
     Directions that do not vary (occupations add up to one) carry no information and lose their degree of freedom. The
-    statistic is NaN where a number is not finite, and infinite where something that cannot vary is not as expected.
-    With a covariance estimated from `samples` it is Hotelling's T^2, which `Claim.chi_square` knows.
+    statistic is NaN where a number is not finite, and infinite where something of zero variance deviates.
+    With a covariance estimated from `samples` it is Hotelling's T^2, which `Claim.chi_square` accounts for.
     ValueError for an error that is negative, or a covariance that is not symmetric or not positive semidefinite.
     """
     eps = precision(stored("error", error))
@@ -172,8 +172,8 @@ def _mean(samples: Floats) -> Estimate:
     n = samples.shape[0]
     with np.errstate(invalid="ignore", over="ignore"):  # of infinite samples the error is NaN
         value = samples.mean(axis=0)
-        spread = samples.std(axis=0, ddof=1) if n > 1 else np.full(samples.shape[1:], np.nan)
-    return Estimate(value, spread / np.sqrt(n))
+        deviation = samples.std(axis=0, ddof=1) if n > 1 else np.full(samples.shape[1:], np.nan)
+    return Estimate(value, deviation / np.sqrt(n))
 
 
 def _rows(name: str, values: Any) -> Floats:

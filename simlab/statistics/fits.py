@@ -1,4 +1,4 @@
-"""Least squares in powers of x: with errors, and of exact values."""
+"""Least squares in powers of x: with errors, of exact values, and the extremum of a parabola."""
 
 from __future__ import annotations
 
@@ -72,6 +72,29 @@ def extrapolate(steps: ArrayLike, values: ArrayLike, powers: Sequence[float]) ->
         raise ValueError("steps, and powers, must differ from each other, by more than rounding; take others.")
     with np.errstate(invalid="ignore"):
         return np.asarray(np.linalg.solve(design, values))
+
+
+def vertex(x: ArrayLike, y: ArrayLike, *, top: bool = True) -> Floats:
+    """Where the least-squares parabola through points y (..., k) over x (k) has its top, or its bottom.
+
+    NaN where it has none among the points: a vertex beyond them, or of the other kind, is no answer. ValueError unless
+    y has as many numbers as x, and at least three of x differ.
+    """
+    x = on_host("x", x, ndim=1)
+    y = on_host("y", y, nan=True, infinite=True)
+    checks.require_flag("top", top)
+    if y.shape[-1:] != x.shape:
+        raise ValueError(f"y must hold a number for each of x along its last axis, got {y.shape} and {x.shape}.")
+    middle = x.mean() if len(x) else 0.0
+    design = np.vander(x - middle, 3)
+    s = np.linalg.svd(scaled(design), compute_uv=False) if len(x) > 2 else np.zeros(1)
+    if not s[-1] > cutoff(max(design.shape)) * s[0]:
+        raise ValueError("x must hold three different numbers at least, apart by more than rounding; take others.")
+    with np.errstate(invalid="ignore", over="ignore"):
+        curvature, slope, _ = np.moveaxis(y @ np.linalg.pinv(design).T, -1, 0)
+        right = curvature < 0 if top else curvature > 0
+        place = middle - slope / np.where(right, 2 * curvature, np.inf)
+        return np.where(right & (place >= x.min()) & (place <= x.max()), place, np.nan)
 
 
 def _powers(powers: Sequence[float]) -> Floats:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq, minimize_scalar
-from scipy.special import chdtrc, chdtri, fdtrc, fdtri
+from scipy.special import chdtri, fdtri
 
 from simlab.core import checks
 from simlab.core.checks import Floats
@@ -25,17 +25,17 @@ from simlab.statistics.arguments import LARGE_N, LARGE_Y, points
 
 Interval = tuple[float, float]
 RANGE = (0.02, 8.0)
-"""Exponents that are looked at. Below, n^-a is a logarithm for any sizes at hand; above, a step after the first."""
+"""The range of exponents. Below, n^-a is a logarithm for any practical sizes; above, a step after the first."""
 FLATTEST = 1e-3
-"""The least exponent that may be given: n^-a of less is a constant to most of its digits."""
+"""The smallest exponent that may be given: for a smaller one n^-a is a constant to most of its digits."""
 PLACES = 400
-"""Exponents of the first look, evenly in ln a, and of the accepted ones that intervals are made from."""
+"""Exponents of the first grid, evenly in ln a, and of the accepted ones that intervals are made from."""
 
 
 class Projected(NamedTuple):
     """The best law for each exponent a (k): its chi-square and the parts that all else follows from.
 
-    The law at n is mean + b (n^-a - centre), with var(mean) = 1/weight and var(b) = 1/spread, uncorrelated.
+    The law at n is mean + b (n^-a - centre), with var(mean) = 1/weight and var(b) = 1/information, uncorrelated.
     """
 
     a: Floats
@@ -43,13 +43,13 @@ class Projected(NamedTuple):
     mean: Floats
     centre: Floats
     weight: Floats
-    spread: Floats
+    information: Floats
     chi2: Floats
 
     def at(self, n: Any) -> tuple[Floats, Floats]:
         """The law and its variance at n, a number or infinity, for each exponent."""
         x = (float(n) ** -self.a if np.isfinite(n) else np.zeros_like(self.a)) - self.centre
-        return self.mean + self.b * x, 1 / self.weight + x * x / self.spread
+        return self.mean + self.b * x, 1 / self.weight + x * x / self.information
 
 
 class Forecast(NamedTuple):
@@ -63,9 +63,9 @@ class Forecast(NamedTuple):
 class PowerLaw(NamedTuple):
     """y = c + b n^-a with intervals from the profile likelihood, each by itself at the stated level.
 
-    An infinite end is an open one: the data do not close the interval within the exponents that were looked at
-    (`RANGE`). chi2: the weighted sum of squares, of plain residuals where no se was given. dof: points less parameters.
-    residual: root mean square of y less the law. accepted: exponents that no interval may leave out, with their laws.
+    An infinite end is an open one: the data do not close the interval within the range of exponents (`RANGE`).
+    chi2: the weighted sum of squares, of plain residuals where no se was given. dof: points minus parameters.
+    residual: root mean square of y minus the fit. accepted: exponents that no interval may leave out, with their laws.
     rise: how much chi-square may rise within an interval.
     """
 
@@ -101,15 +101,6 @@ class PowerLaw(NamedTuple):
         return Forecast(value, ends[..., 0], ends[..., 1])
 
 
-class Comparison(NamedTuple):
-    """A law of a given exponent against the one of the best: how much chi-square rises, and how often by chance."""
-
-    fixed: PowerLaw
-    free: PowerLaw
-    rise: float
-    p_value: float
-
-
 def fit_power_law(
     n: ArrayLike,
     y: ArrayLike,
@@ -124,7 +115,7 @@ def fit_power_law(
     se (point): standard errors, taken as known, or `covariance` (point, point) where the points share members. With
     neither, errors are equal, unknown and measured by the residuals. exponent: fixes a (1 at a fixed temperature).
     Intervals hold what raises chi-square by less than its quantile of one degree of freedom, everything else fitted
-    anew; with unknown errors by less than that of F. c and a go together and are poorly told apart with few sizes.
+    anew; with unknown errors by less than that of F. c and a are correlated and hardly distinguishable with few sizes.
     ValueError where the points are too few (three different n, or two with a fixed a, and one more without errors),
     not finite or not positive in n, where errors are not positive, or where y is the same everywhere.
     """
@@ -151,25 +142,9 @@ def fit_power_law(
     residual = float(np.sqrt(np.mean((y - c - b * n**-a) ** 2)))
     law = PowerLaw(a, b, c, a_interval, (b, b), (c, c), low, dof, residual, level, accepted, rise)
     return law._replace(
-        b_interval=_interval(law, accepted.b, 1 / accepted.spread, below=True, above=True),
+        b_interval=_interval(law, accepted.b, 1 / accepted.information, below=True, above=True),
         c_interval=_interval(law, *accepted.at(np.inf), below=True),
     )
-
-
-def compare_exponent(
-    n: ArrayLike, y: ArrayLike, se: ArrayLike | None = None, *, exponent: float = 1.0, **options: Any
-) -> Comparison:
-    """Whether a law of this exponent does: the rise of chi-square over the best exponent, and its p-value.
-
-    The rise has a chi-square law of one degree of freedom where the exponent is right (Wilks 1938), and over the mean
-    square of the free fit an F law where the errors are unknown. `options` and errors are those of `fit_power_law`.
-    """
-    free = fit_power_law(n, y, se, **options)
-    fixed = fit_power_law(n, y, se, exponent=exponent, **options)
-    rise = max(fixed.chi2 - free.chi2, 0.0)
-    if se is not None or options.get("covariance") is not None:
-        return Comparison(fixed, free, rise, float(chdtrc(1, rise)))
-    return Comparison(fixed, free, rise, float(fdtrc(1, free.dof, rise * free.dof / free.chi2)))
 
 
 class _Projection(NamedTuple):
@@ -187,12 +162,12 @@ class _Projection(NamedTuple):
         x = (self.n / unit) ** -a[:, None] @ self.whiten.T
         centre, mean = x @ one / weight, self.y @ one / weight
         x, y = x - centre[:, None] * one, self.y - mean * one
-        spread = (x * x).sum(axis=1)
-        b = x @ y / spread
+        information = (x * x).sum(axis=1)
+        b = x @ y / information
         rest = y - b[:, None] * x
         scale = unit**-a
         return Projected(
-            a, b / scale, np.full_like(a, mean), centre * scale, np.full_like(a, weight), spread * scale**2,
+            a, b / scale, np.full_like(a, mean), centre * scale, np.full_like(a, weight), information * scale**2,
             (rest * rest).sum(axis=1),
         )  # fmt: skip
 
@@ -255,7 +230,7 @@ def _search(at: _Projection) -> float:
 def _closing(at: _Projection, a: float, threshold: float) -> Interval:
     """The ends of the exponents whose chi-square is at most the threshold, infinite where they reach those of `RANGE`.
 
-    Of several such stretches the hull.
+    The hull where there are several such intervals.
     """
     grid = np.geomspace(*RANGE, PLACES)
     return (
@@ -267,7 +242,7 @@ def _closing(at: _Projection, a: float, threshold: float) -> Interval:
 def _end(at: _Projection, line: Floats, threshold: float, beyond: float) -> float:
     """Where chi-square falls to the threshold on the way from an end of the range to the best exponent."""
     inside = at(line).chi2 <= threshold
-    inside[-1] = True  # but for rounding
+    inside[-1] = True  # up to rounding
     first = int(inside.argmax())
     if first == 0:
         return beyond
@@ -279,7 +254,7 @@ def _end(at: _Projection, line: Floats, threshold: float, beyond: float) -> floa
 
 
 def _between(interval: Interval, a: float) -> Floats:
-    """Exponents over the interval, as far as it was looked at, and the best one among them."""
+    """Exponents over the interval, within the range, and the best one among them."""
     low, high = max(interval[0], RANGE[0]), min(interval[1], RANGE[1])
     return np.unique(np.append(np.geomspace(low, high, PLACES), a)) if low < high else np.array([a])
 

@@ -1,4 +1,4 @@
-"""Power laws with a floor, y = c + b n^-a, of many curves at once: the quick relative of `fit_power_law`."""
+"""Power laws with a floor, y = c + b n^-a, of many curves at once: the fast form of `fit_power_law`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PLACES, ZOOMS = 61, 6
 
 
 class PowerLaws(NamedTuple):
-    """c + b n^-a of each curve, and the root mean square of what is left."""
+    """c + b n^-a of each curve, and the root mean square of the residuals."""
 
     a: Floats
     b: Floats

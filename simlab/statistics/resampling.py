@@ -1,7 +1,7 @@
 """Standard errors of what is measured with a few members, on a few test points, for a few teachers.
 
 * Teachers (a training set, test set and members of their own each) are independent in every respect:
-  `simlab.statistics.mean` over them, of differences where two things are compared, for teachers differ more than they.
+  `simlab.statistics.mean` over them. Compare methods by their difference on each teacher; teachers vary more.
 * Groups without a common member are independent given the data; test points are independent given the members. The
   mean over both is a mean over a crossed table, and `crossed` has its error for new members and new test points.
 * `bootstrap` does the same for what is no mean: an exponent, a best split.
@@ -30,7 +30,7 @@ def crossed(losses: Array) -> Estimate:
     """The mean of losses (..., group, example), (...), with the error of drawing the groups and the examples anew.
 
     Groups must share no member (the first members // n of `partition`). With mean squares V_g of the group means, V_x
-    of the example means and V_gx of what is left over, var = V_g/G + V_x/N - V_gx/(G N) is unbiased (Owen 2007, section
+    of the example means and V_gx of the remainder, var = V_g/G + V_x/N - V_gx/(G N) is unbiased (Owen 2007, section
     2); it is never taken below V_gx/(G N), its value where nothing but the pairs varies. For a paired difference give
     the difference of two tables. In float64; NaN where a loss is. ValueError with less than two groups or examples.
     """

@@ -1,4 +1,4 @@
-"""Gaussian moments of activations: all that an infinitely wide random-feature model knows of its nonlinearity."""
+"""Gaussian moments of activations: all that an infinitely wide random-feature model depends on."""
 
 from __future__ import annotations
 

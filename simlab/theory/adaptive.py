@@ -1,4 +1,4 @@
-"""Panels that are halved until each agrees with its polynomial: what no formula shows is found by what it does."""
+"""Panels that are halved until each agrees with its polynomial: kinks that no formula shows are found numerically."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ class Chain:
 
 
 def stopped(chain: Chain, alive: sp.Basic, clock: str = "lifetime") -> Chain:
-    """The chain frozen for good at the first step where `alive` (a condition on the state) is false.
+    """The chain frozen from the first step where `alive` (a condition on the state) is false.
 
     One more component, named `clock`, counts the steps taken so far: once a walker is stopped it is the discrete
     first-passage time. ValueError where `alive` is not a condition, or `clock` the name of another symbol.

@@ -140,16 +140,16 @@ class Interval(Chart):
 class Motion:
     """Drift and noise along a chart: u -> (2 b/s^2 dx/du, ln(s^2 du/dx)), NaN where they are no finite real numbers.
 
-    The integral of the first less the second is the logarithm of the stationary density per unit of u.
+    The integral of the first minus the second is the logarithm of the stationary density per unit of u.
     """
 
     def __init__(
-        self, x: sp.Symbol, force: sp.Expr, spread: sp.Expr, chart: Chart, ends: tuple[float, float] = (-FAR, FAR)
+        self, x: sp.Symbol, force: sp.Expr, diffusion: sp.Expr, chart: Chart, ends: tuple[float, float] = (-FAR, FAR)
     ) -> None:
         self.chart, self.ends = chart, ends
-        self._x, self._expressions = x, (force, spread)
-        self._force, self._spread = numeric(x, force, {}), numeric(x, spread, {})
-        self._precise = sp.lambdify(x, [force.rewrite(sp.Piecewise), spread.rewrite(sp.Piecewise)], "mpmath")
+        self._x, self._expressions = x, (force, diffusion)
+        self._force, self._diffusion = numeric(x, force, {}), numeric(x, diffusion, {})
+        self._precise = sp.lambdify(x, [force.rewrite(sp.Piecewise), diffusion.rewrite(sp.Piecewise)], "mpmath")
         self._known: dict[float, tuple[float, float]] = {}
 
     def __call__(self, u: Floats) -> Floats:
@@ -157,7 +157,7 @@ class Motion:
         x = self.chart.x(u)
         with np.errstate(all="ignore"):
             slope = self.chart.log_slope(u)
-            rows = np.stack([self._force(x) * np.exp(slope), np.log(self._spread(x)) - slope])
+            rows = np.stack([self._force(x) * np.exp(slope), np.log(self._diffusion(x)) - slope])
         for i in np.flatnonzero(self.chart.close(u)):
             rows[:, i] = self._near_wall(float(u[i]))
         return rows
@@ -182,9 +182,9 @@ class Motion:
             with mpmath.workdps(40 + int(abs(u))):
                 try:
                     x = self.chart.precise(u)
-                    force, spread = self._precise(x)
+                    force, diffusion = self._precise(x)
                     slope = float(self.chart.log_slope(np.array(u)))
-                    found = (float(force * mpmath.exp(slope)), float(mpmath.log(spread) - slope))
+                    found = (float(force * mpmath.exp(slope)), float(mpmath.log(diffusion) - slope))
                 except (ArithmeticError, TypeError, ValueError, NameError, AttributeError):
                     found = (np.nan, np.nan)
             self._known[u] = found

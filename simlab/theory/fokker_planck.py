@@ -1,4 +1,4 @@
-"""Stationary laws, finite-step corrections and escape times of one-dimensional SDEs.
+"""Stationary distributions, finite-step corrections and escape times of one-dimensional SDEs.
 
 Symbolic where sympy carries it; what has no closed form is integrated by Gauss-Legendre panels from the same
 expressions. Sources: Risken 1989 (stationary density, mean first passage), Zygalakis 2011 and Leimkuhler & Matthews
@@ -32,10 +32,7 @@ LEFT_OUT = 1e-10
 FLAT = 1e-5
 """Rise of ln p over the first panel before a wall from which on p is said to be infinite there, or zero."""
 DISCRETE_BOUNDARY_SHIFT = float(-zeta(0.5) / np.sqrt(2 * np.pi))
-"""0.5826: a boundary watched every dt acts as if it stood this many s sqrt(dt) further out.
-
-Siegmund 1985, Broadie et al. 1997.
-"""
+"""0.5826: a boundary watched every dt acts as if s sqrt(dt) times this further out (Siegmund 1985)."""
 
 
 def stationary(sde: SDE) -> sp.Expr:
@@ -93,7 +90,7 @@ def density_correction(sde: SDE) -> sp.Expr:
 
 
 def slope(sde: SDE, observable: sp.Expr, values: Values) -> float:
-    """d<A>/d dt at dt = 0 under Euler-Maruyama: <A phi> - <A><phi> under the Gibbs law.
+    """d<A>/d dt at dt = 0 under Euler-Maruyama: <A phi> - <A><phi> under the Gibbs distribution.
 
     ValueError where the drift jumps: the expansion needs its derivative.
     """

@@ -70,7 +70,7 @@ def _adapted(name: str, function: Callable[[Floats], Any]) -> tuple[Sample, floa
         mean_square = known + float((panels.weight * panels.a**2).sum())
         weight = width * np.exp(-(panels.x**2).min(axis=1) / 2)
         a = np.abs(panels.a).max(axis=1)
-        narrow = width < RESOLVED * np.abs(low)  # it holds but a few floats, which any polynomial fits
+        narrow = width < RESOLVED * np.abs(low)  # it holds only a few floats, which any polynomial fits
         error = np.where(narrow, a, np.abs(panels.a @ _TO_OTHERS.T - others).max(axis=1)) / np.sqrt(mean_square)
         error = weight * error * (np.abs(low) + 1 + a / np.sqrt(mean_square)) if mean_square > 0 else 0 * weight
         left_open = ~(error <= NOTHING)

@@ -65,9 +65,9 @@ def parts(gamma: Any, ridge: Any, *, signal: Any = 1.0, noise: Any = 0.5) -> Par
     s = np.sqrt(b**2 + 4 * gamma * ridge)
     with np.errstate(divide="ignore", invalid="ignore"):
         u = np.where(b > 0, 2 * ridge / (s + b), (s - b) / (2 * gamma))
-        spread = gamma * (2 / (1 + gamma + ridge + s)) / s  # V
-        sampling = np.where(signal**2 * u**2 > 0, signal**2 * u**2 * spread, 0.0)
-        return Parts(signal**2 * u**2, sampling, np.where(noise**2 > 0, noise**2 * spread, 0.0))
+        amplification = gamma * (2 / (1 + gamma + ridge + s)) / s  # V
+        sampling = np.where(signal**2 * u**2 > 0, signal**2 * u**2 * amplification, 0.0)
+        return Parts(signal**2 * u**2, sampling, np.where(noise**2 > 0, noise**2 * amplification, 0.0))
 
 
 def risk(gamma: Any, ridge: Any, *, signal: Any = 1.0, noise: Any = 0.5) -> Floats:
@@ -100,8 +100,8 @@ def spectrum_risk(spectrum: Any, power: Any, examples: Any, ridge: Any, *, noise
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(kappa > 0, spectrum / (spectrum + kappa), spectrum > 0)
         # 1 - (1/n) sum share^2, which is ridge/kappa + (1/n) sum share (1 - share) and then cancels nothing.
-        spread = np.where(kappa > 0, share * (kappa / (spectrum + kappa)), 0.0).sum(-1) / n
-        kept = np.where(kappa[..., 0] > 0, ridge / kappa[..., 0] + spread, 1 - (spectrum > 0).sum() / n)
+        amplification = np.where(kappa > 0, share * (kappa / (spectrum + kappa)), 0.0).sum(-1) / n
+        kept = np.where(kappa[..., 0] > 0, ridge / kappa[..., 0] + amplification, 1 - (spectrum > 0).sum() / n)
         bias = np.where(kappa > 0, kappa**2 * spectrum / (spectrum + kappa) ** 2 * power, 0.0).sum(-1)
         whole = bias + noise**2 * (share**2).sum(-1) / n
         return np.where(kept > 0, whole / kept, np.where(whole > 0, np.inf, 0.0))[()]
@@ -127,7 +127,7 @@ def effective_ridge(spectrum: Any, examples: Any, ridge: Any) -> Floats:
         low, high = np.where(value > 0, t, low), np.where(value > 0, high, t)
         move = -value / np.minimum(slope, -1e-300)
         good = (np.abs(move) < 5) & (t + move > low) & (t + move < high)
-        new = np.where(good, t + move, (low + high) / 2)  # where the curve is flat Newton says nothing: halve
+        new = np.where(good, t + move, (low + high) / 2)  # where the curve is flat Newton's step is useless: bisect
         if np.all(np.abs(new - t)[~free] < 1e-15 * np.abs(t)[~free] + 1e-15):
             break
         t = np.where(free, 0.0, new)
@@ -138,16 +138,16 @@ def effective_ridge(spectrum: Any, examples: Any, ridge: Any) -> Floats:
 
 
 def _mismatch(spectrum: Floats, n: Floats, ridge: Floats, kappa: Floats) -> tuple[Floats, Floats]:
-    """The left side of the equation of the effective ridge less 1, and its slope in ln kappa."""
+    """The left side of the equation of the effective ridge minus 1, and its slope in ln kappa."""
     learnt = spectrum / (spectrum + kappa[..., None])
     left = kappa[..., None] / (spectrum + kappa[..., None])
-    # The sum of what is learnt is the number of features less what is left; from the smaller of the two, as p - n is 0.
+    # The sum of what is learnt is the number of features minus the rest; from the smaller of the two, as p - n is 0.
     few = left.sum(-1) < learnt.sum(-1)
     value = np.where(few, (len(spectrum) - n) - left.sum(-1), learnt.sum(-1) - n) / n
     return ridge / kappa + value, -ridge / kappa - (learnt * left).sum(-1) / n
 
 
-def law(gamma: float, halvings: int = 40) -> tuple[Floats, Floats, float]:
+def marchenko_pastur(gamma: float, halvings: int = 40) -> tuple[Floats, Floats, float]:
     """Nodes and weights of the continuous part of the Marchenko-Pastur distribution, and its mass at zero.
 
     With l = 1 + gamma - 2 sqrt(gamma) cos(angle) the density becomes 2 sin(angle)^2/(pi l), smooth in the angle. Panels

@@ -20,7 +20,7 @@ MOMENTUM, TIME = sp.symbols("m t", nonnegative=True)
 WEIGHTS, VELOCITY, GRADIENT, CROSS, SPEED = sp.symbols("w v g C M")
 """Three vectors, the mean of w . v and the mean of v . v."""
 KEPT, LOST = sp.symbols("kept lost", nonnegative=True)
-"""What is left of the start after some time, and 1 less that."""
+"""The share of the start that remains after some time, and 1 minus that."""
 VARIATION = sp.Symbol("V", nonnegative=True)
 """Var |g~|^2/(E |g~|^2)^2."""
 
@@ -84,7 +84,7 @@ def tangent_square() -> sp.Expr:
 
 @cache
 def norm_flow() -> sp.Expr:
-    """The rate of rho^2 a step where steps are small, a Bernoulli equation: the step to first order, lr wd ~ lr^2 G."""
+    """The rate of rho^2 per step for small steps, a Bernoulli equation: the step to first order, lr wd ~ lr^2 G."""
     small = sp.Symbol("epsilon", positive=True)
     scaled = norm_step().subs({LR: small * LR, G: G / small}, simultaneous=True)
     return sp.expand(sp.diff(scaled, small).subs(small, 0))
@@ -104,7 +104,7 @@ def norm_solution() -> sp.Expr:
 
 @cache
 def relaxation_rate() -> sp.Expr:
-    """The rate at which rho^4 forgets its start, a step: that of the exponential in the solution."""
+    """The rate per step at which rho^4 forgets its start: that of the exponential in the solution."""
     (decay,) = norm_solution().atoms(sp.exp)
     return -sp.diff(decay.args[0], TIME)
 
@@ -165,7 +165,7 @@ def growing_lr() -> sp.Expr:
 
 
 def multiplier() -> sp.Expr:
-    """By what a step without decay multiplies a small distance from a minimum of curvature h on the unit sphere."""
+    """By how much a step without decay multiplies a small distance from a minimum of curvature h on the unit sphere."""
     return 1 - LR * LEVEL / RHO**2
 
 
@@ -177,7 +177,7 @@ def edge() -> sp.Expr:
 
 
 @cache
-def norm_spread() -> sp.Expr:
+def relative_norm_variance() -> sp.Expr:
     """Relative stationary variance of rho^2, from the step made linear about its fixed point."""
     fixed, q = stationary()[0].subs(MOMENTUM, 0), sp.Symbol("q", positive=True)
     step = norm_step().subs(RHO, sp.sqrt(q))

@@ -42,11 +42,11 @@ E2 = (
 )  # fmt: skip
 """Mei & Montanari 2022, definition 1, with chi = -p: bias E1/E0, variance E2/E0."""
 A, B, C, U, S, SIGNAL, TAU = sp.symbols("a b c u s F_1 tau", nonnegative=True)
-SPREAD = S**2 / (B + C)
+AMPLIFICATION = S**2 / (B + C)
 """What noise of unit variance in the labels adds to the average over all networks: V of `least_squares`."""
 FEATURES = PSI2 * C * (SIGNAL**2 * U * (C + S * B) + TAU**2 * C) / ((B + C) * (A * B + C * (A + B)))
 """Variance over the features: infinite where a = b = 0, that is at psi1 = psi2 without ridge, as nothing else is."""
-RISK = SIGNAL**2 * U**2 * (1 + SPREAD) + TAU**2 * SPREAD + FEATURES
+RISK = SIGNAL**2 * U**2 * (1 + AMPLIFICATION) + TAU**2 * AMPLIFICATION + FEATURES
 """(F_1^2 E1 + tau^2 E2)/E0, the risk of one network; here tau^2 is noise^2 + nonlinear^2."""
 ROUNDS = 400
 
@@ -62,7 +62,7 @@ class Solution(NamedTuple):
     c: Floats
 
 
-_spread = sp.lambdify((B, C, S), SPREAD, "numpy")
+_amplification = sp.lambdify((B, C, S), AMPLIFICATION, "numpy")
 _features = sp.lambdify((PSI2, A, B, C, U, S, SIGNAL, TAU), FEATURES, "numpy")
 
 
@@ -150,11 +150,11 @@ def parts(
     )
     _, a, b, u, s, c = solve(psi1, psi2, ridge, moments(activation))
     labels = np.hypot(noise, nonlinear)
-    spread = _spread(b, c, s)
+    amplification = _amplification(b, c, s)
     with np.errstate(divide="ignore", invalid="ignore"):
         features = _features(psi2, a, b, c, u, s, signal, labels)
         features = np.where(np.isinf(members) | (signal**2 + labels**2 == 0), 0.0, features / members)
-    return Parts(signal**2 * u**2, signal**2 * u**2 * spread, labels**2 * spread, features, nonlinear**2)
+    return Parts(signal**2 * u**2, signal**2 * u**2 * amplification, labels**2 * amplification, features, nonlinear**2)
 
 
 def risk(

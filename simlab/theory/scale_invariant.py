@@ -48,11 +48,11 @@ def norm_variance(lr: Any, weight_decay: Any, variation: Any) -> Floats:
 
     To first order in lr wd variation. The mean of rho^4 exceeds the equilibrium by twice this share of it, which is
     lr wd variation; isotropic Gaussian gradients have variation = 2/(d - 1). Without momentum. ValueError where lr wd
-    variation is above 0.25, for which a first order says nothing.
+    variation is above 0.25, where the first order is not valid.
     """
     lr, wd, v = _checked(lr=lr, weight_decay=weight_decay, variation=variation)
     _need(lr * wd * v <= SMALL, f"variation must be at most {SMALL:g}/(lr weight_decay): this is a first order")
-    return _numbers(nd.norm_spread(), {LR: lr, nd.WD: wd, nd.VARIATION: v})
+    return _numbers(nd.relative_norm_variance(), {LR: lr, nd.WD: wd, nd.VARIATION: v})
 
 
 def relaxation(rho0: Any, lr: Any, weight_decay: Any, gradient_square: Any, steps: int) -> Floats:
@@ -76,9 +76,9 @@ def relaxation_limit(
     """The norm at any step in the limit of small steps; its relative error is of the order of lr wd and lr^2 G/rho^4.
 
     While the norm only decays, that is for G = 0, the error grows with the step as lr^2 wd^2 step/2. Without decay
-    rho^4 grows by 2 lr^2 G a step. Momentum acts as lr/(1 - momentum) once the velocity has settled, in about
+    rho^4 grows by 2 lr^2 G per step. Momentum acts as lr/(1 - momentum) once the velocity is stationary, in about
     1/(1 - momentum) steps. ValueError where lr^2 G/((1 - momentum)^2 rho0^4) is above 4: the first step is then a jump,
-    and the limit of small ones says nothing.
+    and the limit of small steps is not valid.
     """
     rho0, lr, wd, g, t, m = _checked(
         rho0=rho0, lr=lr, weight_decay=weight_decay, gradient_square=gradient_square, step=step, momentum=momentum
@@ -135,7 +135,7 @@ def temperature(sigma: Any, lr: Any, rho: Any) -> Floats:
 
 
 def concentration(kappa: Any, sigma: Any, lr: Any, weight_decay: Any, dimension: Any) -> Floats:
-    """Concentration 2 rho^2 kappa/(lr sigma^2) of the von Mises-Fisher law of w/|w| for the loss -kappa mu . w/|w|.
+    """Concentration 2 rho^2 kappa/(lr sigma^2) of u = w/|w|, von Mises-Fisher distributed, for the loss -kappa mu . u.
 
     rho is the equilibrium for E |g~|^2 = (d - 1) sigma^2, exact in the step: the drift's own share of |g~|^2 is left
     out, which is kappa lr/(2 rho^2), of the order sqrt(lr wd); `concentration_error` gives what that and the finite
@@ -147,7 +147,7 @@ def concentration(kappa: Any, sigma: Any, lr: Any, weight_decay: Any, dimension:
 
 
 def concentration_error(kappa: Any, sigma: Any, lr: Any, weight_decay: Any, dimension: Any) -> Floats:
-    """By what share 1 - E cos exceeds that of `concentration`: kappa lr/(4 rho^2), of the order sqrt(lr wd).
+    """The relative excess of 1 - E cos over that of `concentration`: kappa lr/(4 rho^2), of the order sqrt(lr wd).
 
     First order, for a concentration far above the dimension; the rest is of the order lr wd. ValueError where it comes
     out above 0.25, for the next orders are then no smaller.

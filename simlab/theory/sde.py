@@ -133,7 +133,7 @@ def langevin(potential: Any, state: sp.Symbol | Sequence[sp.Symbol], temperature
     """Overdamped Langevin dynamics dx = -grad U dt + sqrt(2 T) dW, whose Gibbs density is exp(-U/T)/Z.
 
     potential: U, an expression of sympy or text such as "x**4/4 - x**2/2" in the state and the symbols of the
-    temperature. The talk's form dx = (1/2) grad log p dt + dW is U = -(1/2) log p with T = 1/2. ValueError where a
+    temperature. The form dx = (1/2) grad log p dt + dW is U = -(1/2) log p with T = 1/2. ValueError where a
     number as temperature is not positive. Where the potential jumps the slope of the pieces is taken: the jump is not
     seen.
     """
@@ -218,7 +218,7 @@ def _end(end: Any, others: Symbols) -> sp.Expr:
 
 
 def _check_names(sde: SDE) -> None:
-    """One name for each symbol, and none called t: time would be a number that stands still."""
+    """One name for each symbol, and none called t: it would be a constant, not time."""
     names = [s.name for s in (*sde.state, *sde.parameters)]
     if twice := sorted({n for n in names if names.count(n) > 1}):
         raise ValueError(

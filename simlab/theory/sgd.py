@@ -50,9 +50,9 @@ def normal_variance(h: sp.Expr, noise: sp.Expr) -> sp.Expr:
 
 
 def mean_drift(h: sp.Expr, noise: sp.Expr, x: sp.Symbol | None = None) -> sp.Expr:
-    """Mean move of x a step in the valley L = h(x) y^2/2: -(lr/2) h' <y^2>, y at its stationary law.
+    """Mean displacement of x per step in the valley L = h(x) y^2/2: -(lr/2) h' <y^2>, y being stationary.
 
-    Exact at fixed x; x moves by O(noise^2) while y forgets, so the relative error is of that order.
+    Exact at fixed x; x moves by O(noise^2) while y relaxes, so the relative error is of that order.
     """
     x, h, noise = _valley(x, h, noise)
     return -LR * derivative(h, x) * normal_variance(h, noise) / 2
@@ -73,7 +73,7 @@ def label_noise_potential(h: sp.Expr, sigma: sp.Expr) -> sp.Expr:
 def reduced(h: sp.Expr, noise: sp.Expr, kick: sp.Expr, x: sp.Symbol | None = None) -> SDE:
     """The Ito equation of x alone on the circle, time counted in steps: dx = mean_drift dt + kick dW.
 
-    noise: standard deviation of the gradient noise across the valley; kick: that of the move along it a step.
+    noise: standard deviation of the gradient noise across the valley; kick: that of the displacement along it per step.
     Asymptotic: both small, their ratio fixed.
     """
     x, h, noise = _valley(x, h, noise)
@@ -107,7 +107,7 @@ def _square(name: str, values: Any) -> Floats:
     return found
 
 
-def linear_chain_law(
+def linear_chain_moments(
     step: Any, shift: Any, noise: Any, mean: Any, covariance: Any, steps: int
 ) -> tuple[Floats, Floats]:
     """Mean (d) and covariance (d, d) of x' = step x + shift + eps, Cov eps = noise, after `steps` steps; exact.
@@ -115,16 +115,16 @@ def linear_chain_law(
     step, noise, covariance: (d, d); shift, mean: (d). By doubling: the map of 2n steps is the map of n steps twice, so
     n costs log2(n) products.
     """
-    matrix, spread, covariance = _square("step", step), _square("noise", noise), _square("covariance", covariance)
+    matrix, scatter, covariance = _square("step", step), _square("noise", noise), _square("covariance", covariance)
     offset, mean, d = numbers("shift", shift, ndim=1), numbers("mean", mean, ndim=1), len(matrix)
-    for name, value in (("noise", spread), ("covariance", covariance), ("shift", offset), ("mean", mean)):
+    for name, value in (("noise", scatter), ("covariance", covariance), ("shift", offset), ("mean", mean)):
         if len(value) != d:
             raise ValueError(f"{name} must be of the {d} dimensions of step, got shape {value.shape}.")
     steps = whole("steps", steps)
     while steps:
         if steps & 1:
-            mean, covariance = matrix @ mean + offset, matrix @ covariance @ matrix.T + spread
-        matrix, offset, spread = matrix @ matrix, matrix @ offset + offset, matrix @ spread @ matrix.T + spread
+            mean, covariance = matrix @ mean + offset, matrix @ covariance @ matrix.T + scatter
+        matrix, offset, scatter = matrix @ matrix, matrix @ offset + offset, matrix @ scatter @ matrix.T + scatter
         steps >>= 1
     return mean, covariance
 
@@ -133,7 +133,7 @@ __all__ = [
     "LR",
     "discrete_covariance",
     "label_noise_potential",
-    "linear_chain_law",
+    "linear_chain_moments",
     "mean_drift",
     "normal_variance",
     "reduced",

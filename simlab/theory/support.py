@@ -56,22 +56,22 @@ def motion_of(sde: SDE, values: Values) -> Motion:
     """Drift and noise of the Ito equation along the coordinate of its domain, with numbers for the parameters."""
     x, drift, noise = scalar(sde)
     known = bind(sde.parameters, values)
-    force, spread = ((e.subs(known)) for e in (2 * drift / noise**2, noise**2))
-    if force.has(sp.zoo, sp.nan) or spread.is_nonpositive:
+    force, diffusion = ((e.subs(known)) for e in (2 * drift / noise**2, noise**2))
+    if force.has(sp.zoo, sp.nan) or diffusion.is_nonpositive:
         given = ", ".join(f"{s} = {value:g}" for s, value in known.items())
         raise ValueError(f"values: drift or noise has no real value, or the noise is zero, at {given}; give others.")
     interval = sde.domain[0] if sde.domain else None
     if interval is None:
-        return Motion(x, force, spread, Line())
+        return Motion(x, force, diffusion, Line())
     exact = tuple(sp.sympify(end).subs(known) for end in interval)
     low, high = map(float, exact)
     if not low < high:
         raise ValueError(f"values: the domain must be (low, high) with low < high, got ({low:g}, {high:g}).")
     if sde.boundary == "periodic":
-        return Motion(x, force, spread, Chart(), (low, high))
+        return Motion(x, force, diffusion, Chart(), (low, high))
     if np.isinf(high):
-        return Motion(x, force, spread, HalfLine(low, 1, exact[:1]))
-    return Motion(x, force, spread, HalfLine(high, -1, exact[1:]) if np.isinf(low) else Interval(low, high, exact))
+        return Motion(x, force, diffusion, HalfLine(low, 1, exact[:1]))
+    return Motion(x, force, diffusion, HalfLine(high, -1, exact[1:]) if np.isinf(low) else Interval(low, high, exact))
 
 
 def support(motion: Motion, target: float = np.inf) -> tuple[float, float]:
@@ -229,7 +229,7 @@ def _inside(u: Floats, rise: Floats, log_p: Floats, depth: float) -> tuple[int, 
 def _inside_of_noise(u: Floats, rate: Floats, log_p: Floats, low: int, high: int, whole: bool) -> tuple[int, int]:
     """The core of a density; NotNormalisable where tails are many cores wide, as walkers see it: noise one.
 
-    Walkers never get round all of those. Where the noise grows like x a power of x is an exponential, soon visited.
+    Walkers never visit all of those. Where the noise grows like x a power of x is an exponential, soon visited.
     """
     with np.errstate(all="ignore"):
         steps = np.diff(u) * np.exp((rate[1:] + rate[:-1]) / 2)

@@ -32,7 +32,7 @@ def gradient() -> tuple[sp.Expr, sp.Expr]:
 
 
 def multiplier() -> sp.Expr:
-    """By what a step multiplies a small x of a pair of radius r, before the projection: 1 - 2 lr a/r^2."""
+    """The factor by which a step multiplies a small x of a pair of radius r, before the projection: 1 - 2 lr a/r^2."""
     return sp.diff(X - LR * gradient()[0], X).subs(X, 0).subs(Y, RADIUS)
 
 

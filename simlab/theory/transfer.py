@@ -70,11 +70,11 @@ class Transfer:
 
     @cached_property
     def mass(self) -> Floats:
-        """Stationary probability of every node (sums to 1); ValueError when the chain loses more than 1e-9 a step."""
+        """Stationary probability of every node (sums to 1); ValueError when the chain loses more than 1e-9 per step."""
         values, left, _ = self._spectrum
         if abs(values[0] - 1) > 1e-9:
             raise ValueError(
-                f"walkers escape from the chain with probability {abs(values[0] - 1):.1e} a step: "
+                f"walkers escape from the chain with probability {abs(values[0] - 1):.1e} per step: "
                 "the step is too long for this drift, take a smaller dt."
             )
         mass = left[:, 0].real
@@ -285,7 +285,7 @@ def _nodes(left: float, right: float, mean: Function, std: Function, breaks: lis
     if sum(counts) > LARGEST:
         short = (right - left) / (RESOLUTION * finest) > LARGEST / 2
         raise ValueError(
-            f"the step is too {'short' if short else 'long'} to be resolved: noise of {finest:.1e} a step on a range "
+            f"the step is too {'short' if short else 'long'} to be resolved: noise of {finest:.1e} per step on a range "
             f"of {right - left:.1e} takes {float(sum(counts)):.1e} nodes, {LARGEST} are allowed; take a "
             f"{'larger' if short else 'smaller'} dt."
         )

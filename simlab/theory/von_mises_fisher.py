@@ -124,7 +124,7 @@ class VonMisesFisher:
 
     @cached_property
     def _mode(self) -> tuple[float, float, float, float]:
-        """The mode of the angle, its sine, and its cosine in two parts, for 1e-16 is much where the peak is narrow.
+        """The mode of the angle, its sine, and its cosine in two parts: 1e-16 matters where the peak is narrow.
 
         The slope of the exponent is zero there: (d - 2) cos = concentration sin^2.
         """
@@ -138,7 +138,7 @@ class VonMisesFisher:
             return float(np.arctan2(sine, cosine)), sine, cosine, float(exact - Decimal(cosine))
 
     def _log_ratio(self, x: Floats, sine_there: Floats, power: int) -> Floats:
-        """The logarithm of sin^power exp(concentration cos) at the angle mode + x, less that at the mode."""
+        """The logarithm of sin^power exp(concentration cos) at the angle mode + x, minus that at the mode."""
         _, sine, cosine, _ = self._mode
         square = 2 * np.sin(x / 2) ** 2
         steep = (self.dimension - 2 + self.concentration * cosine) * square
@@ -154,7 +154,7 @@ class VonMisesFisher:
 
     @cached_property
     def _grid(self) -> Panels:
-        """Panels over the angles, less the mode, where the density is not negligible."""
+        """Panels over the angles, minus the mode, where the density is not negligible."""
         ends = []
         for end in (-self._mode[0], np.pi - self._mode[0]):
             inside, outside = 0.0, end
@@ -177,7 +177,7 @@ class VonMisesFisher:
         return np.exp(self._log_density(self._grid.nodes)) / self._norm
 
     def _from_mode(self, cosine: Floats) -> Floats:
-        """The angle of a cosine, less the mode: from the difference of the cosines where that is small."""
+        """The angle of a cosine, minus the mode: from the difference of the cosines where that is small."""
         mode, _, high, low = self._mode
         angle, gap = np.arccos(cosine), (cosine - high) - low
         between = np.sin((angle + mode) / 2)  # cos - cos mode = -2 between sin(x/2)

@@ -1,4 +1,4 @@
-"""A limit to what sympy does, counted in calls: a clock would depend on the load of the machine."""
+"""A limit to the work of sympy, counted in calls: a clock would depend on the load of the machine."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ class CudaError(RuntimeError):
 
 
 def fake_cupy(failure: str = "") -> Any:
-    """A cupy that has a card, or fails as a driver does."""
+    """A cupy that has a GPU, or fails as a driver does."""
 
     def zeros(n: int) -> np.ndarray:
         if failure:
@@ -73,7 +73,7 @@ def test_a_gpu_whose_cupy_cannot_be_imported_names_the_extra(monkeypatch: pytest
 def test_a_gpu_without_a_card_tells_the_driver_s_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     reason = "cudaErrorNoDevice: no CUDA-capable device is detected"
     monkeypatch.setitem(sys.modules, "cupy", fake_cupy(reason))
-    with pytest.raises(DeviceError, match=r"NVIDIA card.*cudaErrorNoDevice.*--device cpu") as error:
+    with pytest.raises(DeviceError, match=r"NVIDIA GPU.*cudaErrorNoDevice.*--device cpu") as error:
         Device.open("gpu")
     assert is_one_sentence(error)
 

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from simlab.core import jit
-from simlab.core.jit import spread
+from simlab.core.jit import run_in_threads
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 200
@@ -99,9 +99,9 @@ COMPILE = """
     from simlab.core import jit
 
     TEXT = '''
-    from simlab.core.kernel_cache import kept
+    from simlab.core.kernel_cache import disk_cached
 
-    @kept(signatures=("int64(int64)",))
+    @disk_cached(signatures=("int64(int64)",))
     def f(x):
         return x + NUMBER
     '''
@@ -157,7 +157,7 @@ def test_every_item_is_visited_once(monkeypatch: pytest.MonkeyPatch) -> None:
                 assert first % block == 0
                 seen[first:last] += 1
 
-            spread(visit, items, block)
+            run_in_threads(visit, items, block)
             assert (seen == 1).all()
 
 
@@ -187,7 +187,7 @@ def test_what_goes_wrong_in_a_part_is_raised_when_all_that_were_begun_have_ended
         working.clear()
 
     with pytest.raises(type(mistake)):
-        spread(part, 2)
+        run_in_threads(part, 2)
     assert not working
 
 
@@ -202,7 +202,7 @@ def test_parts_not_begun_are_left_after_a_mistake(monkeypatch: pytest.MonkeyPatc
         raise ValueError("every one")
 
     with pytest.raises(ValueError, match="every one"):
-        spread(part, 50)
+        run_in_threads(part, 50)
     assert len(begun) <= 2
 
 
@@ -218,7 +218,7 @@ def test_without_threads_the_caller_does_all(monkeypatch: pytest.MonkeyPatch) ->
     def visit(first: int, last: int) -> None:
         seen[first:last] += 1
 
-    spread(visit, 10)
+    run_in_threads(visit, 10)
     assert (seen == 1).all()
 
 
@@ -236,5 +236,5 @@ def test_ctrl_c_while_waiting_is_heard_when_the_others_have_ended() -> None:
             ended.append(first)
 
     with pytest.raises(KeyboardInterrupt):
-        spread(part, 2)
+        run_in_threads(part, 2)
     assert len(ended) == 1

@@ -30,10 +30,10 @@ from tests.small_run import trained, walked
 
 ROOT = Path(__file__).parents[2]
 TEXT = """
-from simlab.core.kernel_cache import kept
+from simlab.core.kernel_cache import disk_cached
 
 
-@kept(*IMPORTS, signatures=("int64(int64)",), nogil=True)
+@disk_cached(*IMPORTS, signatures=("int64(int64)",), nogil=True)
 def twice(x):
     return 2 * x
 """

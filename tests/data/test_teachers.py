@@ -64,7 +64,7 @@ def test_size_and_mean_of_the_outputs(bias: float) -> None:
 
 
 def test_noise_of_targets() -> None:
-    clean, noisy = (data.teacher(4000, n_out=3, gain=1, kind="values", noise=noise) for noise in (0.0, 0.5))
+    clean, noisy = (data.teacher(4000, (16, 32, 3), gain=1, kind="values", noise=noise) for noise in (0.0, 0.5))
     z = (noisy.y - clean.y) / 0.5
     assert abs(z.mean()) < ALARM / np.sqrt(z.size)
     assert abs(z.var() - 1) < ALARM * np.sqrt(2 / z.size)
@@ -75,8 +75,8 @@ def test_noise_of_targets() -> None:
 REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: data.teacher(1), "at least 2 examples"),
     (lambda: data.teacher(0), "n must be a positive integer"),
-    (lambda: data.teacher(5, n_out=1), "2 classes"),
-    (lambda: data.teacher(5, hidden=0), "hidden must be a positive integer"),
+    (lambda: data.teacher(5, (16, 32, 1)), "2 classes"),
+    (lambda: data.teacher(5, (16, 0, 10)), r"widths\[1\] must be a positive integer"),
     (lambda: data.teacher(5, gain=0), "gain must be positive"),
     (lambda: data.teacher(5, bias=-1), "bias and noise at least 0"),
     (lambda: data.teacher(5, noise=0.1), "noise is added to targets"),

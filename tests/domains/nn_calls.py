@@ -79,7 +79,6 @@ NO_COUNT = (0, -1, 1.5, "3", None, True, np.nan)
 NO_STEPS = (-1, 1.5, "3", None, np.nan, np.inf)
 NO_LAYER = ("3", "1.W", "0.", 3, "relu")
 NO_INDEX = ([0], [0, -1], [0.5, 1], "ab", 3)
-NO_WHICH = ("fisher", None, 0, "")
 
 ON = {"net": NET, "params": PARAMS, "x": X}
 AROUND_ON: dict[str, Sequence[Any]] = {"net": NO_NET, "params": NO_PARAMS, "x": NO_X}
@@ -87,15 +86,19 @@ LEARNT = {**ON, "loss": nn.cross_entropy, "y": Y}
 AROUND_LEARNT: dict[str, Sequence[Any]] = {**AROUND_ON, "loss": NO_LOSS, "y": NO_Y}
 CURVED = {**AROUND_LEARNT, "loss": (*NO_LOSS, OwnLoss())}
 REGRESSION = {**ON, "loss": nn.mse, "y": TARGETS}
-ABOVE = dict.fromkeys((*LEARNT, "v", "layer", "which", "seed", "index", "probes", "steps", "k", "model"), "above")
-MATRIX = {**CURVED, "which": NO_WHICH, "layer": NO_LAYER}
-PROBED = {**MATRIX, "seed": NO_SEED, "index": NO_INDEX}
+ABOVE = dict.fromkeys((*LEARNT, "v", "layer", "kind"), "above")
+MATRIX = nn.hessian(**LEARNT)
+PROBED: dict[str, Sequence[Any]] = {
+    "matrix": (None, MATRIX.to_dense(), "hessian", NET), "seed": NO_SEED, "index": NO_INDEX
+}  # fmt: skip
 NO_PATH = (PATH.parent / "no-path" / "net.npz", PATH.parent, 3, None, "")
 SGD = nn.SGD(0.1)
 AROUND_SGD: dict[str, Sequence[Any]] = {
     "lr": NO_RATE, "momentum": (*NO_RATE, 1), "weight_decay": NO_RATE, "nesterov": NO_FLAG, "decoupled": NO_FLAG,
 }  # fmt: skip
 RUN = {"net": NET, "params": PARAMS, "data": (X, Y), "optimiser": SGD, "batch_size": 3, "steps": 2}
+NO_OPTIONS: tuple[Any, ...] = ({}, {"loss": nn.mse}, "options", nn.mse, 3)
+NO_FILE = (PATH.parent / "no-checkpoint" / "run.npz", PATH.parent, 3, "")
 NO_OPTIMISER = (None, 0.1, "sgd", nn.SGD)
 NO_DATA = (
     X, None, "digits", (X,), (X, Y, Y), [X, Y], {"x": X, "y": Y}, (X[:5], Y), (X, Y[:5]), (X, Y + 1), (X, Y + 0.0),
@@ -114,9 +117,19 @@ def layers(layers: Any = NET) -> Any:
     return nn.serial(layers, nn.dense(2, 3)), nn.residual(layers, nn.dense(2, 3))
 
 
+def dense(kind: Any, net: Any, loss: Any, params: Any, x: Any, y: Any) -> Any:
+    """A matrix written down."""
+    return kind(net, loss, params, x, y).to_dense()
+
+
 def tree(function: Any = np.add, first: Any = PARAMS, rest: Any = V) -> Any:
     """`tree_map` with the second tree by name."""
     return nn.tree_map(function, first, rest)
+
+
+def train_with(loss: Any = None, models: Any = None, noise: Any = 1.0, stop: Any = None, engine: Any = "auto") -> Any:
+    """`train` with settings that only a run can refuse."""
+    return nn.train(**RUN, options=nn.Options(loss, models, noise, engine, stop))
 
 
 class Made(Call):
@@ -153,10 +166,11 @@ CALLS = [
       for norm in (nn.batch_norm, nn.layer_norm)),
     Call(nn.activation_noise, {"std": 0.1}, {"std": (-1e-9, np.nan, np.inf, "0", None, [0.1])}),
     Call(nn.leaky_relu, {"leak": 0.1}, {"leak": (-1e-9, 1, np.nan, "0", None)}),
-    Call(nn.Activation, {"name": "own", "value": np.sin, "slope": lambda x, y: np.cos(x), "bend": lambda x, y: -y},
-         {"value": (None, "sin", 3), "slope": (None, 3), "bend": ("sin", 3), "gain": (0, np.nan, "1"),
+    Call(nn.Activation,
+         {"name": "own", "value": np.sin, "slope": lambda x, y: np.cos(x), "second_derivative": lambda x, y: -y},
+         {"value": (None, "sin", 3), "slope": (None, 3), "second_derivative": ("sin", 3), "gain": (0, np.nan, "1"),
           "leak": (-0.1, 1, "0")},
-         {"name": "any", "expectations": "functions of kernels", "n_in": "None", "n_out": "None"}),
+         {"name": "any", "expectations": "functions of covariances"}),
     Call(nn.fixed, {"layer": NET}, {"layer": NO_NET}),
     *(Call(function, {}, first=(NET, nn.dense(2, 3))) for function in (nn.serial, nn.residual)),
     Call(layers, {}, {"layers": (*NO_NET, [NET], nn.dense(3, 4))}),
@@ -207,13 +221,17 @@ CALLS = [
          {"net": NO_NET, "x": NO_X[:13], "other": [x for x in NO_X[:12] if x is not None], "ntk": NO_FLAG},
          arrays=("x", "other")),
     # curvature
-    call(nn.hessian, LEARNT, MATRIX, arrays=("x",)),
-    call(nn.gradient_noise, LEARNT, AROUND_LEARNT, {"layer": NO_LAYER}, arrays=("x",)),
-    call(nn.hessian_operator, LEARNT, MATRIX, {"model": (-1, 2, 0.5, "0", None, True)}),
-    call(nn.trace, LEARNT, PROBED, {"probes": (0, 1, 2.5, "8", None, 2**63, 10**400)}, arrays=("x",)),
-    call(nn.top_eigenvalues, LEARNT, PROBED, {"k": (0, 27, 1.5, "1", None, True), "steps": NO_COUNT}, arrays=("x",)),
-    call(nn.spectral_density, LEARNT, PROBED, {"probes": (0, 1, 2.5, "8", None, 10**400), "steps": NO_COUNT},
-         arrays=("x",)),
+    *(call(function, LEARNT, CURVED, {"layer": NO_LAYER}) for function in (nn.hessian, nn.gauss_newton)),
+    call(nn.gradient_noise, LEARNT, AROUND_LEARNT, {"layer": NO_LAYER}),
+    *(call(dense, {**LEARNT, "kind": kind}, anything=ABOVE, arrays=("x",))
+      for kind in (nn.hessian, nn.gauss_newton, nn.gradient_noise)),
+    Call(nn.Matrix, {"product": np.negative, "models": 2, "size": 3, "like": X, "part": len},
+         anything=dict.fromkeys(("product", "models", "size", "like", "part"), "made by the functions above")),
+    Call(nn.trace, {"matrix": MATRIX}, {**PROBED, "probes": (0, 1, 2.5, "8", None, 2**63, 10**400)}),
+    Call(nn.top_eigenvalues, {"matrix": MATRIX},
+         {**PROBED, "k": (0, 27, 1.5, "1", None, True), "steps": NO_COUNT}),
+    Call(nn.spectral_density, {"matrix": MATRIX},
+         {**PROBED, "probes": (0, 1, 2.5, "8", None, 10**400), "steps": NO_COUNT}),
     # training
     Call(nn.SGD, {"lr": 0.1}, AROUND_SGD),
     call(nn.SphereSGD, {"lr": 0.1, "radius": 1.0}, AROUND_SGD, {"radius": (0, *NO_DECAY)}),
@@ -240,13 +258,20 @@ CALLS = [
     Call(nn.train, RUN,
          {"net": NO_NET, "params": NO_PARAMS, "data": NO_DATA, "optimiser": NO_OPTIMISER,
           "batch_size": (0, 7, 1.5, "3", None, True), "steps": (-1, 1.5, "2", None, True),
-          "seed": NO_SEED, "record": (3, ["los"], "los"), "loss": ("mse", nn.CrossEntropy, nn.logistic, 3),
-          "models": ([0], [0, -1], [0, 0.5], 2, "ab", [0, 2**32]), "noise": NO_RATE,
-          "stop": (("loss", 0.1), nn.Until("error", 0.1), nn.Until("loss", np.nan), 0.1),
-          "checkpoint": (PATH.parent / "no-checkpoint" / "run.npz", PATH.parent, 3, ""),
-          "checkpoint_every": (0, 1.5, "9", None), "engine": ("fused", "quick", None, 0), "progress": (3, "yes", [])}),
+          "seed": NO_SEED, "record": (3, ["los"], "los"), "options": NO_OPTIONS}),
+    Call(nn.Options, {},
+         {"loss": ("mse", nn.CrossEntropy, 3), "noise": NO_RATE, "stop": (("loss", 0.1), nn.Until("loss", np.nan), 0.1),
+          "checkpoint": NO_FILE, "checkpoint_every": (0, 1.5, "9", None), "engine": ("quick", None, 0),
+          "progress": (3, "yes", [])}, {"models": "below"}),
+    Call(train_with, {},
+         {"loss": (nn.logistic,), "models": ([0], [0, -1], [0, 0.5], 2, "ab", [0, 2**32]),
+          "noise": ([0.1, 0.2, 0.3],), "stop": (nn.Until("error", 0.1),), "engine": ("fused",)}),
+    Call(nn.Run, {name: value for name, value in RUN.items() if name != "steps"},
+         {"net": NO_NET, "params": NO_PARAMS, "data": NO_DATA, "optimiser": NO_OPTIMISER,
+          "batch_size": (0, 7, 1.5, "3", None, True), "seed": NO_SEED,
+          "options": (*NO_OPTIONS, nn.Options(stop=nn.Until("loss", 0.1)), nn.Options(progress=True))}),
     Call(nn.train_each, {"nets": {4: NET}, "data": (X, Y), "optimiser": SGD, "models": 2, "batch_size": 3, "steps": 2},
          {"nets": ({}, [NET], NET, None, {4: "nets"}), "data": NO_DATA, "optimiser": (*NO_OPTIMISER, {5: SGD}, {}),
           "models": (0, 1.5, "2", None), "dim": ("model", "step", "", 3, None), "seed": NO_SEED,
-          "dtype": ("float16", None), "device": ("cuda", None), "checkpoint": (PATH.parent, 3, "")}),
+          "dtype": ("float16", None), "device": ("cuda", None), "options": NO_OPTIONS}),
 ]  # fmt: skip

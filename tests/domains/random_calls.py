@@ -24,8 +24,8 @@ COUNTER = tuple(np.arange(3, dtype=np.uint64) + k for k in range(4))
 STACK = {"places": [(key(0), 1, 2), (key(1), 0, 3)], "first_step": 3, "steps": 4, "walkers": 5, "dtype": "float64"}
 
 CALLS = [
-    Call(random.key, {"seed": 0}, {"seed": (-1, 0.5, 1.0, np.nan, "1", None, True, [1])}),
-    Call(lambda cell: key(0, cell), {"cell": 1}, {"cell": (-1, 0.5, np.nan, "1", None, True, [1])},
+    Call(random.key, {"seed": 0}, {"seed": (-1, 2**128, 0.5, 1.0, np.nan, "1", None, True, [1])}),
+    Call(lambda cell: key(0, cell), {"cell": 1}, {"cell": (-1, 2**32, 0.5, np.nan, None, True, [1], b"1")},
          name="random.key, cell"),
     Call(random.words, PLACE, AROUND), Call(random.normals, PLACE, AROUND), Call(random.uniforms, PLACE, AROUND),
     Call(random.philox, {"counter": COUNTER, "key": key(0)},

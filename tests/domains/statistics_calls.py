@@ -53,4 +53,7 @@ CALLS = [
                     [1j, 2, 3]),
           "values": (X[:2], X, 1.0, "x", None, [1j, 2, 3]),
           "powers": (POWERS[:2], (), (0, 1, np.nan), (0, 1, 1), "012", None, 1.0)}, arrays=("steps", "values")),
+    Call(statistics.vertex, {"x": X, "y": np.array([1.0, 4, 5, 3, 2]), "top": True},
+         {"x": (*NO_ROW, 0 * X, X // 2 * 0 + 3, 0 * X + [1, 1, 2, 2, 2], np.inf * X, np.nan * X),
+          "y": (X[:4], X + 0j, "x", None, 1.0, [1, 2, 3, 4, None]), "top": (1, None, "top")}, arrays=("x", "y")),
 ]  # fmt: skip

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
+import re
 import warnings
+from collections.abc import Callable
+from dataclasses import MISSING, fields, is_dataclass
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args, get_type_hints
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import tests.domains
+from simlab import nn, sde
+from simlab.data import Data
+from simlab.random import key
 from tests.domains.calls import KINDS, Call, public
 
 TABLES: list[Any] = [
@@ -21,6 +29,10 @@ TABLES: list[Any] = [
 ]
 CALLS: list[Call] = [call for table in TABLES for call in table.CALLS]
 MODULES: list[ModuleType] = [module for table in TABLES for module in table.MODULES]
+
+
+TYPES = {"xr": xr, "Data": Data}
+"""Names that modules import for their annotations only."""
 
 
 class Outside(NamedTuple):
@@ -36,6 +48,25 @@ class Outside(NamedTuple):
         return f"{self.call.label}({self.argument}, {self.place})"
 
 
+MOST = 8
+"""Arguments of a public function, unless one of them is a named group of settings."""
+
+
+def arguments(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Those that a caller writes; *args and **kwargs count as one each."""
+    return [p for p in inspect.signature(function).parameters.values() if p.name != "self"]
+
+
+def is_group(annotation: Any) -> bool:
+    """Whether a type is a frozen dataclass of settings, all with defaults, or one of those and None."""
+    types = get_args(annotation) or (annotation,)
+    return any(
+        inspect.isclass(t) and is_dataclass(t) and getattr(t, "__dataclass_params__").frozen  # noqa: B009
+        and all(f.default is not MISSING or f.default_factory is not MISSING for f in fields(t) if f.init)
+        for t in types
+    )  # fmt: skip
+
+
 OUTSIDE = [
     Outside(call, argument, value, place)
     for call in CALLS
@@ -49,6 +80,28 @@ STORED = [(call, argument) for call in CALLS for argument in call.arrays]
 def test_every_public_function_is_in_a_table(module: ModuleType) -> None:
     known = {id(getattr(call.function, "__func__", call.function)) for call in CALLS}
     assert [f.__qualname__ for f in public(module) if id(f) not in known] == []
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda m: m.__name__)
+def test_no_public_function_has_many_arguments_without_a_group(module: ModuleType) -> None:
+    for function in public(module):
+        if len(arguments(function)) > MOST:
+            made = vars(function)["__init__"] if inspect.isclass(function) else function
+            hints = get_type_hints(made, localns=TYPES)
+            assert any(is_group(hints.get(p.name)) for p in arguments(function)), function.__qualname__
+
+
+@pytest.mark.parametrize("call", [c for c in CALLS if "seed" in {p.name for p in arguments(c.function)}],
+                         ids=lambda c: c.label)  # fmt: skip
+def test_a_seed_may_be_a_key(call: Call) -> None:
+    call(seed=key(0))
+    same(call(seed=key(3, "cell")), call(seed=key(3, "cell")))
+
+
+@pytest.mark.parametrize("group", [nn.Options, sde.Options])
+def test_every_setting_of_a_group_is_explained_where_it_is_defined(group: type) -> None:
+    explained = re.findall(r"\w+", str(group.__doc__))
+    assert [f.name for f in fields(group) if f.name not in explained] == []
 
 
 @pytest.mark.parametrize("call", CALLS, ids=lambda c: c.label)

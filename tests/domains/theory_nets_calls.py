@@ -72,7 +72,7 @@ W, V, G = norm_dynamics.WEIGHTS, norm_dynamics.VELOCITY, norm_dynamics.GRADIENT
 STATE = np.array([[3.0, 1.0], [4.0, 2.0]])
 P = np.array([[1.0, 1.0, 1.0], [1.0, 1.0, 1.0], [1.0, 1.0, 0.0]])
 ONE_HOT = np.eye(3)[[[0, 1], [2, 1], [1, 1]]]
-KERNEL = kernels.Kernel(np.eye(2), np.eye(2), np.ones(2), np.ones(2), True)
+COVARIANCES = kernels.Covariances(np.eye(2), np.eye(2), np.ones(2), np.ones(2), True)
 SCALED = {
     "lr": SIZES, "weight_decay": DECAYS, "gradient_square": ZEROS, "momentum": MOMENTA, "rho0": SIZES, "rho": SIZES,
     "sigma": SIZES, "dimension": DIMENSIONS, "kappa": ZEROS, "variation": ZEROS, "sharpness": ZEROS, "rho_max": SIZES,
@@ -144,7 +144,8 @@ CALLS = [
     }, arrays=["spectrum", "power", "examples", "ridge", "noise"]),
     Call(least_squares.effective_ridge, {"spectrum": SPECTRUM["spectrum"], "examples": 2.0, "ridge": [1.0, 2.0]},
          {"spectrum": ROWS, "examples": SIZES, "ridge": RIDGES}, arrays=["spectrum", "examples", "ridge"]),
-    Call(least_squares.law, {"gamma": 2.0, "halvings": 5}, {"gamma": SIZE, "halvings": [0, 2.5, 501, NAN, "1", None]}),
+    Call(least_squares.marchenko_pastur, {"gamma": 2.0, "halvings": 5},
+         {"gamma": SIZE, "halvings": [0, 2.5, 501, NAN, "1", None]}),
     Call(least_squares.gradient_descent, {"gamma": 1.0, "steps": [0, 5], "lr": 0.1, "signal": 1.0, "noise": 0.5}, {
         "gamma": SIZE, "steps": COUNTS, "lr": [*SIZE, 0.5, 0.6], "signal": ZERO, "noise": ZERO,
     }, arrays=["steps"]),
@@ -252,8 +253,8 @@ CALLS = [
         "n": [0, 2.5, -1, 1001, NAN, INF, "1", None],
     }),
 
-    Call(kernels.activated, {"kernel": KERNEL, "expectations": kernels.arc_sine, "name": "erf"},
-         {"kernel": [None, KERNEL._replace(gaussian=False)], "expectations": [None, "erf"]}, {"name": "any word"}),
+    Call(kernels.activated, {"before": COVARIANCES, "expectations": kernels.arc_sine, "name": "erf"},
+         {"before": [None, COVARIANCES._replace(gaussian=False)], "expectations": [None, "erf"]}, {"name": "any word"}),
     Call(kernels.arc_cosine, {"leak": 0.5}, {"leak": NO_NUMBER}),
     *(
         Call(f, {"a": [2.0, 1.0], "b": [3.0, 4.0], "c": [1.0, 2.0]}, {

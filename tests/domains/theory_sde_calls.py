@@ -207,7 +207,7 @@ CALLS = [
         {"step": [*NO_MATRIX[:-1], np.eye(2), 2 * np.eye(2)], "noise": NO_MATRIX}, arrays=["noise"],
     ),
     Call(
-        sgd.linear_chain_law,
+        sgd.linear_chain_moments,
         {"step": MATRIX, "shift": [1, 2], "noise": COVARIANCE, "mean": [0, 1], "covariance": COVARIANCE, "steps": 5},
         {
             "step": NO_MATRIX[:-1], "shift": [None, "x", [1], [1, float("nan")]], "noise": NO_MATRIX,

@@ -58,7 +58,7 @@ def test_replicates_are_split_each_by_itself(seed: int, replicates: int) -> None
     assert (found.loss[..., None] <= found.losses).all()
 
 
-def test_an_exact_law_is_foretold_from_cheap_cells_without_regret() -> None:
+def test_an_exact_law_is_predicted_from_cheap_cells_without_regret() -> None:
     loss = table(a=0.7, scale=8.0)
     budgets = np.array([300.0, 1000.0, 3000.0])
     measured = best_split(P, N, loss, budgets)
@@ -102,6 +102,6 @@ def test_noise_costs_little_regret() -> None:
 
 
 @pytest.mark.parametrize("exponent", [None, 1.0])
-def test_nothing_is_foretold_below_one_network(exponent: float | None) -> None:
+def test_nothing_is_predicted_below_one_network(exponent: float | None) -> None:
     predicted = predict_split(P, N, table(), [16.0], cheap=600.0, exponent=exponent)
     assert np.isfinite(predicted.split.losses[0]).tolist() == [True] * 3 + [False] * 6

@@ -98,7 +98,7 @@ def test_progress_goes_on_without_a_stderr(
     with progress.task("walking", total=2) as task:
         progress.note("something to know")
         task.advance(1)
-    terminal.say("a word")
+    terminal.write_stderr("a word")
     assert task.done == 1
     assert capsys.readouterr().out == ""
 

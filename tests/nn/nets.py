@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -25,6 +26,13 @@ NORMS: dict[str, Any] = {
 }
 SMOOTH = ("tanh", "erf", "gelu", "softplus")
 KINKED = ("relu", "leaky_relu")
+
+
+def trained(*what: Any, **how: Any) -> Any:
+    """`nn.train` with the settings of `nn.Options` among its other arguments."""
+    names = {field.name for field in fields(nn.Options)}
+    options = nn.Options(**{name: value for name, value in how.items() if name in names})
+    return nn.train(*what, **{name: value for name, value in how.items() if name not in names}, options=options)
 
 
 class Case(NamedTuple):

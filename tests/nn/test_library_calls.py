@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from simlab import data, nn
+from tests.nn import nets
 from tests.refusals import refused_in_one_sentence
 
 RNG = np.random.default_rng(0)
@@ -26,7 +27,7 @@ SGD = nn.SGD(1e-4)
 
 def trained(given: Any, optimiser: Any = SGD, net: Any = NET, **options: Any) -> Any:
     params = PARAMS if net is NET else ONE_PARAMS
-    return nn.train(net, params, given, optimiser, **{"batch_size": 8, "steps": 6, **options})
+    return nets.trained(net, params, given, optimiser, **{"batch_size": 8, "steps": 6, **options})
 
 
 def numbers(run: Any) -> np.ndarray:
@@ -197,10 +198,10 @@ def sharp(loss: Any, at: list[int]) -> Any:
     return trained((X, ONE_HOT), start, loss=loss, record=record, steps=max(at), batch_size=40)
 
 
-CURVATURES: tuple[Any, ...] = (nn.hessian, nn.trace, nn.top_eigenvalues, nn.spectral_density)
+CURVATURES: tuple[Any, ...] = (nn.hessian, nn.gauss_newton)
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "a function of NumPy": (lambda: nn.mlp([16, 5, 3], activation=np.tanh), 'relu, leaky_relu.*give its name, "tanh"'),
-    "another function": (lambda: nn.mlp([16, 5, 3], lambda x: x), "an Activation with its slope and bend"),
+    "another function": (lambda: nn.mlp([16, 5, 3], lambda x: x), "an Activation with its slope and second_derivative"),
     "a class of activations": (lambda: nn.mlp([16, 5, 3], nn.leaky_relu), 'give its name, "leaky_relu"'),
     "an activation among the widths": (lambda: nn.mlp(16, 5, 3, "tanh"), r"widths\[3\] must be a positive integer"),
     "too much": (lambda: nn.mlp([16, 5, 3], "relu", None, "ntk", 4), "widths must be one list"),
@@ -277,7 +278,7 @@ def test_a_loss_may_be_asked_for_by_name() -> None:
 
 
 def test_a_gradient_noise_needs_no_curvature_of_the_loss() -> None:
-    nn.hessian(NET, Absolute(), PARAMS, X, ONE_HOT, which="gradient_noise")  # type: ignore[arg-type]
+    nn.gradient_noise(NET, Absolute(), PARAMS, X, ONE_HOT).to_dense()  # type: ignore[arg-type]
 
 
 LAZY = """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import array_api_strict
 import numpy as np
@@ -103,10 +103,39 @@ def test_polynomials_are_good_to_a_rounding() -> None:
             assert error.max() < 4 * np.finfo(dtype).eps
 
 
+CELLS = st.lists(st.integers(0, 2**32 - 1) | st.integers(0, 2) | st.text(max_size=3), max_size=4).map(tuple)
+
+
 @given(st.integers(0, 2**40), st.integers(0, 2**40))
 def test_near_seeds_have_far_keys(a: int, b: int) -> None:
     assert (noise.key(a) == noise.key(b)) == (a == b)
     assert noise.key(a, 0) != noise.key(a, 1) != noise.key(a)
+
+
+@given(st.integers(0, 3) | st.integers(0, 2**128 - 1), st.integers(0, 3), CELLS, CELLS)
+def test_different_seeds_and_cells_have_different_keys(a: int, b: int, one: Any, other: Any) -> None:
+    assert (noise.key(a, *one) == noise.key(b, *other)) == ((a, one) == (b, other))
+    # A key may stand for a seed, and a cell of a key is another than the same cell of its seed.
+    parent = noise.key(a, *one)
+    assert noise.key(parent) == parent
+    assert (noise.key(parent, *other) == parent) == (other == ())
+
+
+def test_names_and_numbers_of_a_cell_do_not_run_together() -> None:
+    cells: list[Any] = [
+        (), ("",), ("", ""), ("a",), ("b",), ("a", "b"), ("b", "a"), ("ab",), ("a", 0), (0, "a"), (0,), (0, 0), (1,),
+        ("0",), ("1",), (1, 0), (10,), (2**32 - 1,), ("key",), ("key", 0),
+    ]  # fmt: skip
+    keys = {noise.key(seed, *cell) for seed in (0, 1, noise.key(0), noise.key(0, "a")) for cell in cells}
+    assert len(keys) == 4 * len(cells) - 2  # key(0) and key(0, "a") as seeds, without a cell, are there already
+    assert noise.key(0, cast(int, np.uint32(7))) == noise.key(0, 7)
+
+
+@pytest.mark.parametrize("part", [-1, 2**32, 2**40, 0.5, True, None, b"a", (1,), np.nan])
+def test_a_cell_of_anything_else_is_refused(part: Any) -> None:
+    for seed in (0, noise.key(0)):
+        with pytest.raises(ValueError, match=r"cell must hold names and whole numbers from 0 to 2\^32 - 1, got .*\.$"):
+            noise.key(seed, "a", part)
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int64", "uint64", ">i4", "list"])
@@ -125,9 +154,10 @@ def test_places_may_be_any_integers(dtype: str) -> None:
     np.testing.assert_array_equal(several[0, 1], expected[0])
 
 
-def test_a_negative_seed_is_refused() -> None:
-    with pytest.raises(ValueError, match="seed must be a non-negative integer, got -1"):
-        noise.key(-1)
+@pytest.mark.parametrize("seed", [-1, 2**128, 0.5, True, "0", None, (1, 2)])
+def test_what_is_no_seed_is_refused(seed: Any) -> None:
+    with pytest.raises(ValueError, match=r"seed must be a whole number from 0 to 2\^128 - 1 or a Key, got .*\.$"):
+        noise.key(seed)
 
 
 def standard_score(sample: np.ndarray, expected: float) -> float:

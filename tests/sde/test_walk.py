@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from simlab import random as noise
 from simlab.core import jit
-from simlab.random import coefficients, kernels
-from simlab.sde import DT, SDE, Walkers, functions, kernel, langevin, walk
+from simlab.random import coefficients, kernels, key
+from simlab.sde import DT, SDE, Options, Walkers, functions, kernel, langevin, walk
 from simlab.sde.functions import f32, f64
 from simlab.theory.chain import Chain
 from simlab.theory.schemes import SCHEMES
@@ -42,7 +42,7 @@ def in_numpy(name: str, walkers: int, steps: int, seed: int, stream: int, dt: fl
 
 
 def close(found: np.ndarray, expected: np.ndarray, dtype: str, steps: int) -> None:
-    """Equal to rounding: errors of a step are a few eps of numbers of order 10, and grow by less than 2 a step."""
+    """Equal to rounding: errors of a step are a few eps of numbers of order 10, growing less than 2-fold per step."""
     assert np.isfinite(expected).all()
     np.testing.assert_allclose(found, expected, rtol=0, atol=200 * steps * float(np.finfo(dtype).eps))
 
@@ -61,8 +61,7 @@ def test_a_numba_kernel_is_its_expression(name: str, dtype: Any) -> None:
         seed=7,
         scheme=scheme,
         parameters=parameters,
-        dtype=dtype,
-        stream=3,
+        options=Options(dtype=dtype, stream=3),
     )
     assert found.dims == (("time", "walker") if len(model.state) == 1 else ("time", "walker", "component"))
     assert found.dtype == dtype
@@ -79,7 +78,7 @@ def test_a_numba_kernel_is_its_expression(name: str, dtype: Any) -> None:
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_the_cuda_text_is_the_numba_kernel(name: str, dtype: Any) -> None:
     model, scheme, parameters, x0 = MODELS[name]
-    arguments: dict[str, Any] = {"dt": 0.02, "x0": x0, "seed": 7, "scheme": scheme, "dtype": dtype, "stream": 3}
+    arguments: dict[str, Any] = {"dt": 0.02, "x0": x0, "seed": 7, "scheme": scheme, "options": Options(dtype, 3)}
     card, cpu_walkers = (
         Walkers(model, 133, parameters=parameters, device=device, **arguments) for device in (host_cuda.device(), "cpu")
     )
@@ -105,7 +104,7 @@ def test_a_card_gives_the_numbers_of_the_cpu(name: str, dtype: Any) -> None:
             x0=x0,
             scheme=scheme,
             parameters=parameters,
-            dtype=dtype,
+            options=Options(dtype),
             device=device,
             every=4,
         )
@@ -132,15 +131,15 @@ def test_results_do_not_depend_on_threads_chunks_every_or_the_number_of_walkers(
 def test_seeds_and_streams_are_independent_runs() -> None:
     arguments: dict[str, Any] = {"walkers": 4096, "steps": 8, "dt": 0.1, "parameters": {"a": 0.5}}
     base = walk(WELL, **arguments).values[0]
-    for other in ({"seed": 1}, {"stream": 1}):
-        again = walk(WELL, **arguments, **other).values[0]  # type: ignore[arg-type]
+    for other in ({"seed": 1}, {"seed": key(0, "other")}, {"options": Options(stream=1)}):
+        again = walk(WELL, **arguments, **other).values[0]
         correlation = np.corrcoef(base, again)[0, 1]
         assert abs(correlation) < 4.9 / np.sqrt(4096)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_means_and_variances_of_a_walk(dtype: Any) -> None:
-    x = walk(SDE(X, 0, 1), walkers=2**18, steps=25, dt=0.04, dtype=dtype).values[0].astype(float)
+    x = walk(SDE(X, 0, 1), walkers=2**18, steps=25, dt=0.04, options=Options(dtype)).values[0].astype(float)
     n = x.size  # x ~ N(0, 1) exactly; 4.9 sigmas are one false alarm in a million
     assert abs(x.mean()) < 4.9 / np.sqrt(n)
     assert abs(x.var() - 1) < 4.9 * np.sqrt(2 / n)
@@ -197,9 +196,8 @@ def test_numbers_of_a_kernel_come_from_the_host_in_double_precision() -> None:
         ({"walkers": 1.5}, "walkers must be a whole number"),
         ({"steps": -1}, "steps must be a whole number from 0"),
         ({"every": 0}, "every must be a whole number from 1"),
-        ({"seed": -1}, "seed must be a whole number"),
+        ({"seed": -1}, "seed must be a whole number from 0"),
         ({"scheme": "rk4"}, "scheme must be one of euler, heun, milstein"),
-        ({"dtype": "float16"}, 'dtype must be "float32" or "float64"'),
         ({"parameters": {}}, "parameters without a value"),
         ({"parameters": {"a": 1, "b": 2}}, "no parameter b"),
         ({"parameters": {"a": -1}}, "not a finite real number at"),
@@ -211,6 +209,22 @@ def test_a_walk_that_makes_no_sense_is_refused(change: dict[str, Any], message: 
     arguments: dict[str, Any] = {"walkers": 10, "steps": 3, "dt": 0.1, "parameters": {"a": 1.0}, **change}
     with pytest.raises(ValueError, match=message):
         walk(WELL, **arguments)
+
+
+def test_options_that_make_no_sense_are_refused() -> None:
+    for change, message in (
+        ({"dtype": "float16"}, 'dtype must be "float32" or "float64"'),
+        ({"stream": -1}, "stream must be"),
+        ({"progress": 3}, "progress must be a function"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Options(**change)
+
+
+def test_progress_counts_every_step() -> None:
+    told: list[int] = []
+    walk(WELL, walkers=5, steps=7, every=3, dt=0.1, parameters={"a": 1.0}, options=Options(progress=told.append))
+    assert sum(told) == 7
 
 
 def test_functions_that_kernels_do_not_know_are_named() -> None:

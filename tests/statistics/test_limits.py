@@ -10,7 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simlab.statistics import chi_square, edges_of, extrapolate, fit, jackknife, joint_mean, mean, occupation, ratio
+from simlab.statistics import (
+    chi_square,
+    edges_of,
+    extrapolate,
+    fit,
+    jackknife,
+    joint_mean,
+    mean,
+    occupation,
+    ratio,
+    vertex,
+)
 from tests.sde import host_cuda
 
 SAMPLES = np.arange(12.0).reshape(6, 2) % 5
@@ -131,3 +142,22 @@ def test_many_small_numbers_in_single_precision_are_added_in_double() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert mean(samples).value == pytest.approx(float(np.float32(0.1)), rel=1e-13)
+
+
+def test_the_vertex_of_a_parabola_is_found_up_or_down_in_any_order() -> None:
+    x = np.random.default_rng(2).permutation(np.log(np.arange(80, 121)))
+    middle = np.log([91.0, 100.0, 113.0])[:, None]
+    curves = 1.7 + np.array([-3.0, 2.0, -40.0])[:, None] * (x - middle) ** 2
+    tops, bottoms = vertex(x, curves), vertex(x, curves, top=False)
+    np.testing.assert_allclose(tops, [middle[0, 0], np.nan, middle[2, 0]], rtol=0, atol=1e-10)
+    np.testing.assert_allclose(bottoms, [np.nan, middle[1, 0], np.nan], rtol=0, atol=1e-10)
+    assert abs(vertex(x, -((x - 4.6) ** 2)) - 4.6) < 1e-10
+    assert np.isnan(vertex(x, -((x - 5.0) ** 2))), "beyond the points"
+    assert np.isnan(vertex(x, 2 * x + 1)), "a line"
+    assert np.isnan(vertex(x, np.full(len(x), np.nan)))
+
+
+def test_the_vertex_through_noise_is_that_of_polyfit() -> None:
+    x, y = np.array([0.3, 1.0, 1.2, 2.0]), np.array([1.0, 3.0, 2.5, 0.1])
+    a, b, _ = np.polyfit(x, y, 2)
+    assert abs(vertex(x, y) + b / (2 * a)) < 1e-12

@@ -167,7 +167,7 @@ CONSTANTS: dict[str, dict[str, Any]] = {
     "random_features": {"model_wise.SMALL": ((16, 8), (32, 8)), "contest.CONTESTS": 1},
     "scale_invariance": {
         "walkers.FRAMES": 4, "equivalence.STEPS": 40, "equivalence.EVERY": 20, "phases.ANNEALING": 10,
-        "periods.EDGE_REPLICATES": 2,
+        "period_nets.EDGE_REPLICATES": 2,
         "phases.BUMP_STEPS": (2, 5, 9), "regimes.ANNEALING": 10, "regimes.TOY_STEPS": 60, "regimes.HALVINGS": 3,
     },
 }  # fmt: skip

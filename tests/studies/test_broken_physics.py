@@ -7,16 +7,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from simlab import statistics
 from simlab.lab import settings
+from simlab.lab.found import Found
 from simlab.lab.results import claims_of
-from simlab.lab.study import run
+from simlab.lab.runner import run
 from simlab.sde import EULER, HEUN
 from simlab.sde.walk import _kernel
 from simlab.statistics import Joint
 from simlab.studies import load
-from simlab.studies.langevin_drift import histogram, potential, walk
+from simlab.studies.langevin_drift import escape, histogram, posterior, potential, valley, walk
 from simlab.theory import fokker_planck, sgd
 from tests.studies.memory import forgetting
 
@@ -28,9 +30,17 @@ def verdicts(scene: str, **changes: Any) -> dict[str, str]:
     return {claim.name: claim.verdict for claim in claims_of(run(study, config))}
 
 
+@pytest.fixture(scope="module")
+def smoke() -> tuple[Any, xr.DataTree]:
+    """The config and the result of a smoke run."""
+    study = load("langevin_drift")
+    config = settings.validate(study, study.presets["smoke"])
+    return config, run(study, config)
+
+
 @pytest.fixture(autouse=True)
 def forgotten() -> Iterator[None]:
-    yield from forgetting((_kernel, potential.law, walk._chain))
+    yield from forgetting((_kernel, potential._chain, escape.passage_steps, walk.chain))
 
 
 @pytest.fixture
@@ -55,7 +65,7 @@ def test_a_wrong_scheme_does_not_sample_gibbs(
 def test_euler_in_the_place_of_heun_is_told(scheme_step: Callable[[Any, Any], None]) -> None:
     scheme_step(HEUN, EULER.step)
     found = verdicts("walk")
-    assert found["walk/stratonovich"] == found["walk/stratonovich-told-apart"] == "fails"
+    assert found["walk/stratonovich"] == found["walk/stratonovich-distinguished"] == "fails"
 
 
 @pytest.mark.parametrize(
@@ -75,13 +85,18 @@ def test_a_boundary_that_is_not_shifted_is_told(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("factor", [0.5, 2.0])
-def test_wrong_error_bars_are_told(factor: float, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("module", "claim"),
+    [(histogram, "well/histogram"), (walk, "walk/ito-distribution"), (valley, "valley/density"),
+     (posterior, "posterior/distribution")],
+)  # fmt: skip
+def test_wrong_error_bars_are_told(module: Any, claim: str, factor: float, monkeypatch: pytest.MonkeyPatch) -> None:
     def wrong(samples: np.ndarray) -> Joint:
         value, covariance, count = statistics.joint_mean(samples)
         return Joint(value, factor**2 * covariance, count)
 
-    monkeypatch.setattr(histogram, "joint_mean", wrong)
-    assert verdicts("well")["well/histogram"] == "fails"
+    monkeypatch.setattr(module, "joint_mean", wrong)
+    assert verdicts(claim.partition("/")[0], duration=1.0, escape_walkers=1024)[claim] == "fails"
 
 
 def test_a_wrong_drift_along_the_valley_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,3 +104,28 @@ def test_a_wrong_drift_along_the_valley_is_told(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(sgd, "normal_variance", lambda h, s: 1.2 * right(h, s))
     found = verdicts("valley")
     assert found["valley/drift-constant"] == found["valley/drift-label"] == "fails"
+
+
+@pytest.mark.parametrize(
+    ("claim", "variable", "change"),
+    [
+        ("well/relaxation", "relaxation_theory", 0.2), ("well/moments", "second_moment_theory", 0.005),
+        ("well/gibbs", "moment_at_zero_theory", 0.01), ("well/slope", "moment_slope_theory", 0.4),
+        ("well/harmonic", "harmonic_variance_theory", 0.05), ("well/escape", "escape_time_theory", 1.0),
+        ("well/escape-limit", "escape_limit_theory", 3.0), ("well/escape-shift", "boundary_shift_theory", 1.0),
+        ("walk/ito", "exponent_theory", 0.2), ("walk/ito-distinguished", "exponent", -1.0),
+        ("walk/stratonovich", "exponent_theory", 0.2), ("walk/stratonovich-distinguished", "exponent", 1.0),
+        ("valley/drift-label", "drift_theory", 1e-10), ("valley/flat-half", "flat_limit_theory", 0.05),
+        ("valley/prefers-flat", "flat_limit", -0.16), ("valley/still", "stirred", 1e-12),
+        ("posterior/distribution", "moment_theory", 0.1), ("posterior/mean", "moment", 0.1),
+        ("posterior/bias", "moment", 0.05),
+    ],
+)  # fmt: skip
+def test_a_claim_falls_with_the_number_it_is_about(
+    claim: str, variable: str, change: float, smoke: tuple[Any, xr.DataTree]
+) -> None:
+    config, result = smoke
+    scene = load("langevin_drift").scene(claim.partition("/")[0])
+    data = result[claim.partition("/")[0]].to_dataset()
+    found = Found.of(scene, data.assign({variable: data[variable].copy(data=data[variable].values + change)}))
+    assert {c.name: c.verdict for c in scene.compare(config, found)}[claim] == "fails"

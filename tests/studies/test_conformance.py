@@ -155,7 +155,9 @@ def test_the_same_seed_gives_the_same_bits_and_a_scene_alone_the_numbers_of_the_
 def test_another_seed_gives_other_numbers(tiny: Callable[..., Run]) -> None:
     one, other = tiny(), tiny(seed=1)
     for scene, data in one.scenes.items():
-        assert [n for n in measured(data) if np.array_equal(data[n], other.scenes[scene][n], equal_nan=True)] == []
+        # What is 0 in both, such as the difference of equal functions, says nothing.
+        names = [n for n in measured(data) if data[n].any()]
+        assert [n for n in names if np.array_equal(data[n], other.scenes[scene][n], equal_nan=True)] == []
 
 
 def test_a_run_can_be_written_and_read_back_and_drawn_again(study: Study, smoke: Run, tmp_path: Path) -> None:

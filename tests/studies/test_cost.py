@@ -16,13 +16,13 @@ from simlab import nn
 from simlab.core.device import Device
 from simlab.core.errors import InputError
 from simlab.core.progress import Progress
-from simlab.lab import cost, settings
-from simlab.lab import study as runner
+from simlab.lab import cost, runner, settings
+from simlab.lab.cells import Store
 from simlab.lab.cost import Cost, affordable, total
+from simlab.lab.lab import Lab
 from simlab.lab.study import BaseConfig
 from simlab.sde import Walkers
 from simlab.studies import STUDIES, load
-from simlab.studies.random_features import problem
 from simlab.theory import fokker_planck
 from simlab.theory.quadrature import smooth
 from tests.refusals import refused_in_one_sentence
@@ -44,6 +44,11 @@ def small(name: str, scene: str, **changes: Any) -> BaseConfig:
 def run_small(config: BaseConfig, name: str) -> None:
     with in_miniature(load(name)):
         runner.run(load(name), config)
+
+
+def lab_of(config: BaseConfig, name: str) -> Lab:
+    """A bench for one scene, whose finished cells nobody keeps."""
+    return Lab(name, config, Device.open("cpu"), Progress.silent(), Store(name))
 
 
 @pytest.mark.parametrize(("name", "scene"), SCENES)
@@ -76,7 +81,10 @@ TOO_MUCH: dict[str, tuple[str, str, dict[str, Any], list[str]]] = {
         "scale_invariance", "phases", {"phase_steps": (10, 100, 10**8)}, ["phase_steps = 10 100 1e+08", "hours"],
     ),
     "wide nets": ("scale_invariance", "equilibrium", {"width": 4096, "replicates": 4096}, ["width = 4096", "GB"]),
-    "many rates": ("scale_invariance", "regimes", {"replicates": 4096, "elrs": 100}, ["replicates = 4096", "GB"]),
+    "many rates": (
+        "scale_invariance", "regimes", {"replicates": 4096, "elrs": 100, "regime_steps": 300000},
+        ["regime_steps = 300000", "elrs = 100", "hours"],
+    ),
     "many coordinates": (
         "scale_invariance", "sphere", {"walkers": 2**22, "dimensions": (1000,)}, ["walkers", "dimensions = 1000", "GB"],
     ),
@@ -98,7 +106,7 @@ TOO_MUCH: dict[str, tuple[str, str, dict[str, Any], list[str]]] = {
         "langevin_drift", "walk", {"walkers": 2**22, "walk_dt": 1e-4, "modulation": 0.95}, ["walk_dt = 0.0001"],
     ),
     "small steps": ("langevin_drift", "posterior", {"step": 1e-3, "prior": 1e3, "walkers": 2**22}, ["step = 0.001"]),
-    "laws of many nodes": ("langevin_drift", "well", {"temperature": 1e6}, ["temperature = 1e+06", "shorter"]),
+    "densities of many nodes": ("langevin_drift", "well", {"temperature": 1e6}, ["temperature = 1e+06", "shorter"]),
 }  # fmt: skip
 
 
@@ -107,7 +115,7 @@ def test_what_is_beyond_the_limits_is_refused_with_the_numbers(case: str, monkey
     name, scene, changes, fragments = TOO_MUCH[case]
     monkeypatch.setattr(cost, "machine_memory", lambda: 32e9)
     with pytest.raises(InputError) as caught:
-        load(name).scene(scene).check(config_of(name, scene, **changes))
+        load(name).check(config_of(name, scene, **changes))
     said = str(caught.value)
     assert said.endswith(".")
     assert "\n" not in said
@@ -151,7 +159,7 @@ def test_steps_of_nets_are_those_that_are_then_taken(scene: str, monkeypatch: py
     taken = counted(monkeypatch, nn, "train", lambda *a, steps, **_: steps)
     with in_miniature(load(name)):
         expected = total(load(name).scene(scene).cost(config)).steps
-        load(name).scene(scene).simulate(config, Device.open("cpu"), Progress.silent())
+        load(name).scene(scene).simulate(config, lab_of(config, name))
     assert sum(taken) == expected
 
 
@@ -168,7 +176,7 @@ def test_steps_of_walkers_are_those_that_are_then_taken(scene: str, monkeypatch:
 @pytest.mark.parametrize("scene", ["model_wise", "sample_wise", "epoch_wise", "ensembles", "memory_split"])
 def test_problems_are_those_that_are_then_solved(scene: str, monkeypatch: pytest.MonkeyPatch) -> None:
     config, name = small("random_features", scene, width=2.0, most=6.0), "random_features"
-    solved = counted(monkeypatch, problem, "key", lambda *_: 1)
+    solved = counted(monkeypatch, Lab, "key", lambda *_: 1)
     with in_miniature(load(name)):
         expected = total(load(name).scene(scene).cost(config)).steps
     run_small(config, name)
@@ -188,11 +196,11 @@ def test_problems_are_those_that_are_then_solved(scene: str, monkeypatch: pytest
 def test_memory_is_as_said_to_a_factor_of_three(name: str, scene: str, changes: dict[str, Any]) -> None:
     config = small(name, scene, **changes)
     own = load(name).scene(scene)
-    own.check(config)  # laws and data that are remembered are no part of it
+    load(name).check(config)  # distributions and data that are remembered are no part of it
     run_small(small(name, scene), name)
     tracemalloc.start()
     try:
-        own.simulate(config, Device.open("cpu"), Progress.silent())
+        own.simulate(config, lab_of(config, name))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -201,14 +209,14 @@ def test_memory_is_as_said_to_a_factor_of_three(name: str, scene: str, changes: 
 
 @pytest.mark.parametrize("potential", ["Abs(x)", "log(cosh(x))", "sqrt(1 + x**2)"])
 def test_wells_that_grow_like_a_line_are_taken_with_the_default_steps(potential: str) -> None:
-    load("langevin_drift").scene("well").check(config_of("langevin_drift", "well", potential=potential))
+    load("langevin_drift").check(config_of("langevin_drift", "well", potential=potential))
 
 
 def test_the_density_of_a_potential_is_found_once(monkeypatch: pytest.MonkeyPatch) -> None:
     density = Mock(side_effect=fokker_planck.density)
     monkeypatch.setattr(fokker_planck, "density", density)
     config = config_of("langevin_drift", "well", potential="x**4/4 - 0.501*x**2")
-    load("langevin_drift").scene("well").check(config)
+    load("langevin_drift").check(config)
     assert density.call_count == 1
 
 

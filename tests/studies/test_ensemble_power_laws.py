@@ -1,4 +1,4 @@
-"""Power laws of ensembles: broken laboratories are told, bad input is refused, the laws of the members are right.
+"""Power laws of ensembles: broken laboratories are noticed, bad input is refused, c + b/n of the members is right.
 
 What is broken is either what was measured, once the smoke pool is trained, or the code that measures, and then the pool
 is trained anew. A temperature fitted on the test labels lowers a calibrated loss by a thousandth only, and no claim
@@ -7,7 +7,7 @@ notices; that the validation labels alone are used is tested directly.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,11 +20,13 @@ from simlab.core.errors import InputError
 from simlab.core.progress import Progress
 from simlab.ensembles import averaging
 from simlab.lab import settings
+from simlab.lab.cells import Store
 from simlab.lab.claim import Claim
+from simlab.lab.lab import Lab
 from simlab.lab.results import claims_of
-from simlab.lab.study import run
+from simlab.lab.runner import run
 from simlab.nn.calibration import log_softmax
-from simlab.studies.ensemble_power_laws import STUDY, curves, laws, pool, task
+from simlab.studies.ensemble_power_laws import STUDY, places, pool, task, temperatures, training
 from simlab.theory import ensembles as theory_of
 
 Change = Callable[[pool.Pool], pool.Pool]
@@ -39,18 +41,13 @@ def claims(*scenes: str, **changes: Any) -> dict[str, Claim]:
     return {claim.name: claim for claim in claims_of(run(STUDY, config(scenes=scenes, **changes)))}
 
 
+def bench(settled: Any) -> Lab:
+    return Lab(STUDY.name, settled, Device.open("cpu"), Progress.silent(), Store(STUDY.name))
+
+
 @pytest.fixture(scope="module")
 def smoke() -> pool.Pool:
-    return pool.teachers(config(), Device.open("cpu"), Progress.silent())
-
-
-@pytest.fixture
-def fresh() -> Iterator[None]:
-    kept = dict(pool._KEPT)
-    pool.forget()
-    yield
-    pool.forget()
-    pool._KEPT.update(kept)
+    return pool.teachers(config(), bench(config()))
 
 
 def shifted(losses: np.ndarray) -> np.ndarray:
@@ -78,7 +75,7 @@ class Broken(NamedTuple):
     noticed: str
 
 
-ALL = tuple(curves.NAMES)
+ALL = tuple(places.WORDS)
 
 
 def at_all(name: str) -> str:
@@ -88,10 +85,13 @@ def at_all(name: str) -> str:
 
 CASES = {
     "b is twice what the members say": Broken(
-        lambda p: p._replace(law=p.law * np.array([1, 2, 1])), ("fixed_temperature",),
+        lambda p: p._replace(series=p.series * np.array([1, 2, 1])), ("fixed_temperature",),
         "fixed_temperature/narrow fixed_temperature/peak fixed_temperature/wide"),
     "b is half of it": Broken(
-        lambda p: p._replace(law=p.law * np.array([1, 0.5, 1])), ("fixed_temperature",),
+        lambda p: p._replace(series=p.series * np.array([1, 0.5, 1])), ("fixed_temperature",),
+        "fixed_temperature/narrow fixed_temperature/wide"),
+    "b is a third of it": Broken(  # at the peak the term after it is so large that half of b is a close call
+        lambda p: p._replace(series=p.series * np.array([1, 1 / 3, 1])), ("fixed_temperature",),
         "fixed_temperature/narrow fixed_temperature/peak fixed_temperature/wide"),
     "calibrated losses are not calibrated": Broken(
         lambda p: p._replace(calibrated=p.nll), ("ensemble_size", "width"),
@@ -103,11 +103,11 @@ CASES = {
     "the fixed temperature moves": Broken(
         lambda p: p._replace(fixed=p.calibrated), ("ensemble_size",),
         "ensemble_size/fixed-exponent"),
-    "the envelope is a law at one temperature": Broken(
-        lambda p: p._replace(foretold=p.fixed, moved_foretold=0 * p.moved), ("ensemble_size",),
+    "the envelope is that of one temperature": Broken(
+        lambda p: p._replace(envelope=p.fixed, moved_predicted=0 * p.moved), ("ensemble_size",),
         f"ensemble_size/envelope-dip {at_all('ensemble_size/envelope')}"),
-    "laws foretell half of what a moving temperature gains": Broken(
-        lambda p: p._replace(moved_foretold=p.moved_foretold / 2), ("ensemble_size",),
+    "half of what a moving temperature gains is predicted": Broken(
+        lambda p: p._replace(moved_predicted=p.moved_predicted / 2), ("ensemble_size",),
         "ensemble_size/envelope-peak ensemble_size/envelope-wide"),
     "the calibrated loss is logarithmic in n": Broken(
         lambda p: p._replace(calibrated=p.calibrated[..., :1] - 0.05 * np.log(pool.sizes(config()))),
@@ -122,7 +122,8 @@ CASES = {
     "members are counted off by one": Broken(
         lambda p: p._replace(brier=shifted(p.brier)), ("squared_loss",), at_all("squared_loss/exact")),
     "the spread of the Brier score is a tenth too small": Broken(
-        lambda p: p._replace(brier_law=p.brier_law * np.array([1, 0.9])), ("squared_loss",), "squared_loss/exact-peak"),
+        lambda p: p._replace(brier_series=p.brier_series * np.array([1, 0.9])), ("squared_loss",),
+        "squared_loss/exact-peak"),
     "widths are in the wrong order": Broken(
         lambda p: p._replace(calibrated=p.calibrated[:, ::-1]), ("width",),
         "width/calibration-removes-it width/no-step-up"),
@@ -130,10 +131,10 @@ CASES = {
         lambda p: p._replace(calibrated=p.calibrated[..., :1] * (1 + 1e-6 / pool.sizes(config()))),
         ("memory_split",), "memory_split/several-beat-one memory_split/more-members"),
     "losses are noise": Broken(
-        lambda p: p._replace(calibrated=noise(p.calibrated), brier_law=noise(p.brier_law)),
+        lambda p: p._replace(calibrated=noise(p.calibrated), brier_series=noise(p.brier_series)),
         ("memory_split", "squared_loss"),
         "memory_split/several-beat-one memory_split/more-members squared_loss/more-members"),
-    "large ensembles are worse than small ones foretell": Broken(
+    "large ensembles are worse than small ones predict": Broken(
         lambda p: p._replace(calibrated=p.calibrated + 0.05 * (pool.sizes(config()) > 4)), ("forecast",),
         "forecast/coverage forecast/wide"),
     "errors of small ensembles are taken for a third of what they are": Broken(
@@ -149,7 +150,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_broken_laboratory_is_told(case: str, smoke: pool.Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_laboratory_is_noticed(case: str, smoke: pool.Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = CASES[case]
     monkeypatch.setattr(pool, "teachers", lambda *_: broken.change(smoke))
     found = claims(*broken.scenes)
@@ -158,49 +159,64 @@ def test_a_broken_laboratory_is_told(case: str, smoke: pool.Pool, monkeypatch: p
     ] == []
 
 
-@pytest.mark.usefixtures("fresh")
-def test_an_average_in_log_space_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_average_in_log_space_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(averaging, "_average", lambda log_probs, tau=1.0: log_softmax(log_probs.mean(axis=-3)))
     found = claims("squared_loss")
-    assert any(found[f"squared_loss/exact-{name}"].verdict == "fails" for name in curves.NAMES)
+    assert any(found[f"squared_loss/exact-{name}"].verdict == "fails" for name in ALL)
 
 
-@pytest.mark.usefixtures("fresh")
-def test_networks_that_do_not_learn_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_networks_that_do_not_learn_are_refused_after_the_first_teacher(monkeypatch: pytest.MonkeyPatch) -> None:
+    trained, train = [], training.train
+
+    def counted(*arguments: Any) -> training.Answers:
+        trained.append(arguments)
+        return train(*arguments)
+
+    monkeypatch.setattr(training, "train", counted)
     with pytest.raises(InputError, match="training error"):
         claims("width", epochs=1, teachers=8)
+    assert len(trained) == len(config().widths)
+
+
+def test_scenes_share_the_networks_of_a_teacher() -> None:
+    small = config(widths=(4, 6, 8, 12, 16, 24), epochs=40, members=32, teachers=8, tests=200)
+    lab = bench(small)
+    one = lab.cells(pool.of_teacher, small, [(0, 8)], "one")
+    wider: Any = settings.validate(STUDY, {**small.model_dump(), "widths": (8, 9, 10, 12, 16, 24), "teachers": 9})
+    assert lab.store.find("simlab.studies.ensemble_power_laws.pool.of_teacher", (0, 8), wider, lab.device) is not None
+    np.testing.assert_array_equal(lab.cells(pool.of_teacher, wider, [(0, 8)], "again")[0].nll, one[0].nll)
 
 
 def test_temperatures_come_from_the_validation_data(monkeypatch: pytest.MonkeyPatch) -> None:
     """Other test labels change losses and leave every temperature as it is."""
     settled = config(widths=(4, 6, 8, 12, 16, 24), epochs=2, members=32)
-    own = task.teacher(settled, 0, Device.open("cpu"))
-    answers = pool._train(settled, own, 8, Device.open("cpu"))
-    one = pool._measure(settled, own, answers)
-    other = pool._measure(settled, own._replace(test=(own.test[0], own.test[1][::-1].copy())), answers)
+    learnt = task.teacher(settled, 0, bench(settled))
+    answers = training.train(settled, learnt, 8, Device.open("cpu"))
+    one = pool.measure(settled, learnt, answers)
+    other = pool.measure(settled, learnt._replace(test=(learnt.test[0], learnt.test[1][::-1].copy())), answers)
     np.testing.assert_array_equal(one.tau, other.tau)
     assert (one.calibrated != other.calibrated).all()
 
 
-def test_the_law_at_temperature_one_is_that_of_theory() -> None:
+def test_the_expansion_at_temperature_one_is_that_of_theory() -> None:
     rng = np.random.default_rng(0)
     scores = log_softmax(rng.normal(size=(12, 50, 4)))
     labels = rng.integers(4, size=50)
-    found = laws.tempered(scores, labels, np.array([1.0]))
+    found = temperatures.expand(scores, labels, np.array([1.0]))
     exact = theory_of.law_of_members(np.exp(scores)[:, np.arange(50), labels])
     assert np.isclose(found.b[0], exact.b, rtol=1e-12)  # rounding
     mean = float(ensembles.nll(ensembles.average(scores), labels))
     assert np.isclose(found.c[0], mean - exact.b / 12, rtol=1e-12)
 
 
-def test_the_law_at_any_temperature_is_that_of_close_members() -> None:
+def test_the_expansion_at_any_temperature_is_that_of_close_members() -> None:
     """For members a part in a hundred apart the next order is a part in ten thousand of b."""
     rng = np.random.default_rng(1)
     centre = rng.normal(size=(1, 40, 5))
     scores = log_softmax(centre + 0.01 * rng.normal(size=(16, 40, 5)))
     labels = rng.integers(5, size=40)
     for tau in (0.7, 1.0, 2.0):
-        law = laws.tempered(scores, labels, np.array([tau]))
+        law = temperatures.expand(scores, labels, np.array([tau]))
         loss = [float(ensembles.nll(ensembles.ensembles(scores, n), labels, tau).mean()) for n in (1, 16)]
         assert np.isclose((loss[0] - loss[1]) / (1 - 1 / 16), law.b[0], rtol=0.02)
 
@@ -210,10 +226,10 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
     "widths that do not rise": ({"widths": (8, 12, 12, 24, 48, 96)}, ["widths", "rise"]),
     "budgets that do not rise": ({"budgets": (4000, 2000, 8000, 9000)}, ["budgets", "rise"]),
     "a budget below one network": ({"budgets": (10, 2000, 4000, 8000)}, ["budgets", "226"]),
-    "no ensemble left to foretell": ({"cheap": 16}, ["cheap = 16", "members"]),
+    "no ensemble left to predict": ({"cheap": 16}, ["cheap = 16", "members"]),
     "a least budget that buys too many": ({"budgets": (8000, 9000, 10000, 12000)}, ["budgets", "the least"]),
     "a largest budget that buys too many": ({"budgets": (7000, 8000, 12000, 26000)}, ["budgets", "largest"]),
-    "no budget left to foretell": ({"budgets": (1000, 2000, 3000, 5000)}, ["budgets", "forecast"]),
+    "no budget left to predict": ({"budgets": (1000, 2000, 3000, 5000)}, ["budgets", "forecast"]),
     "a file that is not there": ({"data": Path("none.npz")}, ["none.npz"]),
 }
 

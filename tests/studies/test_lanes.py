@@ -11,12 +11,11 @@ import xarray as xr
 
 from simlab import nn
 from simlab.lab import settings
-from simlab.lab.study import run
+from simlab.lab.runner import run
 from simlab.nn.kernels.cuda import advance as persistent
 from simlab.sde import gpu
 from simlab.sde.walk import _kernel
 from simlab.studies import load
-from simlab.studies.ensemble_power_laws import pool
 from tests.sde import host_cuda
 from tests.studies.memory import forgetting
 from tests.studies.small import SMALL, differing, shrink
@@ -25,7 +24,6 @@ from tests.studies.small import SMALL, differing, shrink
 @pytest.fixture(autouse=True)
 def forgotten() -> Iterator[None]:
     yield from forgetting((_kernel, gpu.load, persistent._train))
-    pool.forget()
 
 
 def small_run(study: str, scene: str, **changes: Any) -> dict[str, xr.Dataset]:

@@ -1,4 +1,4 @@
-"""Scale invariance: broken laboratories are told, bad input is refused, a user's own data run, bursts are counted.
+"""Scale invariance: claims fail where they should, bad input is refused, a user's own data run, bursts are counted.
 
 Every broken laboratory is the smoke run of one scene with one thing broken; `notice` are claims that must not hold.
 """
@@ -14,14 +14,16 @@ import pytest
 import xarray as xr
 
 from simlab import nn
+from simlab.core.checks import Floats
 from simlab.core.errors import InputError
 from simlab.lab import settings
 from simlab.lab.claim import Claim
+from simlab.lab.found import Found
 from simlab.lab.results import claims_of
-from simlab.lab.study import run
-from simlab.studies.scale_invariance import STUDY, nets, periods, phases, walkers
+from simlab.lab.runner import run
+from simlab.studies.scale_invariance import STUDY, nets, period_nets, periods, phases, walkers
 from simlab.studies.scale_invariance.bursts import bursts
-from simlab.theory import scale_invariant, three_regimes
+from simlab.theory import scale_invariant
 
 Break = Callable[[pytest.MonkeyPatch], None]
 
@@ -47,8 +49,8 @@ def more_decay(patch: pytest.MonkeyPatch) -> None:
     walk = walkers.Walk
 
     def step(self: Any, w: Any, step: int) -> Any:
-        push, square, _ = self.gradient(w, step)
-        return (1 - 1.05 * self.lr * self.wd) * w - self.lr / square**0.5 * push
+        force, square, _ = self.gradient(w, step)
+        return (1 - 1.05 * self.lr * self.wd) * w - self.lr / square**0.5 * force
 
     patch.setattr(walk, "step", step)
 
@@ -57,8 +59,8 @@ def noise_along_the_weights(patch: pytest.MonkeyPatch) -> None:
     right = walkers.Walk.gradient
 
     def gradient(self: Any, w: Any, step: int) -> Any:
-        push, square, cosine = right(self, w, step)
-        return push + 0.3 * w / square**0.5, square, cosine
+        force, square, cosine = right(self, w, step)
+        return force + 0.3 * w / square**0.5, square, cosine
 
     patch.setattr(walkers.Walk, "gradient", gradient)
 
@@ -97,22 +99,12 @@ def no_decay(patch: pytest.MonkeyPatch) -> None:
 
 
 def clean_control(patch: pytest.MonkeyPatch) -> None:
-    right = periods._train
-
-    def train(config: Any, setting: Any, *arguments: Any) -> Any:
-        return right(config, setting._replace(noise=0.0, logits=10.0), *arguments)
-
-    patch.setattr(periods, "_train", train)
+    patch.setattr(periods, "control", lambda config: period_nets.grid(config)[0])
 
 
 def half_curvature(patch: pytest.MonkeyPatch) -> None:
-    right = periods._sharpness
-    patch.setattr(periods, "_sharpness", lambda frame: 0.2 * right(frame))
-
-
-def wrong_threshold(patch: pytest.MonkeyPatch) -> None:
-    right = three_regimes.threshold
-    patch.setattr(three_regimes, "threshold", lambda scales: 1.05 * right(scales))
+    right = period_nets.curvature
+    patch.setattr(period_nets, "curvature", lambda frame: 0.2 * right(frame))
 
 
 def off_the_sphere(patch: pytest.MonkeyPatch) -> None:
@@ -131,7 +123,6 @@ BROKEN: list[tuple[str, Break, set[str]]] = [
     ("phases", no_decay, {"shrinkage", "test-loss"}),
     ("periods", clean_control, {"floor"}),
     ("periods", half_curvature, {"edge"}),
-    ("regimes", wrong_threshold, {"toy-threshold"}),
     ("regimes", off_the_sphere, {"equilibrium", "divergence"}),
 ]
 
@@ -145,6 +136,52 @@ def test_broken_laboratories_are_told(
     assert notice <= {name for name, claim in found.items() if claim.verdict != "holds"}
 
 
+CHANGED: dict[str, dict[str, tuple[str, float]]] = {
+    "sphere": {
+        "norm-4": ("square_theory", 0.1), "turn-4": ("turn_theory", 1e-3), "direction": ("share_theory", 0.1),
+        "product": ("line", 0.1), "limit": ("limit", 0.2), "excess": ("excess_theory", 0.1),
+        "relaxation-0.5": ("norm_theory", 0.1),
+    },
+    "equivalence": {
+        "functions": ("worst", 1e-6), "norms": ("growth", 1e-6), "function": ("function", 1e-6),
+        "orthogonal": ("orthogonal", 1e-6), "gradient": ("gradient", 1e-6), "hessian": ("hessian", 1e-6),
+    },
+    "equilibrium": {
+        "balance-1": ("balance", 0.1), "norm-1": ("fourth", 0.1), "angle": ("turn", 0.1),
+        "same-loss": ("same_loss", 0.1), "same-test-error": ("same_test_error", 0.5),
+        "same-effective-lr": ("same_effective_lr", 0.1), "relaxation-1": ("relaxed", 0.1),
+    },
+    "phases": {
+        "growth": ("growth", -3.0), "shrinkage": ("shrinkage", -3.0), "memorised": ("train_error", 0.1),
+        "width": ("widening", -10.0), "test-error": ("gain_test_error", -0.2), "test-loss": ("gain_test_loss", -3.0),
+        "frozen-width": ("lost_widening_frozen", -10.0), "frozen-loss": ("lost_test_loss_frozen", -3.0),
+        "frozen-error": ("gain_test_error", -0.2), "whitened": ("gain_test_error", -0.5),
+        "no-peak": ("early_rise", 0.1), "no-bump": ("bump_rise", 0.1),
+    },
+    "periods": {
+        "law": ("exponent", -0.5), "product": ("twin", 0.5), "irregular": ("irregular", -1.0), "decay": ("decay", -1.0),
+        "free": ("approach", -1.0), "edge": ("above_edge", -3.0), "calm": ("below_edge", -3.0), "floor": ("floor", 1.0),
+    },
+    "regimes": {
+        "toy-threshold": ("threshold_theory", 0.1), "toy-random": ("random_theory", 0.1),
+        "convergence": ("fallen", -1.0), "equilibrium": ("fallen", 1.0), "level": ("rise_of_loss", -3.0),
+        "sharpness": ("widening", -4.0), "divergence": ("loss", -6.0), "annealing": ("gain_over_low", -0.3),
+        "best-start": ("gain_over_chaotic", -0.3),
+    },
+}  # fmt: skip
+"""Of each scene: claim -> the stored number it is about, and a change after which it must fail."""
+
+
+@pytest.mark.parametrize("scene", CHANGED)
+def test_a_claim_falls_with_the_number_it_is_about(scene: str) -> None:
+    config = settings.validate(STUDY, {**STUDY.presets["smoke"], "scenes": (scene,)})
+    data, module = run(STUDY, config)[scene].to_dataset(), STUDY.scene(scene)
+    for claim, (name, change) in CHANGED[scene].items():
+        changed = data.assign({name: data[name].copy(data=data[name].values + change)})
+        found = {c.name: c.verdict for c in module.compare(config, Found.of(module, changed))}
+        assert found[f"{scene}/{claim}"] == "fails", claim
+
+
 def test_bursts_are_the_turns_of_the_norm() -> None:
     falls = [(10.0, 5.0), (8.0, 4.0), (9.0, 6.0)]
     log_norm = [np.log(7.0)]
@@ -152,9 +189,8 @@ def test_bursts_are_the_turns_of_the_norm() -> None:
         for end in (top, bottom):
             log_norm += list(np.linspace(log_norm[-1], np.log(end), 11)[1:])
     wiggle = 0.02 * (np.arange(len(log_norm)) % 2)  # below what counts as a burst
-    norm = np.exp(np.array(log_norm) + wiggle)[:, None]
-    record = xr.Dataset({"weight_norm": (("step", "model"), norm)}, {"step": 5 * np.arange(len(norm))})
-    found = bursts(record, 0)
+    norm: Floats = np.exp(np.array(log_norm) + wiggle)
+    found = bursts(np.linspace(0.0, 5.0 * (len(norm) - 1), len(norm)), norm)
     # The last fall ends the run, and is none that a burst has ended.
     np.testing.assert_allclose(found.top, [50, 150], atol=5)
     np.testing.assert_allclose(found.bottom, [100, 200], atol=5)

@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from simlab.core.errors import InputError
+from simlab.lab import runner
 from simlab.lab import settings as fields
-from simlab.lab import study as runner
+from simlab.lab.figure import figure
 from simlab.lab.results import claims_of
 from simlab.lab.study import BaseConfig, Study
 from simlab.studies import STUDIES, load
@@ -41,7 +42,7 @@ def configured(study: Study, values: Values) -> BaseConfig | None:
 def accepted(study: Study, scene: str, config: BaseConfig) -> bool:
     """Whether a scene takes this config; what it does not take it refuses in one sentence."""
     try:
-        study.scene(scene).check(config)
+        study.check(config.model_copy(update={"scenes": (scene,)}))
     except InputError as error:
         sentences(study, error)
         return False
@@ -63,7 +64,9 @@ def runs(study: Study, scene: str, values: Values) -> None:
     # The first networks may show that all others would have nothing to tell.
     late = suppress(InputError) if study.name == "ensemble_power_laws" else nullcontext()
     with late, in_miniature(study):
-        runner.figure(study, config, runner.run(study, config))
+        result = runner.run(study, config)
+        figure(study, config, result)
+        figure(study, config, result, scene)
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -128,7 +131,7 @@ def test_what_does_not_go_together_is_refused_before_any_work(case: str) -> None
     name, scene, changes, fragments = APART[case]
     study = load(name)
     with pytest.raises(InputError) as caught:
-        study.scene(scene).check(fields.validate(study, changes))
+        study.check(fields.validate(study, {**changes, "scenes": (scene,)}))
     sentences(study, caught.value)
     assert [f for f in fragments if f not in str(caught.value)] == [], str(caught.value)
 
@@ -148,7 +151,7 @@ def test_where_nothing_bursts_there_is_no_verdict_and_no_warning(monkeypatch: py
     monkeypatch.setattr("simlab.studies.scale_invariance.bursts.RISE", 1e30)
     with in_miniature(study):
         result = runner.run(study, config)
-        runner.figure(study, config, result)
+        figure(study, config, result)
     verdicts = {c.name.partition("/")[2]: c.verdict for c in claims_of(result)}
     assert verdicts.pop("floor") == "holds"
     assert set(verdicts.values()) == {"undecided"}

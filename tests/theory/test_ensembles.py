@@ -75,7 +75,7 @@ def test_cumulants_are_unbiased() -> None:
         np.testing.assert_allclose(own, ((kinds - mean) ** order).mean(axis=0), rtol=1e-10, atol=1e-14)
 
 
-def test_a_curve_is_foretold_without_a_fit() -> None:
+def test_a_curve_is_predicted_without_a_fit() -> None:
     # Worlds of their own: examples that differ in how certain and how right the members are.
     rng, worlds, members, examples = np.random.default_rng(1), 60, 48, 60
     labels = np.arange(examples) % 4
@@ -84,8 +84,8 @@ def test_a_curve_is_foretold_without_a_fit() -> None:
     sizes = np.array([4, 6, 12, 24])
     measured = np.array([library.nll(library.ensembles(logs, int(n)), labels).mean(axis=-1) for n in sizes])
     laws = [en.law_of_members(np.exp(world[:, np.arange(examples), labels])) for world in logs]
-    foretold = np.array([law.at(sizes) for law in laws]).T
-    apart = measured - foretold
+    predicted = np.array([law.at(sizes) for law in laws]).T
+    apart = measured - predicted
     gain = np.mean([law.b for law in laws]) / sizes
     error = ALARM * apart.std(axis=1, ddof=1) / np.sqrt(worlds)
     # The next order is d/n^2 times about 1/n, and the bias of b is a few parts in M.

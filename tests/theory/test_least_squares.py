@@ -162,7 +162,7 @@ def test_gradient_flow_goes_from_nothing_to_the_minimum_norm(gamma: float, signa
 
 def test_the_law_has_the_moments_of_marchenko_and_pastur() -> None:
     for gamma in (0.3, 1.0, 4.0):
-        nodes, weights, at_zero = ls.law(gamma)
+        nodes, weights, at_zero = ls.marchenko_pastur(gamma)
         moments = [(weights * nodes**k).sum() for k in (0, 1, 2)]
         assert moments == pytest.approx([1 - at_zero, 1, 1 + gamma], abs=1e-13)  # a thousand nodes
         m = ((weights / (nodes + 0.1)).sum() + at_zero / 0.1) * 0.1  # and their transform is the root
@@ -237,7 +237,7 @@ def test_two_speeds_have_two_descents_and_matched_step_sizes_one() -> None:
     equal, one = (ls.two_speeds(spectrum, power, lr, steps, 100, noise=1.0) for lr in (0.05, matched))
     assert minima(equal) == 2
     assert minima(one) == 1
-    # The sum of the minima, s P v/(s P + v) for each direction, is attained but for the whole number of steps.
+    # The sum of the minima, s P v/(s P + v) for each direction, is attained up to rounding the steps to whole numbers.
     v, signal = 0.01, spectrum * power
     assert one.min() == pytest.approx((signal * v / (signal + v)).sum(), rel=1e-3)
     assert equal.min() > 1.3 * one.min()

@@ -37,10 +37,10 @@ def inverse_gamma(shape: float) -> SDE:
     return SDE(X, 1 + (1 - sp.Float(shape)) / 2 * X, X, domain=(0, sp.oo), boundary="reflecting")
 
 
-def with_density(log_p: sp.Expr, spread: sp.Expr, domain: Any) -> SDE:
-    """The Ito equation with noise^2 = spread that has this density."""
-    drift = sp.simplify((sp.diff(spread, X) + spread * sp.diff(log_p, X)) / 2)
-    return SDE(X, drift, sp.sqrt(spread), domain=domain, boundary="reflecting")
+def with_density(log_p: sp.Expr, diffusion: sp.Expr, domain: Any) -> SDE:
+    """The Ito equation with noise^2 = diffusion that has this density."""
+    drift = sp.simplify((sp.diff(diffusion, X) + diffusion * sp.diff(log_p, X)) / 2)
+    return SDE(X, drift, sp.sqrt(diffusion), domain=domain, boundary="reflecting")
 
 
 F = with_density(-sp.log(X) * sp.Rational(3, 4) - sp.Rational(7, 4) * sp.log(1 + X / 6), X * (1 + X / 6), (0, sp.oo))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from simlab.sde import DT, EULER, SDE, Chain, baoab, kernel, langevin, stopped, walk
+from simlab.sde import DT, EULER, SDE, Chain, Options, baoab, kernel, langevin, stopped, walk
 from simlab.theory import fokker_planck as fp
 from simlab.theory import sgd, transfer
 
@@ -134,5 +134,5 @@ def test_clocks_in_single_precision() -> None:
     assert kernel(langevin(DOUBLE, X, T)).clocks == ()
     assert kernel(SDE(X, 1, 0, domain=(0, 1), boundary="periodic")).clocks == ()
     with pytest.raises(ValueError, match=r'component t counts.* 2\^24 = 16777216 steps.*dtype="float64"\.$'):
-        walk(model, walkers=1, steps=2**24 + 1, dt=0.01, dtype="float32")
-    assert "2^24" in str(walk.__doc__)
+        walk(model, walkers=1, steps=2**24 + 1, dt=0.01, options=Options(dtype="float32"))
+    assert "2^24" in str(Options.__doc__)

@@ -1,15 +1,13 @@
-"""Symmetric matrices of a net that are too large to write down: spectra, traces and blocks from products with vectors.
+"""Symmetric matrices of a net that are too large to write down: known by their products with vectors.
 
-`which` names the matrix, in the order of the columns of `flatten`:
-"hessian"         the Hessian of the loss, exact (`hvp`);
-"gauss_newton"    J^T H J with the Jacobian J of the outputs and the Hessian H of the loss in them (Schraudolph 2002);
-"gradient_noise"  the covariance over examples of the gradient of one, C = mean_i (g_i - g)(g_i - g)^T, so that a batch
-                  of B examples drawn with replacement has the covariance C / B. C v costs a tangent and a gradient and
-                  holds no more than they do: (g_i - g) . v is a tangent of the outputs, and the rest is one gradient
-                  with every example weighted by it.
+`hessian`, `gauss_newton` and `gradient_noise` make a `Matrix` for every model of a stack, in the order of the columns
+of `flatten`; its methods, `trace`, `top_eigenvalues` and `spectral_density` work on it. The forward pass runs once; a
+product with k vectors holds k times what `hvp` holds.
 
-`layer` restricts the matrix to the parameters of one layer or one array, by a name of `by_layer`. The forward pass runs
-once; a product with k vectors holds k times what `hvp` holds.
+    H = hessian(net, loss, params, x, y)
+    value, error = trace(H)
+    top = top_eigenvalues(H, k=3)
+
 Random vectors depend on the seed and on the index of a model (0, 1, ... where `index` is not given), so that a model
 has the same estimate in any stack.
 """
@@ -20,31 +18,57 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from simlab.core.checks import is_whole, one_of, shown, stored
+from simlab.core.checks import is_whole, shown, stored
 from simlab.core.device import Device
 from simlab.nn.arguments import checked, of_single_examples
 from simlab.nn.calculus.derivatives import flatten, unflatten, wide_forward
 from simlab.nn.calculus.views import columns
 from simlab.nn.layers.layer import Array, Layer, Params, leaves, select
-from simlab.nn.losses import Loss, at_home, require_loss
+from simlab.nn.losses import Loss, require_loss, targets_like
 from simlab.random import Seed, key, normals, uniforms
 
-Which = Literal["hessian", "gauss_newton", "gradient_noise"]
+Kind = Literal["hessian", "gauss_newton", "gradient_noise"]
 MOST_PROBES = 10**6
 AT_ONCE = 64
 """Unit vectors in one product of a dense matrix."""
 STREAM = 1
-"""Apart from the stream 0 of initial parameters, which may have the same seed."""
+"""Separate from stream 0 of the initial parameters, which may have the same seed."""
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """One symmetric matrix for each model: product maps (model, k, size) to the same, k vectors at once."""
+    """One symmetric matrix for each model, made by `hessian`, `gauss_newton` or `gradient_noise`.
+
+    product maps (model, k, size) to the same, k vectors at once. part: the matrix of some models only.
+    """
 
     product: Callable[[Array], Array]
     models: int
     size: int
     like: Array  # an array of the device and dtype
+    part: Callable[[slice], Matrix]
+
+    def to_dense(self) -> Array:
+        """The matrix written down, (model, size, size), for small nets: a product with every unit vector.
+
+        Symmetric to rounding.
+        """
+        xp, dtype = Device.of(self.like).xp, self.like.dtype
+        unit = xp.eye(self.size, dtype=dtype)
+        blocks = [unit[i : i + AT_ONCE] for i in range(0, self.size, AT_ONCE)]
+        return xp.concatenate([self.product(xp.broadcast_to(b, (self.models, *b.shape))) for b in blocks], axis=1)
+
+    def operator(self, model: int = 0) -> Any:
+        """The matrix of one model as a LinearOperator of SciPy, of CuPy on a GPU, for eigsh and similar functions.
+
+        ValueError where the stack has no such model.
+        """
+        if not (is_whole(model) and 0 <= model < self.models):
+            raise ValueError(f"model must be in 0 ... {self.models - 1}, got {shown(model)}.")
+        one, dtype = self.part(slice(model, model + 1)), self.like.dtype
+        return Device.of(self.like).linear_operator(
+            (self.size, self.size), lambda v: one.product(v.reshape(1, 1, -1).astype(dtype))[0, 0], dtype
+        )
 
     def normals(self, count: int, seed: Seed, index: Sequence[int] | None) -> Array:
         """Standard normal vectors (model, count, size)."""
@@ -52,7 +76,7 @@ class Matrix:
         return Device.of(self.like).xp.concatenate(drawn, axis=1)
 
     def signs(self, probe: int, seed: Seed, index: Sequence[int] | None) -> Array:
-        """The vector of independent signs (Rademacher) of this number, (model, 1, size)."""
+        """The vector of independent signs (Rademacher) with this number, (model, 1, size)."""
         return 2 * (self._drawn(uniforms, probe, seed, index) > 0.5).astype(self.like.dtype) - 1
 
     def _drawn(self, draw: Callable[..., Array], vector: int, seed: Seed, index: Sequence[int] | None) -> Array:
@@ -65,112 +89,90 @@ class Matrix:
         return draw(key(seed), walker, place, vector, STREAM).astype(self.like.dtype)
 
 
-def matrix(
-    net: Layer, loss: Loss, params: Params, x: Array, y: Array, which: Which = "hessian", layer: str | None = None
-) -> Matrix:
-    """The matrix `which` of every model, ready for products; ValueError on an unknown name or layer."""
-    one_of("which", which, ("hessian", "gauss_newton", "gradient_noise"))
-    x = (of_single_examples if which == "gradient_noise" else checked)(net, params, x)
-    require_loss(loss, curved=which != "gradient_noise")
-    y = at_home(x, y)
+def hessian(net: Layer, loss: Loss, params: Params, x: Array, y: Array, *, layer: str | None = None) -> Matrix:
+    """The exact Hessian of the loss, by `hvp`.
+
+    layer: the rows and columns of one layer or one array only, by a name of `by_layer`. ValueError on an unknown name,
+    and on input that does not fit the net.
+    """
+    x, y = checked(net, params, x), _targets(params, loss, x, y, curved=True)
+    return _matrix("hessian", net, loss, params, x, y, layer)
+
+
+def gauss_newton(net: Layer, loss: Loss, params: Params, x: Array, y: Array, *, layer: str | None = None) -> Matrix:
+    """J^T H J with the Jacobian J of the outputs and the Hessian H of the loss in them (Schraudolph 2002).
+
+    Arguments as in `hessian`.
+    """
+    x, y = checked(net, params, x), _targets(params, loss, x, y, curved=True)
+    return _matrix("gauss_newton", net, loss, params, x, y, layer)
+
+
+def gradient_noise(net: Layer, loss: Loss, params: Params, x: Array, y: Array, *, layer: str | None = None) -> Matrix:
+    """The covariance over examples of the gradient g_i of one, C = mean_i (g_i - g)(g_i - g)^T.
+
+    A batch of B examples drawn with replacement has the covariance C / B. C v costs a tangent and a gradient and holds
+    no more than they do: (g_i - g) . v is a tangent of the outputs, and the rest is one gradient with every example
+    weighted by it. Arguments as in `hessian`; ValueError for a net with batch normalisation, too.
+    """
+    x, y = of_single_examples(net, params, x), _targets(params, loss, x, y, curved=False)
+    return _matrix("gradient_noise", net, loss, params, x, y, layer)
+
+
+def _targets(params: Params, loss: Loss, x: Array, y: Array, curved: bool) -> Array:
+    """The targets beside the parameters; ValueError for those of another number of models."""
+    require_loss(loss, curved=curved)
+    y, models = targets_like(leaves(params)[0], y), len(leaves(params)[0])
+    if y.ndim == 2 + loss.target_axes(y) and len(y) != models:
+        raise ValueError(f"y: targets of {len(y)} models are given and there are {models}; give one for all, or each.")
+    return y
+
+
+def _matrix(kind: Kind, net: Layer, loss: Loss, params: Params, x: Array, y: Array, layer: str | None) -> Matrix:
+    """The matrix of this kind, ready for products, its arguments checked."""
     leaf = leaves(params)[0]
-    part = columns(params, layer)
+    block = columns(params, layer)
     wide, outputs, cache = wide_forward(net, params, x)
-    y = y[:, None] if y.ndim == 2 + loss.target_axes(y) else y
-    grad, n = loss.grad(outputs, y), outputs.shape[-2]
+    own_targets = y.ndim == 2 + loss.target_axes(y)
+    targets = y[:, None] if own_targets else y
+    grad, n = loss.grad(outputs, targets), outputs.shape[-2]
 
     def product(v: Array) -> Array:
-        along = _wide(params, v, part)
-        rate, pushed = net.push(wide, cache, along, None)
-        if which == "hessian":
-            found = net.gradient_tangent(wide, cache, along, pushed, grad, loss.hvp(outputs, y, rate))
-        elif which == "gauss_newton":
-            found = net.gradient(wide, cache, loss.hvp(outputs, y, rate))
+        along = _wide(params, v, block)
+        rate, trace = net.linearize(wide, cache, along, None)
+        if kind == "hessian":
+            found = net.gradient_tangent(wide, cache, along, trace, grad, loss.hvp(outputs, targets, rate))
+        elif kind == "gauss_newton":
+            found = net.gradient(wide, cache, loss.hvp(outputs, targets, rate))
         else:
             share = n * (grad * rate).sum(axis=-1, keepdims=True)
             found = net.gradient(wide, cache, grad * (share - share.mean(axis=-2, keepdims=True)))
-        return flatten(found, axes=2)[..., part]
+        return flatten(found, axes=2)[..., block]
 
-    return Matrix(product, len(leaf), part.stop - part.start, leaf)
+    def part(models: slice) -> Matrix:
+        own_x, own_y = x[models] if x.ndim == 3 else x, y[models] if own_targets else y
+        return _matrix(kind, net, loss, select(params, models), own_x, own_y, layer)
 
-
-def hessian(
-    net: Layer,
-    loss: Loss,
-    params: Params,
-    x: Array,
-    y: Array,
-    *,
-    which: Which = "hessian",
-    layer: str | None = None,
-) -> Array:
-    """The matrix `which` written down, (model, parameter, parameter), for small nets: a product with every unit vector.
-
-    Symmetric to rounding.
-    """
-    m = matrix(net, loss, params, x, y, which, layer)
-    xp, dtype = Device.of(m.like).xp, m.like.dtype
-    unit = xp.eye(m.size, dtype=dtype)
-    blocks = [unit[i : i + AT_ONCE] for i in range(0, m.size, AT_ONCE)]
-    return xp.concatenate([m.product(xp.broadcast_to(b, (m.models, *b.shape))) for b in blocks], axis=1)
+    return Matrix(product, len(leaf), block.stop - block.start, leaf, part)
 
 
-def gradient_noise(net: Layer, loss: Loss, params: Params, x: Array, y: Array, *, layer: str | None = None) -> Array:
-    """The covariance C of single-example gradients written down, (model, parameter, parameter), for small nets."""
-    return hessian(net, loss, params, x, y, which="gradient_noise", layer=layer)
-
-
-def hessian_operator(
-    net: Layer,
-    loss: Loss,
-    params: Params,
-    x: Array,
-    y: Array,
-    model: int = 0,
-    *,
-    which: Which = "hessian",
-    layer: str | None = None,
-) -> Any:
-    """The matrix of one model as a LinearOperator of SciPy, of CuPy on a card, for eigsh and its like.
-
-    ValueError where the stack has no such model.
-    """
-    x = checked(net, params, x)
-    require_loss(loss)
-    models = len(leaves(params)[0])
-    if not (is_whole(model) and 0 <= model < models):
-        raise ValueError(f"model must be in 0 ... {models - 1}, got {shown(model)}.")
-    y = at_home(x, y)
-    if y.ndim == 2 + loss.target_axes(y) and len(y) != models:
-        raise ValueError(f"y: targets of {len(y)} models are given and there are {models}; give one for all, or each.")
-    one = slice(model, model + 1)
-    x, y = x[one] if x.ndim == 3 else x, y[one] if y.ndim == 2 + loss.target_axes(y) else y
-    m = matrix(net, loss, select(params, one), x, y, which, layer)
-    return Device.of(m.like).linear_operator(
-        (m.size, m.size), lambda v: m.product(v.reshape(1, 1, -1).astype(m.like.dtype))[0, 0], m.like.dtype
-    )
+def require_matrix(matrix: Any) -> Matrix:
+    """ValueError unless this is a `Matrix`."""
+    if not isinstance(matrix, Matrix):
+        raise ValueError(f"matrix must be made by hessian, gauss_newton or gradient_noise, got {shown(matrix)}.")
+    return matrix
 
 
 def trace(
-    net: Layer,
-    loss: Loss,
-    params: Params,
-    x: Array,
-    y: Array,
-    *,
-    probes: int = 32,
-    which: Which = "hessian",
-    layer: str | None = None,
-    seed: Seed = 0,
-    index: Sequence[int] | None = None,
+    matrix: Matrix, *, probes: int = 32, seed: Seed = 0, index: Sequence[int] | None = None
 ) -> tuple[Array, Array]:
     """An estimate of the trace and its standard error, (model,) each: the mean of v . M v over random signs v.
 
     Hutchinson 1990. Its variance is 2 sum_(i != j) M_ij^2 / probes: none for a diagonal matrix. The error is taken
-    from the spread over the probes. ValueError for fewer than 2.
+    from the scatter over the probes. ValueError for fewer than 2.
     """
+    m = require_matrix(matrix)
     require_probes(probes)
-    m = matrix(net, loss, params, x, y, which, layer)
     # One vector at a time, so that the memory does not grow with the probes.
     signs = (m.signs(i, seed, index) for i in range(probes))
     found = Device.of(m.like).xp.concatenate([(v * m.product(v)).sum(axis=-1) for v in signs], axis=1)

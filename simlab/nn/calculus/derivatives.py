@@ -1,4 +1,4 @@
-"""What is asked of a net with parameters: predictions, gradients, curvature products, one example's gradient.
+"""Functions of a net and its parameters: predictions, gradients, curvature products, per-example gradients.
 
 Everywhere x is (n, in), shared by all models, or (model, n, in); y is what the loss takes; results have the model axis
 first. x is cast to the dtype of the parameters. Every function raises ValueError in one sentence on input that does not
@@ -20,8 +20,18 @@ from numpy.typing import NDArray
 from simlab.core.checks import is_whole, one_of, require_flag, shown, whole
 from simlab.core.device import Device, stored
 from simlab.nn.arguments import beside, checked, direction, of_single_examples
-from simlab.nn.layers.infinite_width import Kernel
-from simlab.nn.layers.layer import Array, Cache, Layer, Params, leaves, require_layer, require_tree, spread, tree_map
+from simlab.nn.layers.infinite_width import Covariances
+from simlab.nn.layers.layer import (
+    Array,
+    Cache,
+    Layer,
+    Params,
+    leaves,
+    require_layer,
+    require_tree,
+    tree_map,
+    with_tangent_axis,
+)
 from simlab.nn.losses import Loss, require_loss
 from simlab.random import Seed, key
 
@@ -31,7 +41,7 @@ def init(
 ) -> Params:
     """Parameters of models 0 ... models - 1, or of the models with these indices.
 
-    Model k depends on the seed and on k only, not on which others stand beside it: init(net, models=[17]) is the
+    Model k depends on the seed and on k only, not on the other models of the stack: init(net, models=[17]) is the
     eighteenth of init(net, models=1000). ValueError unless there is a model, dtype is "float32" or "float64", and the
     net has parameters.
     """
@@ -88,7 +98,7 @@ def hvp(net: Layer, loss: Loss, params: Params, x: Array, y: Array, v: Params) -
     x, v = checked(net, params, x), direction(params, v)
     require_loss(loss, curved=True)
     outputs, cache = net.forward(params, x)
-    rate, trace = net.push(params, cache, v, None)
+    rate, trace = net.linearize(params, cache, v, None)
     grad, grad_rate = loss.grad(outputs, y), loss.hvp(outputs, y, rate)
     return net.gradient_tangent(params, cache, v, trace, grad, grad_rate)
 
@@ -135,10 +145,10 @@ def tangent_kernel(net: Layer, params: Params, x: Array, other: Array | None = N
     return total
 
 
-def infinite_width(net: Layer, x: Array, other: Array | None = None, *, ntk: bool = True) -> Kernel:
-    """The kernels that the net tends to as all its widths go to infinity, between x (n, in) and other (m, in), or x.
+def infinite_width(net: Layer, x: Array, other: Array | None = None, *, ntk: bool = True) -> Covariances:
+    """The covariances of outputs as all widths of the net go to infinity, between x (n, in) and other (m, in), or x.
 
-    nngp is the covariance of an output over models at the start, ntk the tangent kernel of one output, in float64;
+    nngp is the covariance of an output over random parameters, ntk the tangent kernel of one output, in float64;
     those of different outputs are uncorrelated. At a finite width they are off by 1 / sqrt(width).
     ntk=False leaves the tangent kernel out. ValueError for a layer without a limit, and for the tangent kernel of dense
     layers of another scaling than "ntk".
@@ -157,7 +167,7 @@ def infinite_width(net: Layer, x: Array, other: Array | None = None, *, ntk: boo
     left, across = ((r * r).sum(axis=1) / width for r in (x, right))
     if other is None:
         left = across = nngp.diagonal()
-    return net.kernel(Kernel(nngp, home.xp.zeros_like(nngp) if ntk else None, left, across, False))
+    return net.infinite_width(Covariances(nngp, home.xp.zeros_like(nngp) if ntk else None, left, across, False))
 
 
 def _inputs(net: Layer, home: Device, name: str, rows: Any) -> Array:
@@ -224,5 +234,5 @@ def _jacobian(net: Layer, params: Params, x: Array, name: str = "x") -> Params:
 
 def wide_forward(net: Layer, params: Params, x: Array) -> tuple[Params, Array, Cache]:
     """Parameters, outputs (model, 1, n, out) and cache of a forward pass with an axis for tangents or cotangents."""
-    wide = spread(params)
+    wide = with_tangent_axis(params)
     return wide, *net.forward(wide, x[:, None] if x.ndim == 3 else x[None, None])

@@ -8,13 +8,12 @@ from typing import Any, NamedTuple
 
 from simlab.core.checks import is_whole, number, shown, stored, whole
 from simlab.core.device import Device
-from simlab.nn.calculus.curvature import Matrix, Which, matrix, require_probes
-from simlab.nn.layers.layer import Array, Layer, Params
-from simlab.nn.losses import Loss
+from simlab.nn.calculus.curvature import Matrix, require_matrix, require_probes
+from simlab.nn.layers.layer import Array
 from simlab.random import Seed
 
 CHECKS = 4
-"""Blocks between two looks at whether the eigenvalues have settled."""
+"""Blocks between two tests for convergence."""
 
 
 class Eigenpairs(NamedTuple):
@@ -44,7 +43,7 @@ class Density(NamedTuple):
         return _over_probes((self.weights * self.nodes**power).sum(axis=-1))
 
     def smooth(self, at: Array, width: float) -> tuple[Array, Array]:
-        """The density under normal curves of this standard deviation, and its standard error, (model, points) each.
+        """The density smoothed by Gaussians of standard deviation `width` and its standard error, (model, points) each.
 
         at: (points). The integral is 1. The standard error is of the probes; the width is a bias of its own.
         """
@@ -59,73 +58,67 @@ class Density(NamedTuple):
 
 
 def top_eigenvalues(
-    net: Layer,
-    loss: Loss,
-    params: Params,
-    x: Array,
-    y: Array,
-    k: int = 1,
-    *,
-    which: Which = "hessian",
-    layer: str | None = None,
-    steps: int = 100,
-    seed: Seed = 0,
-    index: Sequence[int] | None = None,
+    matrix: Matrix, k: int = 1, *, steps: int = 100, seed: Seed = 0, index: Sequence[int] | None = None
 ) -> Eigenpairs:
     """The k largest eigenvalues (with their sign) of every model, by block Lanczos with full reorthogonalisation.
 
     A block of k vectors finds eigenvalues that occur up to k times, as those of a linear net with several outputs do.
     It stops when all residuals are below sqrt(eps) of the largest eigenvalue, where values are as exact as rounding,
-    after `steps` blocks, or with the whole space. What is left of the residuals is returned. NaN for a net whose
-    matrix is not finite.
+    after `steps` blocks, or with the whole space; the residuals that remain are returned. NaN for a net whose matrix
+    is not finite.
     Memory: model * k * steps vectors. ValueError unless 1 <= k <= parameters and steps >= 1.
     Golub & Underwood 1977.
     """
-    m = matrix(net, loss, params, x, y, which, layer)
+    m = require_matrix(matrix)
     if not (is_whole(k) and 1 <= k <= m.size):
         raise ValueError(f"k must be in 1 ... {m.size}, the number of parameters, got {shown(k)}.")
     _require_steps(steps)
-    xp = Device.of(m.like).xp
-    tolerance = float(xp.finfo(m.like.dtype).eps) ** 0.5
     basis = _orthonormal(m.normals(k, seed, index), None)
-    block, projected = basis, xp.zeros((m.models, 0, 0), m.like.dtype)
+    block, projected = basis, Device.of(m.like).xp.zeros((m.models, 0, 0), m.like.dtype)
     for step in range(1, steps + 1):
         image = m.product(block)
         inside = basis @ image.swapaxes(-1, -2)  # the new columns of M in the basis
-        size, old = basis.shape[1], projected.shape[1]
-        grown = xp.zeros((m.models, size, size), m.like.dtype)
-        grown[:, :old, :old] = projected
-        grown[:, :, old:] = inside
-        grown[:, old:, :] = inside.swapaxes(-1, -2)
-        projected = grown
-        full, last = size == m.size, step == steps
+        projected = _bordered(projected, inside)
         rest = image - inside.swapaxes(-1, -2) @ basis
-        if full or last or step % CHECKS == 0:
-            values, turn = _eigh(projected)
-            values, turn = values[:, : -k - 1 : -1], turn[:, :, : -k - 1 : -1]
-            residuals = xp.sqrt(((rest.swapaxes(-1, -2) @ turn[:, old:]) ** 2).sum(axis=1))
-            settled = ~(residuals > tolerance * abs(values).max(axis=1, keepdims=True))  # NaN will not get better
-            if full or last or bool(settled.all()):
-                return Eigenpairs(values, turn.swapaxes(-1, -2) @ basis, residuals)
+        size, last = basis.shape[1], step == steps or basis.shape[1] == m.size
+        if last or step % CHECKS == 0:
+            found = _ritz_pairs(projected, basis, rest, k)
+            if last or _converged(found):
+                return found
         # The last block may be narrower: together they are never more than the space.
         block = _orthonormal(rest[:, : m.size - size], basis)
-        basis = xp.concatenate([basis, block], axis=1)
+        basis = Device.of(m.like).xp.concatenate([basis, block], axis=1)
     raise AssertionError("the last step returns")
 
 
+def _bordered(projected: Array, inside: Array) -> Array:
+    """The symmetric matrix with these last columns (model, size, k) and last rows beside the one before."""
+    (models, size, _), old = inside.shape, projected.shape[1]
+    grown = Device.of(inside).xp.zeros((models, size, size), inside.dtype)
+    grown[:, :old, :old] = projected
+    grown[:, :, old:] = inside
+    grown[:, old:, :] = inside.swapaxes(-1, -2)
+    return grown
+
+
+def _ritz_pairs(projected: Array, basis: Array, rest: Array, k: int) -> Eigenpairs:
+    """The k largest eigenpairs in the span of the basis; rest: what M times its last rows has outside of the span."""
+    values, turn = _eigh(projected)
+    values, turn = values[:, : -k - 1 : -1], turn[:, :, : -k - 1 : -1]
+    outside = rest.swapaxes(-1, -2) @ turn[:, turn.shape[1] - rest.shape[1] :]
+    residuals = Device.of(rest).xp.sqrt((outside**2).sum(axis=1))
+    return Eigenpairs(values, turn.swapaxes(-1, -2) @ basis, residuals)
+
+
+def _converged(found: Eigenpairs) -> bool:
+    """Whether all residuals are below sqrt(eps) of the largest eigenvalue; NaN counts as such, it will not improve."""
+    tolerance = float(Device.of(found.values).xp.finfo(found.values.dtype).eps) ** 0.5
+    above = found.residuals > tolerance * abs(found.values).max(axis=1, keepdims=True)
+    return not bool(above.any())
+
+
 def spectral_density(
-    net: Layer,
-    loss: Loss,
-    params: Params,
-    x: Array,
-    y: Array,
-    *,
-    probes: int = 8,
-    steps: int = 40,
-    which: Which = "hessian",
-    layer: str | None = None,
-    seed: Seed = 0,
-    index: Sequence[int] | None = None,
+    matrix: Matrix, *, probes: int = 8, steps: int = 40, seed: Seed = 0, index: Sequence[int] | None = None
 ) -> Density:
     """The density of eigenvalues by stochastic Lanczos quadrature; Ghorbani, Krishnan & Xiao 2019, algorithm 2.
 
@@ -133,9 +126,9 @@ def spectral_density(
     and the squares of the first entries of whose eigenvectors are the weights (Golub & Welsch 1969). Memory:
     model * steps vectors. ValueError for fewer than 2 probes, which give no standard error, or fewer than 1 step.
     """
+    m = require_matrix(matrix)
     require_probes(probes)
     _require_steps(steps)
-    m = matrix(net, loss, params, x, y, which, layer)
     xp = Device.of(m.like).xp
     starts = (m.signs(i, seed, index) / m.size**0.5 for i in range(probes))
     rules = [_quadrature(m, start, min(steps, m.size)) for start in starts]
@@ -158,7 +151,7 @@ def _quadrature(m: Matrix, start: Array, steps: int) -> tuple[Array, Array]:
         for _ in range(2):
             image = image - (image @ basis.swapaxes(-1, -2)) @ basis
         beta = xp.sqrt((image * image).sum(axis=(1, 2), keepdims=True))
-        # Rounding is all that is left once the probe's space is exhausted: what follows then stands apart, at weight 0.
+        # Once the probe's Krylov space is exhausted only rounding is left: what follows is decoupled, at weight 0.
         beta = xp.where(beta > m.size**0.5 * float(xp.finfo(dtype).eps) * size, beta, 0)
         v = image / xp.where(beta > 0, beta, 1) * (beta > 0)
         tri[:, i, i + 1] = tri[:, i + 1, i] = beta[:, 0, 0]
@@ -180,7 +173,7 @@ def _eigh(matrices: Array) -> tuple[Array, Array]:
 def _orthonormal(rows: Array, basis: Array | None) -> Array:
     """Orthonormal rows (model, k, size) that with those of the basis span what both did, if that has the dimension.
 
-    Where it has not, the rows that are missing point anywhere else.
+    Where it has not, the remaining rows are arbitrary, orthonormal to the span.
     """
     xp = Device.of(rows).xp
     # Twice is enough (Giraud, Langou & Rozloznik 2005), and once more for rows that were mere rounding.

@@ -1,4 +1,4 @@
-"""One layer of a net at a time: which columns of `flatten` are whose. Norms of trees, and numbers of each model."""
+"""Which columns of `flatten` belong to which layer; norms of trees, and numbers of each model."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Training steps as compiled code: on the processors, and on a card."""
+"""Training steps as compiled code: on the processors, and on a GPU."""

@@ -1,8 +1,11 @@
-"""Which nets and losses the kernels cover, and as what they see them."""
+"""Which nets and losses the kernels cover, and what an `advance` of either kernel is given: models, data, steps."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from simlab.nn.layers.activations import ACTIVATIONS, Activation, leaky_relu
 from simlab.nn.layers.compose import Serial
@@ -11,6 +14,9 @@ from simlab.nn.layers.fixed import FixedLayer
 from simlab.nn.layers.layer import Layer
 from simlab.nn.layers.norms import BatchNormLayer
 from simlab.nn.losses import CrossEntropy, Loss, MeanSquaredError
+from simlab.random import Key
+
+Array = Any
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,43 @@ class Plan:
 
     blocks: tuple[Block, ...]
     loss: CrossEntropy | MeanSquaredError
+
+
+class Stack(NamedTuple):
+    """The numbers of a stack of models, which a kernel changes in place.
+
+    flat, velocity: (model, parameter) float32, contiguous, in the order of `flatten`; velocity is None where no model
+    has momentum. alive: bool (model), False leaves a model as it is. diverged: int64 (model), -1 until a model has a
+    loss that is not finite, then the number of that step, which changes nothing any more; where it is not -1 the model
+    stays as it is. On the CPU only: fixed, (model, number), the parameters of fixed layers one after the other, where
+    the net has any; radius, (model), the norm to which all trained parameters are rescaled after every step, or None.
+    """
+
+    flat: Array
+    velocity: Array | None
+    alive: Array
+    diverged: Array
+    fixed: Array | None = None
+    radius: Array | None = None
+
+
+class Steps(NamedTuple):
+    """SGD from step `first` on, as many steps as `lr` has rows.
+
+    models: (model,) the indices by which `random.shuffle` shuffles, int64 on the host. lr: (step, model); momentum,
+    weight_decay: (model). With the gradient g of the loss and the weight decay d, a step is
+        v <- momentum v + g + d w,    w <- w - lr v,
+    with g + d w + momentum v in place of v under nesterov, and with d w in the second equation if decoupled.
+    """
+
+    key: Key
+    models: np.ndarray
+    first: int
+    lr: Array
+    momentum: Array
+    weight_decay: Array
+    nesterov: bool
+    decoupled: bool
 
 
 def plan(net: Layer, loss: Loss) -> Plan | None:

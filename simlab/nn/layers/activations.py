@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 from simlab.core.checks import number, shown
 from simlab.core.device import Device
-from simlab.nn.layers.infinite_width import Expectations, Kernel, activated, arc_cosine, arc_sine, by_quadrature
-from simlab.nn.layers.layer import Array, Layer, NoParams, moving
+from simlab.nn.layers.infinite_width import Covariances, Expectations, activated, arc_cosine, arc_sine, by_quadrature
+from simlab.nn.layers.layer import Array, Layer, NoParams, zeros_if_none
 
 ROOT_PI = math.sqrt(math.pi)
 ROOT_2 = math.sqrt(2)
@@ -20,24 +20,24 @@ ROOT_2 = math.sqrt(2)
 class Activation(Layer):
     """y = value(x), entry by entry.
 
-    slope and bend are the first and second derivative as functions of (x, y), since y is at hand and often gives them.
-    bend is None where the second derivative is 0 almost everywhere. gain is the variance of the weights times their
-    number that the layer before it should start with. expectations are those of pairs of Gaussians, where a closed
-    form is known; smooth activations have them by quadrature otherwise. leak is the slope of a leaky relu below 0.
+    slope and second_derivative are functions of (x, y), since the derivatives often follow from y = value(x).
+    second_derivative is None where it is 0 almost everywhere. gain: the layer before it should start with weights of
+    variance gain / n_in. expectations: those of pairs of Gaussians, where a closed form is known; smooth activations
+    have them by quadrature otherwise. leak: the slope of a leaky relu below 0.
     """
 
     name: str
     value: Callable[[Array], Array]
     slope: Callable[[Array, Array], Array]
-    bend: Callable[[Array, Array], Array] | None
+    second_derivative: Callable[[Array, Array], Array] | None
     gain: float = 1.0
     expectations: Expectations | None = None
     leak: float = 0.0
-    n_in: None = None
-    n_out: None = None
+    n_in: None = field(default=None, init=False)
+    n_out: None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        for name in ("value", "slope", *(["bend"] if self.bend is not None else [])):
+        for name in ("value", "slope", *(["second_derivative"] if self.second_derivative is not None else [])):
             if not callable(getattr(self, name)):
                 raise ValueError(f"{name} must be a function of arrays, got {shown(getattr(self, name))}.")
         number("gain", self.gain, above=0)
@@ -47,11 +47,11 @@ class Activation(Layer):
         y = self.value(x)
         return y, (x, y)
 
-    def kernel(self, kernel: Kernel) -> Kernel:
+    def infinite_width(self, before: Covariances) -> Covariances:
         expectations = self.expectations
-        if expectations is None and self.bend is None:
+        if expectations is None and self.second_derivative is None:
             raise ValueError(f"{self.name} has kinks and no closed form; give its expectations to Activation.")
-        return activated(kernel, expectations or by_quadrature(self._value_and_slope), self.name)
+        return activated(before, expectations or by_quadrature(self._value_and_slope), self.name)
 
     def _value_and_slope(self, x: Array) -> tuple[Array, Array]:
         y = self.value(x)
@@ -63,11 +63,11 @@ class Activation(Layer):
     def per_example(self, params: NoParams, cache: tuple[Array, Array], dy: Array) -> tuple[NoParams, Array]:
         return self.vjp(params, cache, dy)
 
-    def push(
+    def linearize(
         self, params: NoParams, cache: tuple[Array, Array], dparams: NoParams, dx: Array | None
     ) -> tuple[Array, tuple[Array, Array]]:
         slope = self.slope(*cache)
-        dx = moving(dx, cache[0])
+        dx = zeros_if_none(dx, cache[0])
         return slope * dx, (slope, dx)
 
     def vjp_tangent(
@@ -81,8 +81,8 @@ class Activation(Layer):
     ) -> tuple[NoParams, Array, Array]:
         slope, x_dot = trace
         rate = slope * dy_dot
-        if self.bend is not None:
-            rate = rate + self.bend(*cache) * x_dot * dy
+        if self.second_derivative is not None:
+            rate = rate + self.second_derivative(*cache) * x_dot * dy
         return NoParams(), slope * dy, rate
 
 

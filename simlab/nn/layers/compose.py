@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from simlab.core.checks import is_whole, require_width, shown
 from simlab.nn.layers.activations import ACTIVATIONS, Activation
 from simlab.nn.layers.dense import Role, dense, weight_norm
-from simlab.nn.layers.infinite_width import Kernel
+from simlab.nn.layers.infinite_width import Covariances
 from simlab.nn.layers.layer import Array, Cache, Layer, Params, Trace, require_layer
 from simlab.nn.layers.norms import batch_norm, layer_norm
 from simlab.random import Key, key
@@ -58,10 +58,12 @@ class Serial(Layer):
             gradients.append(gradient)
         return gradients[::-1], dy
 
-    def push(self, params: Params, cache: Cache, dparams: Params, dx: Array | None) -> tuple[Array, tuple[Trace, ...]]:
+    def linearize(
+        self, params: Params, cache: Cache, dparams: Params, dx: Array | None
+    ) -> tuple[Array, tuple[Trace, ...]]:
         traces = []
         for layer, p, c, dp in zip(self.layers, params, cache, dparams, strict=True):
-            dx, trace = layer.push(p, c, dp, dx)
+            dx, trace = layer.linearize(p, c, dp, dx)
             traces.append(trace)
         return dx, tuple(traces)
 
@@ -87,10 +89,10 @@ class Serial(Layer):
             rates.append(rate)
         return rates[::-1], dy, dy_dot
 
-    def kernel(self, kernel: Kernel) -> Kernel:
+    def infinite_width(self, before: Covariances) -> Covariances:
         for layer in self.layers:
-            kernel = layer.kernel(kernel)
-        return kernel
+            before = layer.infinite_width(before)
+        return before
 
     def predict(self, params: Params, x: Array) -> Array:
         for layer, p in zip(self.layers, params, strict=True):
@@ -135,8 +137,8 @@ class ResidualLayer(Layer):
         gradient, dx = self.branch.per_example(params.branch, cache, dy)
         return Residual(gradient), dy + dx
 
-    def push(self, params: Residual, cache: Cache, dparams: Residual, dx: Array | None) -> tuple[Array, Trace]:
-        dy, trace = self.branch.push(params.branch, cache, dparams.branch, dx)
+    def linearize(self, params: Residual, cache: Cache, dparams: Residual, dx: Array | None) -> tuple[Array, Trace]:
+        dy, trace = self.branch.linearize(params.branch, cache, dparams.branch, dx)
         return (dy if dx is None else dx + dy), trace
 
     def vjp_tangent(
@@ -145,14 +147,14 @@ class ResidualLayer(Layer):
         rate, dx, dx_dot = self.branch.vjp_tangent(params.branch, cache, dparams.branch, trace, dy, dy_dot)
         return Residual(rate), dy + dx, dy_dot + dx_dot
 
-    def kernel(self, kernel: Kernel) -> Kernel:
-        branch = self.branch.kernel(kernel)
+    def infinite_width(self, before: Covariances) -> Covariances:
+        branch = self.branch.infinite_width(before)
         if not branch.gaussian:
             # Only fresh weights make the branch independent of what it is added to.
-            raise ValueError("a residual branch has a kernel where it ends in a dense layer; put one last.")
-        ntk = None if kernel.ntk is None or branch.ntk is None else kernel.ntk + branch.ntk
-        left, right = kernel.left + branch.left, kernel.right + branch.right
-        return Kernel(kernel.nngp + branch.nngp, ntk, left, right, kernel.gaussian)
+            raise ValueError("a residual branch has such a limit where it ends in a dense layer; put one last.")
+        ntk = None if before.ntk is None or branch.ntk is None else before.ntk + branch.ntk
+        left, right = before.left + branch.left, before.right + branch.right
+        return Covariances(before.nngp + branch.nngp, ntk, left, right, before.gaussian)
 
     def predict(self, params: Residual, x: Array) -> Array:
         return x + self.branch.predict(params.branch, x)
@@ -175,7 +177,7 @@ def serial(*layers: Layer) -> Serial:
         require_layer(f"layers[{i}]", layer)
         if width is not None and layer.n_in not in (None, width):
             raise ValueError(f"layers: layer {i} takes {layer.n_in} features and gets {width}; make the widths meet.")
-        # Element-wise layers pass the width on, so the first that asks for one speaks for the net.
+        # Element-wise layers take any width, so the first layer with one decides.
         first = layer.n_in if first is None else first
         width = width if layer.n_out is None else layer.n_out
     return Serial(layers, first, width, any(layer.couples_examples for layer in layers))
@@ -254,10 +256,11 @@ def _activation(given: Any) -> Activation:
     if isinstance(given, Activation):
         return given
     name = getattr(given, "__name__", None)  # of np.tanh, say, whose slope we would not know
-    mend = f'; give its name, "{name}"' if name in ACTIVATIONS else ", or an Activation with its slope and bend"
+    own = ", or an Activation with its slope and second_derivative"
+    mend = f'; give its name, "{name}"' if name in ACTIVATIONS else own
     raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {shown(given)}{mend}.")
 
 
 def _subkey(parent: Key, index: int) -> Key:
-    """The key of a part: layers draw apart, however the net is nested."""
+    """The key of a part: layers have independent parameters, however the net is nested."""
     return key(parent.low | parent.high << 32, index)

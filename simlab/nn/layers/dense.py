@@ -8,8 +8,8 @@ from typing import Any, Literal, NamedTuple
 
 from simlab.core.checks import number, one_of, require_flag, require_width
 from simlab.core.device import Device
-from simlab.nn.layers.infinite_width import Kernel
-from simlab.nn.layers.layer import Array, Layer, added, moving
+from simlab.nn.layers.infinite_width import Covariances
+from simlab.nn.layers.layer import Array, Layer, added, zeros_if_none
 from simlab.random import Key, normals
 
 Scaling = Literal["standard", "ntk", "mup"]
@@ -44,7 +44,7 @@ def flipped(a: Array) -> Array:
 
 
 def transposed_product(x: Array, dy: Array) -> Array:
-    """x^T dy, the gradient in the weights: (..., n, in), (..., n, out) -> (..., in, out)."""
+    """x^T dy, the gradient w.r.t. the weights: (..., n, in), (..., n, out) -> (..., in, out)."""
     # For one example at a time BLAS is three times slower than what remains, an outer product.
     return flipped(x) * dy if x.shape[-2] == 1 else flipped(x) @ dy
 
@@ -88,7 +88,7 @@ class DenseLayer(Layer):
     def gradient(self, params: Dense, cache: Array, dy: Array) -> Dense:
         return self._gradient(transposed_product(cache, dy), dy)
 
-    def push(self, params: Dense, cache: Array, dparams: Dense, dx: Array | None) -> tuple[Array, Array | None]:
+    def linearize(self, params: Dense, cache: Array, dparams: Dense, dx: Array | None) -> tuple[Array, Array | None]:
         product = cache @ dparams.W
         return self._affine(product if dx is None else product + dx @ params.W, dparams.b), dx
 
@@ -99,18 +99,18 @@ class DenseLayer(Layer):
         rate = self.gradient_tangent(params, cache, dparams, trace, dy, dy_dot)
         return rate, self._scaled(dy @ W_t), self._scaled(dy_dot @ W_t + dy @ flipped(dparams.W))
 
-    def kernel(self, kernel: Kernel) -> Kernel:
+    def infinite_width(self, before: Covariances) -> Covariances:
         if self.scaling == "mup":
-            raise ValueError('the scaling "mup" learns features, so no kernel describes it; use scaling="ntk".')
-        if self.scaling == "standard" and kernel.ntk is not None:
+            raise ValueError('the scaling "mup" learns features, so no fixed kernel describes it; use scaling="ntk".')
+        if self.scaling == "standard" and before.ntk is not None:
             raise ValueError(
                 'the tangent kernel of the scaling "standard" grows with the width; use scaling="ntk", or ntk=False '
                 "for the covariance alone."
             )
         gain = (self.std * self.scale) ** 2 * self.n_in
-        nngp = gain * kernel.nngp
-        ntk = None if kernel.ntk is None else nngp + gain * kernel.ntk + (1.0 if self.bias else 0.0)
-        return Kernel(nngp, ntk, gain * kernel.left, gain * kernel.right, True)
+        nngp = gain * before.nngp
+        ntk = None if before.ntk is None else nngp + gain * before.ntk + (1.0 if self.bias else 0.0)
+        return Covariances(nngp, ntk, gain * before.left, gain * before.right, True)
 
     def gradient_tangent(
         self, params: Dense, cache: Array, dparams: Dense, trace: Array | None, dy: Array, dy_dot: Array
@@ -119,7 +119,7 @@ class DenseLayer(Layer):
         return self._gradient(product if trace is None else product + transposed_product(trace, dy), dy_dot)
 
     def _scaled(self, a: Array) -> Array:
-        """Times the scale; a pass over memory that the standard scaling does without."""
+        """Times the scale; the standard scaling needs no such pass over memory."""
         return a if self.scale == 1 else self.scale * a
 
     def _affine(self, product: Array, b: Array | None) -> Array:
@@ -199,7 +199,7 @@ class WeightNormLayer(Layer):
         dV = turn * (outer_products(x, dy) - part * along[..., None, :])
         return WeightNorm(dV, along, dy if self.bias else None), dy @ flipped(g * u)
 
-    def push(
+    def linearize(
         self, params: WeightNorm, cache: tuple[Array, Array, Array], dparams: WeightNorm, dx: Array | None
     ) -> tuple[Array, tuple[Array, Array, Array, Array]]:
         x, u, inv = cache
@@ -207,7 +207,7 @@ class WeightNormLayer(Layer):
         u_dot = inv * _across(u, dparams.V)
         W_dot = g_dot * u + g * u_dot
         inv_dot = -(inv**2) * (u * dparams.V).sum(axis=-2, keepdims=True)
-        dx = moving(dx, x)
+        dx = zeros_if_none(dx, x)
         return added(dx @ (g * u) + x @ W_dot, dparams.b), (dx, u_dot, inv_dot, W_dot)
 
     def vjp_tangent(

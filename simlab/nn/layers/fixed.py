@@ -12,7 +12,7 @@ from simlab.random import Key
 
 @dataclass(frozen=True)
 class FixedLayer(Layer):
-    """The functions of a layer of which only the input moves."""
+    """The functions of a layer whose parameters are constant."""
 
     layer: Layer
     n_in: int | None
@@ -26,22 +26,22 @@ class FixedLayer(Layer):
         return self.layer.forward(params.layer, x)
 
     def vjp(self, params: Fixed, cache: Cache, dy: Array) -> tuple[Fixed, Array]:
-        return _still(params), self.layer.vjp(params.layer, cache, dy)[1]
+        return _zeros(params), self.layer.vjp(params.layer, cache, dy)[1]
 
     def gradient(self, params: Fixed, cache: Cache, dy: Array) -> Fixed:
-        return _still(params)
+        return _zeros(params)
 
     def per_example(self, params: Fixed, cache: Cache, dy: Array) -> tuple[Fixed, Array]:
         return self.vjp(params, cache, dy)
 
-    def push(self, params: Fixed, cache: Cache, dparams: Fixed, dx: Array | None) -> tuple[Array, Trace]:
-        return self.layer.push(params.layer, cache, _still(params).layer, dx)
+    def linearize(self, params: Fixed, cache: Cache, dparams: Fixed, dx: Array | None) -> tuple[Array, Trace]:
+        return self.layer.linearize(params.layer, cache, _zeros(params).layer, dx)
 
     def vjp_tangent(
         self, params: Fixed, cache: Cache, dparams: Fixed, trace: Trace, dy: Array, dy_dot: Array
     ) -> tuple[Fixed, Array, Array]:
-        still = _still(params)
-        return still, *self.layer.vjp_tangent(params.layer, cache, still.layer, trace, dy, dy_dot)[1:]
+        zeros = _zeros(params)
+        return zeros, *self.layer.vjp_tangent(params.layer, cache, zeros.layer, trace, dy, dy_dot)[1:]
 
     def predict(self, params: Fixed, x: Array) -> Array:
         return self.layer.predict(params.layer, x)
@@ -51,14 +51,14 @@ class FixedLayer(Layer):
 
 
 def fixed(layer: Layer) -> FixedLayer:
-    """The layer with parameters that no gradient, norm or optimiser sees; they are drawn by `init` as ever."""
+    """The layer with parameters that no gradient, norm or optimiser sees; `init` draws them as usual."""
     require_layer("layer", layer)
     return FixedLayer(layer, layer.n_in, layer.n_out, layer.couples_examples)
 
 
-def _still(params: Any) -> Any:
-    """A gradient, or a tangent, of parameters that do not move: zeros that take no room."""
+def _zeros(params: Any) -> Any:
+    """A gradient, or a tangent, of constant parameters: zeros that take no memory."""
     if isinstance(params, tuple):
-        return rebuilt(params, [_still(part) for part in params])
+        return rebuilt(params, [_zeros(part) for part in params])
     xp = Device.of(params).xp if params is not None else None
     return None if xp is None else xp.broadcast_to(xp.zeros((), params.dtype), params.shape)

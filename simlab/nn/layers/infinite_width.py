@@ -1,4 +1,4 @@
-"""Covariances of infinitely wide nets: what a layer does to the kernels, and Gaussian expectations of activations.
+"""Covariances of infinitely wide nets: how a layer changes them, and Gaussian expectations of activations.
 
 In a net whose layers are wide, features before an activation are independent Gaussian processes with the covariance
 `nngp`, and the tangent kernel no longer depends on the parameters (Neal 1996; Lee et al. 2018; Jacot, Gabriel & Hongler
@@ -30,31 +30,31 @@ FINEST = 0.25
 """The step of quadrature in standard deviations, and where they are above 1 in the units of the activation."""
 
 
-class Kernel(NamedTuple):
-    """Kernels between inputs x (n) and x' (m): means over the features, as all widths go to infinity.
+class Covariances(NamedTuple):
+    """Covariances between inputs x (n) and x' (m): means over the features, as all widths go to infinity.
 
-    gaussian says that the features are independent Gaussians, which a dense layer makes them and an activation unmakes.
+    gaussian: whether the features are independent Gaussians: they are after a dense layer, not after an activation.
     """
 
-    nngp: Array  # (n, m), the covariance of a feature at the start
+    nngp: Array  # (n, m), the covariance of a feature over random parameters, the NNGP kernel
     ntk: Array  # (n, m), the tangent kernel of one output; None where it is not asked for
     left: Array  # (n), the variance at x
     right: Array  # (m), the variance at x'
     gaussian: bool
 
 
-def activated(kernel: Any, expectations: Any, name: str) -> Kernel:
-    """The kernels after an activation. ValueError where its inputs are not Gaussian."""
-    if not isinstance(kernel, Kernel):
-        raise ValueError(f"kernel must be a Kernel, as a dense layer makes it, got {shown(kernel)}.")
+def activated(before: Any, expectations: Any, name: str) -> Covariances:
+    """The covariances after an activation. ValueError where its inputs are not Gaussian."""
+    if not isinstance(before, Covariances):
+        raise ValueError(f"before must be Covariances, as a dense layer returns them, got {shown(before)}.")
     if not callable(expectations):
         raise ValueError(f"expectations must be a function of variances and covariance, got {shown(expectations)}.")
-    if not kernel.gaussian:
-        raise ValueError(f"{name} has a kernel after a dense layer only; put one in front of it.")
-    value, slope = expectations(kernel.left[:, None], kernel.right[None, :], kernel.nngp)
-    ntk = None if kernel.ntk is None else kernel.ntk * slope
-    left, right = (expectations(a, a, a)[0] for a in (kernel.left, kernel.right))
-    return Kernel(value, ntk, left, right, False)
+    if not before.gaussian:
+        raise ValueError(f"{name} has an infinite-width limit after a dense layer only; put one before it.")
+    value, slope = expectations(before.left[:, None], before.right[None, :], before.nngp)
+    ntk = None if before.ntk is None else before.ntk * slope
+    left, right = (expectations(a, a, a)[0] for a in (before.left, before.right))
+    return Covariances(value, ntk, left, right, False)
 
 
 def arc_cosine(leak: float) -> Expectations:

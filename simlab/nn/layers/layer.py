@@ -1,4 +1,4 @@
-"""What a layer is, and how its parameters are walked.
+"""What a layer is, and how its parameters are traversed.
 
 A layer is a frozen value without arrays; its parameters are a pytree of NamedTuples whose arrays have the model axis
 first. By the gufunc rule only the last axes have a meaning: activations are (..., n, features), and every function of a
@@ -6,7 +6,7 @@ layer broadcasts what stands before them. So x may be (n, in), shared by all mod
 tangents of one net are one call with an axis for them after the model axis.
 
 The exact Hessian-vector product is Pearlmutter's R-operator (Pearlmutter 1994): push a tangent of the parameters
-through the net, then take the tangent of the backward pass. `push` and `vjp_tangent` are these two halves.
+through the net, then take the tangent of the backward pass. `linearize` and `vjp_tangent` are these two halves.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 
 from simlab.core.checks import shown
 from simlab.core.device import Device, stored
-from simlab.nn.layers.infinite_width import Kernel
+from simlab.nn.layers.infinite_width import Covariances
 from simlab.random import Key
 
 Array = Any
@@ -84,52 +84,52 @@ class Layer(ABC):
         """Pull dy (..., n, out) back: (gradient like params, dx (..., n, in))."""
 
     def per_example(self, params: Params, cache: Cache, dy: Array) -> tuple[Params, Array]:
-        """`vjp` with the gradient of every example apart: (like params with an axis n after the model axis, dx)."""
+        """`vjp` with a gradient for every example: (like params with an axis n after the model axis, dx)."""
         raise self._lacks("per_example", "gradients of single examples")
 
-    def push(self, params: Params, cache: Cache, dparams: Params, dx: Array | None) -> tuple[Array, Trace]:
+    def linearize(self, params: Params, cache: Cache, dparams: Params, dx: Array | None) -> tuple[Array, Trace]:
         """Push a tangent (dparams, dx) forward: dy (..., n, out), and what `vjp_tangent` needs of it.
 
-        dx is None where the input stands still, as it does in the first layer.
+        dx is None where the input is constant, as it is in the first layer.
         """
-        raise self._lacks("push", "curvature")
+        raise self._lacks("linearize", "curvature")
 
     def vjp_tangent(
         self, params: Params, cache: Cache, dparams: Params, trace: Trace, dy: Array, dy_dot: Array
     ) -> tuple[Params, Array, Array]:
-        """The derivative of `vjp` along the pushed tangent, with dy moving at the rate dy_dot.
+        """The derivative of `vjp` along the tangent of `linearize`, dy having the tangent dy_dot.
 
-        Returns (rate of the gradient like params, dx, rate of dx); dx is that of `vjp`, for the layer below.
+        Returns (tangent of the gradient like params, dx, tangent of dx); dx is that of `vjp`, for the layer below.
         """
         raise self._lacks("vjp_tangent", "the Hessian")
 
     def _lacks(self, method: str, purpose: str) -> ValueError:
-        """That a layer of a user's own does not say how."""
+        """The error for a method that a user's own layer lacks."""
         return ValueError(f"{type(self).__name__} has no method {method}, which {purpose} needs; write it as in Layer.")
 
-    def kernel(self, kernel: Kernel) -> Kernel:
-        """The kernels after this layer from those before it, as all widths go to infinity.
+    def infinite_width(self, before: Covariances) -> Covariances:
+        """The covariances after this layer from those before it, as all widths go to infinity.
 
         ValueError where there is no such limit, or none is known here.
         """
         raise ValueError(
-            f"{type(self).__name__} has no kernel of infinite width here; build the net of dense layers, activations, "
+            f"{type(self).__name__} has no infinite-width limit here; build the net of dense layers, activations, "
             "residual branches and layer_norm without affine part."
         )
 
     def gradient(self, params: Params, cache: Cache, dy: Array) -> Params:
-        """The gradient of `vjp` alone, for a first layer: nobody asks for the dx of the data."""
+        """The gradient of `vjp` alone, for a first layer: the dx of the data is not needed."""
         return self.vjp(params, cache, dy)[0]
 
     def gradient_tangent(
         self, params: Params, cache: Cache, dparams: Params, trace: Trace, dy: Array, dy_dot: Array
     ) -> Params:
-        """The rate of the gradient of `vjp_tangent` alone, for a first layer."""
+        """The tangent of the gradient of `vjp_tangent` alone, for a first layer."""
         return self.vjp_tangent(params, cache, dparams, trace, dy, dy_dot)[0]
 
     def jvp(self, params: Params, cache: Cache, dparams: Params, dx: Array | None) -> Array:
         """The derivative of the output along (dparams, dx): (..., n, out)."""
-        return self.push(params, cache, dparams, dx)[0]
+        return self.linearize(params, cache, dparams, dx)[0]
 
     def predict(self, params: Params, x: Array) -> Array:
         """The output at prediction: `forward`, with population statistics where a layer has them."""
@@ -176,7 +176,7 @@ def tree_map(function: Callable[..., Array], first: Params, *rest: Params) -> Pa
 def select(params: Params, models: slice | Array) -> Params:
     """The models at these places of the stack, a slice or an array of indices, with their population statistics.
 
-    models may also be truth values (model,), or one index, which takes the model axis away. ValueError for places that
+    models may also be booleans (model,), or one index, which takes the model axis away. ValueError for places that
     are none or that the stack does not have.
     """
     if not isinstance(models, slice):
@@ -207,16 +207,16 @@ def _places(params: Params, models: Any) -> Any:
     return Device.of(arrays[0]).asarray(found) if found.ndim else int(found)
 
 
-def spread(params: Params) -> Params:
+def with_tangent_axis(params: Params) -> Params:
     """The same parameters, fixed ones too, with an axis of length 1 after that of the models."""
     if isinstance(params, NoiseState):  # all tangents of a model share its noise
         return params
     if isinstance(params, tuple):
-        return rebuilt(params, [spread(part) for part in params])
+        return rebuilt(params, [with_tangent_axis(part) for part in params])
     return None if params is None else params[:, None]
 
 
-def moving(dx: Array | None, x: Array) -> Array:
+def zeros_if_none(dx: Array | None, x: Array) -> Array:
     """A tangent of x as an array: zero where it is None."""
     return Device.of(x).xp.zeros_like(x) if dx is None else dx
 

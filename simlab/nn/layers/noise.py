@@ -1,4 +1,4 @@
-"""Noise on activations: drawn anew at every step of training, and none at prediction."""
+"""Noise on activations: independent at every step of training, none at prediction."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from simlab.core.checks import is_whole, number, shown
 from simlab.core.device import Device, stored
-from simlab.nn.layers.layer import Array, Layer, NoiseState, Params, moving, rebuilt
+from simlab.nn.layers.layer import Array, Layer, NoiseState, Params, rebuilt, zeros_if_none
 from simlab.random import Key, normals
 
 
@@ -40,7 +40,7 @@ class ActivationNoiseLayer(Layer):
         scale = self.std * params.state.scale[:, None, None]
         n, width = x.shape[-2:]
         noise = scale * standard_noise(params.state, n, width, x.dtype)
-        # What stands between the axis of models and the examples, tangents say, shares the noise.
+        # Axes between that of the models and the examples, such as tangents, share the noise.
         return x + noise.reshape(len(noise), *(1,) * (x.ndim - 3), n, width), x
 
     def vjp(self, params: ActivationNoise, cache: Array, dy: Array) -> tuple[ActivationNoise, Array]:
@@ -49,10 +49,10 @@ class ActivationNoiseLayer(Layer):
     def per_example(self, params: ActivationNoise, cache: Array, dy: Array) -> tuple[ActivationNoise, Array]:
         return params, dy
 
-    def push(
+    def linearize(
         self, params: ActivationNoise, cache: Array, dparams: ActivationNoise, dx: Array | None
     ) -> tuple[Array, tuple[()]]:
-        return moving(dx, cache), ()
+        return zeros_if_none(dx, cache), ()
 
     def vjp_tangent(
         self,

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from simlab.core.checks import number, require_flag, require_width
 from simlab.core.device import Device
-from simlab.nn.layers.infinite_width import Kernel
-from simlab.nn.layers.layer import COUPLED, Array, Layer, Statistics, moving
+from simlab.nn.layers.infinite_width import Covariances
+from simlab.nn.layers.layer import COUPLED, Array, Layer, Statistics, zeros_if_none
 from simlab.random import Key
 
 
@@ -31,7 +31,7 @@ Norm = Any  # BatchNorm or LayerNorm
 Cache = tuple[Array, Array]
 """The standardised input h and the factor 1 / sqrt(var + eps)."""
 Trace = tuple[Array, Array]
-"""The rates of both."""
+"""The tangents of both."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,9 @@ class NormLayer(Layer):
         h, inv = cache
         return self._gradient(params, h * dy, dy), inv * self._project(h, self._scaled(params, dy))
 
-    def push(self, params: Norm, cache: Cache, dparams: Norm, dx: Array | None) -> tuple[Array, Trace]:
+    def linearize(self, params: Norm, cache: Cache, dparams: Norm, dx: Array | None) -> tuple[Array, Trace]:
         h, inv = cache
-        dx = moving(dx, h)
+        dx = zeros_if_none(dx, h)
         h_dot = inv * self._project(h, dx)
         inv_dot = -(inv**2) * (h * dx).mean(axis=self.axis, keepdims=True)
         dy = self._scaled(params, h_dot)
@@ -109,16 +109,16 @@ class LayerNormLayer(NormLayer):
     def init(self, key: Key, model: Array, dtype: Any) -> LayerNorm:
         return LayerNorm(*self._identity(model, dtype))
 
-    def kernel(self, kernel: Kernel) -> Kernel:
-        if not kernel.gaussian:
+    def infinite_width(self, before: Covariances) -> Covariances:
+        if not before.gaussian:
             # The mean over features, which is taken away, is 0 after a dense layer only.
-            raise ValueError("layer_norm has a kernel after a dense layer only; put one in front of it.")
-        if self.affine and kernel.ntk is not None:
+            raise ValueError("layer_norm has an infinite-width limit after a dense layer only; put one before it.")
+        if self.affine and before.ntk is not None:
             raise ValueError("layer_norm has a tangent kernel without affine part only; use affine=False.")
-        left, right = kernel.left + self.eps, kernel.right + self.eps
+        left, right = before.left + self.eps, before.right + self.eps
         size = (left[:, None] * right) ** 0.5
-        ntk = None if kernel.ntk is None else kernel.ntk / size
-        return Kernel(kernel.nngp / size, ntk, kernel.left / left, kernel.right / right, True)
+        ntk = None if before.ntk is None else before.ntk / size
+        return Covariances(before.nngp / size, ntk, before.left / left, before.right / right, True)
 
     def per_example(self, params: LayerNorm, cache: Cache, dy: Array) -> tuple[LayerNorm, Array]:
         dx = self.vjp(params, cache, dy)[1]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from simlab.core.kernel_cache import kept
+from simlab.core.kernel_cache import disk_cached
 
 
 def _signature(real: Any) -> Any:
@@ -19,7 +19,7 @@ def _signature(real: Any) -> Any:
     return types.void(rows, rows, types.Array(real, 3, "C"))
 
 
-@kept(signatures=(_signature(types.float32), _signature(types.float64)), nogil=True)
+@disk_cached(signatures=(_signature(types.float32), _signature(types.float64)), nogil=True)
 def fill(x: Any, y: Any, out: Any) -> None:
     """out[r] = x[r] y[r]^T for x (rows, i), y (rows, j), out (rows, i, j)."""
     for r in range(out.shape[0]):

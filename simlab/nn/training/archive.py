@@ -1,4 +1,4 @@
-"""Trees of arrays as .npz files that notice when a single bit was changed: they end in a hash of all that is before."""
+"""Trees of arrays as .npz files with a hash at the end, by which every changed bit is detected."""
 
 from __future__ import annotations
 

@@ -6,73 +6,99 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from itertools import count
-from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
 
 from simlab.core.device import Device
-from simlab.nn.layers.layer import every_array
+from simlab.nn.layers.layer import Params, every_array
 from simlab.nn.training import archive
 from simlab.nn.training.engine import State
-from simlab.nn.training.log import Log, Until
+from simlab.nn.training.log import Log
+from simlab.nn.training.options import Options
 
 FORMAT = 2
 
 
-def mark(log: Log, stop: Until | None, engine: str, params: Any) -> str:
+class Checkpoints:
+    """The file of a training run, if its options name one: read before the first step, written every so many steps."""
+
+    def __init__(self, options: Options, log: Log, engine: str, params: Params) -> None:
+        self.log, self.every = log, options.checkpoint_every
+        self.path = None if options.checkpoint is None else archive.place_of("checkpoint", options.checkpoint)
+        self.mark = "" if self.path is None else mark(log, engine, params)
+
+    def steps(self, last: int) -> set[int]:
+        """The steps after which the state is written, in a run of `last` steps."""
+        return set() if self.path is None else {*range(self.every, last, self.every), last}
+
+    def save(self, state: State) -> None:
+        """Write the state, the rows of the record so far and the parameters of the last record."""
+        assert self.path is not None
+        log = self.log
+        arrays = {f"state/{i}": a for i, a in enumerate(every_array((state.params, state.opt_state)))}
+        arrays |= {f"before/{i}": a for i, a in enumerate(every_array(log.before))}
+        arrays |= {f"row/{step}/{name}": v for step, row in log.rows.items() for name, v in row.items()}
+        arrays |= {"diverged": state.diverged, "stopped": state.stopped, "step": np.array(state.step)}
+        archive.write(self.path, arrays | {"mark": np.array(self.mark)})
+
+    def load(self, start: State, wanted: list[int], last: int) -> State:
+        """The state on disk, its rows put into the log, or `start` where there is no file yet.
+
+        The hash of the file says that it is as `save` wrote it, and the mark that `save` wrote the state of this run.
+        ValueError where the file is of another run or beyond step `last`.
+        """
+        if self.path is None or not self.path.exists():
+            return start
+        path, log = self.path, self.log
+        found = archive.read(path, "a checkpoint")
+        step = self._require_own(found, last)
+        for name, values in found.items():
+            if name.startswith("row/"):
+                _, at, quantity = name.split("/", 2)  # a name of the user's own may hold more of them
+                log.rows.setdefault(int(at), {})[quantity] = values
+        lost = [s for s in wanted if s <= step and s not in log.rows]
+        if lost:
+            raise ValueError(f"{path} is at step {step} and has no record of step {lost[0]}; record the same steps.")
+        extra = [s for s in log.rows if s not in wanted]
+        if extra and (log.stop is not None or any(q.needs_before for q in log.record.found)):
+            # What comes then depends on that record: a model stopped at it, an angle counts from it.
+            raise ValueError(
+                f"{path} has a record of step {extra[0]} and this run would not; record that step as well."
+            )
+        device = Device.of(log.setup.x)
+        params, opt_state = archive.filled((start.params, start.opt_state), _group(found, "state", device))
+        if "before/0" in found:
+            log.before = archive.filled(start.params, _group(found, "before", device))
+        return State(step, params, opt_state, found["diverged"], found["stopped"])
+
+    def _require_own(self, found: dict[str, np.ndarray], last: int) -> int:
+        """The step of the file; ValueError unless it is a checkpoint of this run, at `last` or before."""
+        if not {"mark", "step"} <= set(found):
+            raise ValueError(f"{self.path} is not a checkpoint of simlab; name another file or delete it.")
+        if str(found["mark"]) != self.mark:
+            raise ValueError(
+                f"{self.path} is the checkpoint of another run (net, data, optimiser, record, seed, engine or device "
+                "differ); name another file or delete it."
+            )
+        step = int(found["step"])
+        if step > last:
+            raise ValueError(
+                f"{self.path} is at step {step}, beyond the {last} asked for; name another file or ask for more."
+            )
+        return step
+
+
+def mark(log: Log, engine: str, params: Params) -> str:
     """A hash of everything that a state follows from, except the number of steps."""
     digest = hashlib.sha256()
-    rule = () if stop is None else tuple(stop)
+    rule = () if log.stop is None else tuple(log.stop)
     names = tuple(q.name for q in log.record.found)
-    where = Device.of(log.run.x).name  # the paths of two devices agree to rounding only
-    for part in (FORMAT, log.run, names, rule, log.test, engine, where, params):
+    where = Device.of(log.setup.x).name  # the paths of two devices agree to rounding only
+    for part in (FORMAT, log.setup, names, rule, log.test, engine, where, params):
         _feed(digest, part)
     return digest.hexdigest()
-
-
-def save(path: Path, mark: str, state: State, log: Log) -> None:
-    """Write the state, the rows of the record so far and the parameters of the last record."""
-    arrays = {f"state/{i}": a for i, a in enumerate(every_array((state.params, state.memory)))}
-    arrays |= {f"before/{i}": a for i, a in enumerate(every_array(log.before))}
-    arrays |= {f"row/{step}/{name}": v for step, row in log.rows.items() for name, v in row.items()}
-    arrays |= {"diverged": state.diverged, "stopped": state.stopped, "step": np.array(state.step)}
-    archive.write(path, arrays | {"mark": np.array(mark)})
-
-
-def load(path: Path, mark: str, start: State, log: Log, wanted: list[int], last: int) -> State:
-    """The state on disk, its rows put into the log; ValueError where it is of another run or beyond step `last`.
-
-    The hash of the file says that it is as `save` wrote it, and the mark that `save` wrote the state of this run.
-    """
-    found = archive.read(path, "a checkpoint")
-    if not {"mark", "step"} <= set(found):
-        raise ValueError(f"{path} is not a checkpoint of simlab; name another file or delete it.")
-    step, marked = int(found["step"]), str(found["mark"])
-    if marked != mark:
-        raise ValueError(
-            f"{path} is the checkpoint of another run (net, data, optimiser, record, seed, engine or device differ); "
-            "name another file or delete it."
-        )
-    if step > last:
-        raise ValueError(f"{path} is at step {step}, beyond the {last} asked for; name another file or ask for more.")
-    for name, values in found.items():
-        if name.startswith("row/"):
-            _, at, quantity = name.split("/", 2)  # a name of the user's own may hold more of them
-            log.rows.setdefault(int(at), {})[quantity] = values
-    lost = [s for s in wanted if s <= step and s not in log.rows]
-    if lost:
-        raise ValueError(f"{path} is at step {step} and has no record of step {lost[0]}; record the same steps.")
-    extra = [s for s in log.rows if s not in wanted]
-    if extra and (log.stop is not None or any(q.needs_before for q in log.record.found)):
-        # What comes then depends on that record: a model stopped at it, an angle counts from it.
-        raise ValueError(f"{path} has a record of step {extra[0]} and this run would not; record that step as well.")
-    device = Device.of(log.run.x)
-    params, memory = archive.filled((start.params, start.memory), _group(found, "state", device))
-    if "before/0" in found:
-        log.before = archive.filled(start.params, _group(found, "before", device))
-    return State(step, params, memory, found["diverged"], found["stopped"])
 
 
 def _group(found: dict[str, np.ndarray], group: str, device: Device) -> Iterator[Any]:

@@ -1,6 +1,6 @@
-"""The fast paths behind the same two methods as `engine.Arrays`: compiled code on the CPU, one kernel on a card.
+"""The fast engines beside `engine.Arrays`: compiled code on the CPU, one kernel on a GPU.
 
-Both take one model at a time through many steps; `fits` says whether there is one for a run.
+Both take one model at a time through many steps; `select_engine` says which engine takes a set-up.
 """
 
 from __future__ import annotations
@@ -13,88 +13,84 @@ import numpy as np
 from simlab.core.device import Device
 from simlab.nn.calculus.derivatives import flatten, unflatten
 from simlab.nn.kernels.cpu import advance as on_cpu
-from simlab.nn.kernels.cuda import advance as on_card
+from simlab.nn.kernels.cuda import advance as on_gpu
 from simlab.nn.kernels.cuda.layout import Layout
-from simlab.nn.kernels.plan import Plan
+from simlab.nn.kernels.plan import Plan, Stack, Steps
 from simlab.nn.kernels.plan import plan as plan_of
 from simlab.nn.layers.layer import Array, Fixed
 from simlab.nn.losses import CrossEntropy
-from simlab.nn.training.engine import RATES, Run, State
+from simlab.nn.training.engine import RATES, Arrays, Engine, State
 from simlab.nn.training.optimisers import SGD, SphereSGD
 from simlab.nn.training.schedules import table
+from simlab.nn.training.setup import Setup
 
 
 class Fast(ABC):
-    """What both share: parameters and velocities as two arrays that steps change in place, rates a table at a time.
+    """What both share: copies of parameters and velocities as two arrays that steps change, rates a table at a time.
 
-    A path says in `_move` how models take the steps of one table.
+    An engine says in `_move` how models take the steps of one table.
     """
 
     name = "fused"
 
-    def __init__(self, run: Run) -> None:
-        self.run, self.device = run, Device.of(run.x)
-        numbers = run.optimiser.numbers(len(run.models))
+    def __init__(self, setup: Setup) -> None:
+        self.setup, self.device = setup, Device.of(setup.x)
+        numbers = setup.optimiser.numbers(len(setup.models))
         self.numbers = {
             name: self.device.asarray(numbers[name].astype(np.float32)) for name in ("momentum", "weight_decay")
         }
 
-    def start(self, state: State) -> State:
-        """The state with parameters and velocities as views of arrays (model, parameter) of this path's own."""
-        params, memory = state.params, state.memory
-        moving = memory[: len(memory) - isinstance(self.run.optimiser, SphereSGD)]
-        self.flat = flatten(params)  # a copy: what the caller gave stays as it is
-        self.velocity = flatten(moving[0]) if moving else None
-        moving = tuple(unflatten(v, self.velocity) for v in moving)
-        return state._replace(params=unflatten(params, self.flat), memory=(*moving, *memory[len(moving) :]))
-
     def advance(self, state: State, last: int) -> State:
         """The state at step `last`."""
-        sgd, device, models = self.run.optimiser, self.device, self.run.models
+        if last == state.step:
+            return state
+        sgd, device, models = self.setup.optimiser, self.device, self.setup.models
         assert isinstance(sgd, SGD)
-        alive, diverged = device.asarray(state.alive), device.asarray(state.diverged.copy())
+        stack = self._stack(state)
         for first in range(state.step, last, RATES):
-            lr = table(sgd.lr, first, min(first + RATES, last), len(models)).astype(np.float32)
-            self._move(
-                key=self.run.key, models=models, lr=device.asarray(lr), nesterov=sgd.nesterov, decoupled=sgd.decoupled,
-                step=first, alive=alive, diverged=diverged, **self.numbers,
-            )  # fmt: skip
-        return state._replace(step=last, diverged=device.to_host(diverged))
+            lr = device.asarray(table(sgd.lr, first, min(first + RATES, last), len(models)).astype(np.float32))
+            how = {"nesterov": sgd.nesterov, "decoupled": sgd.decoupled, **self.numbers}
+            self._move(stack, Steps(self.setup.key, models, first, lr, **how))
+        opt_state = state.opt_state
+        if stack.velocity is not None:
+            opt_state = (unflatten(opt_state[0], stack.velocity), *opt_state[1:])
+        return State(
+            last, unflatten(state.params, stack.flat), opt_state, device.to_host(stack.diverged), state.stopped
+        )
+
+    def _stack(self, state: State) -> Stack:
+        """The numbers of the state in arrays of their own: what the caller gave stays as it is."""
+        sphere = isinstance(self.setup.optimiser, SphereSGD)
+        velocity = flatten(state.opt_state[0]) if len(state.opt_state) > sphere else None
+        alive, diverged = self.device.asarray(state.alive), self.device.asarray(state.diverged.copy())
+        radius = state.opt_state[-1] if sphere else None
+        return Stack(flatten(state.params), velocity, alive, diverged, fixed_parameters(state.params), radius)
 
     @abstractmethod
-    def _move(self, **how: Any) -> None:
-        """Take the steps of `lr` (step, model), in place; `how` is what both `advance` functions ask for."""
+    def _move(self, stack: Stack, steps: Steps) -> None:
+        """Take these steps, in place."""
 
 
 class Fused(Fast):
     """SGD by compiled code on the CPU; see `kernels.cpu.advance`."""
 
-    def __init__(self, run: Run, plan: Plan) -> None:
-        super().__init__(run)
+    def __init__(self, setup: Setup, plan: Plan) -> None:
+        super().__init__(setup)
         self.plan = plan
 
-    def start(self, state: State) -> State:
-        self.fixed = fixed_parameters(state.params)
-        self.radius = state.memory[-1] if isinstance(self.run.optimiser, SphereSGD) else None
-        return super().start(state)
-
-    def _move(self, **how: Any) -> None:
-        run = self.run
-        on_cpu.advance(
-            self.plan, self.flat, self.velocity, run.x, run.y, batch_size=run.batch_size, fixed=self.fixed,
-            radius=self.radius, **how,
-        )  # fmt: skip
+    def _move(self, stack: Stack, steps: Steps) -> None:
+        on_cpu.advance(self.plan, stack, self.setup.x, self.setup.y, self.setup.batch_size, steps)
 
 
-class OnCard(Fast):
+class OnGpu(Fast):
     """SGD of small nets by a kernel that keeps each model on the chip; see `kernels.cuda.advance`."""
 
-    def __init__(self, run: Run, chosen: Layout) -> None:
-        super().__init__(run)
+    def __init__(self, setup: Setup, chosen: Layout) -> None:
+        super().__init__(setup)
         self.chosen = chosen
 
-    def _move(self, **how: Any) -> None:
-        on_card.advance(self.chosen, self.flat, self.velocity, self.run.x, self.run.y, **how)
+    def _move(self, stack: Stack, steps: Steps) -> None:
+        on_gpu.advance(self.chosen, stack, self.setup.x, self.setup.y, steps)
 
 
 def fixed_parameters(params: Any) -> Array | None:
@@ -106,17 +102,25 @@ def fixed_parameters(params: Any) -> Array | None:
     return np.concatenate(found, axis=1) if found else None
 
 
-def fits(run: Run) -> Fused | OnCard | None:
-    """The fast path for this run, or None where there is none."""
-    device, sgd = Device.of(run.x), run.optimiser
-    soft = isinstance(run.loss, CrossEntropy) and run.y.dtype.kind == "f"
-    plan = None if soft or run.x.dtype != np.float32 else plan_of(run.net, run.loss)
+def select_engine(setup: Setup, name: str) -> Engine:
+    """The engine of this name, or for "auto" the fast one where there is one; ValueError for "fused" where not."""
+    fast = None if name == "arrays" else _fast_engine(setup)
+    if name == "fused" and fast is None:
+        raise ValueError('engine: the fused path covers mlp nets in float32 with SGD; take engine="auto".')
+    return fast or Arrays(setup)
+
+
+def _fast_engine(setup: Setup) -> Fused | OnGpu | None:
+    """The fast engine for this set-up, or None where there is none."""
+    device, sgd = Device.of(setup.x), setup.optimiser
+    soft = isinstance(setup.loss, CrossEntropy) and setup.y.dtype.kind == "f"
+    plan = None if soft or setup.x.dtype != np.float32 else plan_of(setup.net, setup.loss)
     if plan is None or not isinstance(sgd, SGD) or type(sgd) not in (SGD, SphereSGD):
         return None
     if device.name == "cpu":
-        return Fused(run, plan)
+        return Fused(setup, plan)
     if type(sgd) is not SGD or any(block.fixed for block in plan.blocks):
         return None
-    moving = bool(sgd.memory(()))
-    chosen = on_card.kernel(plan, run.batch_size, moving=moving, models=len(run.models), device=device)
-    return None if chosen is None else OnCard(run, chosen)
+    momentum = bool(sgd.init(()))
+    chosen = on_gpu.kernel(plan, setup.batch_size, momentum=momentum, models=len(setup.models), device=device)
+    return None if chosen is None else OnGpu(setup, chosen)

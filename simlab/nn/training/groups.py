@@ -1,9 +1,9 @@
-"""Nets of different shapes side by side: a stack for each shape, one dataset."""
+"""Nets of different shapes: a stack for each shape, one dataset."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from simlab.core.checks import shown
@@ -11,6 +11,7 @@ from simlab.nn.calculus.derivatives import init
 from simlab.nn.layers.layer import Layer, Params
 from simlab.nn.training.archive import place_of
 from simlab.nn.training.optimisers import Optimiser
+from simlab.nn.training.options import Options, require_options
 from simlab.nn.training.train import train
 from simlab.random import Seed
 
@@ -30,15 +31,16 @@ def train_each(
     seed: Seed = 0,
     dtype: str = "float32",
     device: str = "cpu",
-    checkpoint: Path | str | None = None,
-    **options: Any,
+    options: Options | None = None,
+    **how: Any,
 ) -> tuple[dict[Any, Params], xr.Dataset]:
     """Train `models` of every net: the parameters of each stack, and the records with dims (dim, step, model).
 
     nets: {value along dim: net}, such as {8: mlp([64, 8, 10]), 16: mlp([64, 16, 10])}; optimiser: one for all, or one
-    for each net by the same values. Other options are those of `train`. Nets of one shape are one stack; nothing is
-    padded. Model k sees the same minibatches whatever the net, so that differences along dim are paired over models.
-    checkpoint: a file for each net, with the value before its ending: "run.npz" is "run-width-8.npz" and so on.
+    for each net by the same values. how: batch_size, steps and record, as in `train`. Nets of one shape are one stack;
+    nothing is padded. Model k sees the same minibatches whatever the net, so that differences along dim are paired over
+    models. options: as in `train`; a checkpoint is a file for each net, with the value before its ending: "run.npz"
+    becomes "run-width-8.npz" and so on.
     The coordinate `parameters` counts the trained numbers of a model. ValueError without nets, and as in `train`.
     """
     import xarray as xr
@@ -46,17 +48,25 @@ def train_each(
     _require_names(nets, dim)
     if isinstance(optimiser, Mapping) and set(optimiser) != set(nets):
         raise ValueError(f"optimiser must name the same values as nets, {list(nets)}, got {list(optimiser)}.")
+    options = Options() if options is None else require_options(options)
     ends, records = {}, []
     for value, net in nets.items():
         own = optimiser[value] if isinstance(optimiser, Mapping) else optimiser
         params = init(net, models=models, seed=seed, dtype=dtype, device=device)
-        path = None if checkpoint is None else place_of("checkpoint", checkpoint)
-        file = path and path.with_name(f"{path.stem}-{dim}-{value}{path.suffix}")
-        ends[value], record = train(net, params, data, own, seed=seed, checkpoint=file, **options)
+        for_net = _with_file(options, f"-{dim}-{value}")
+        ends[value], record = train(net, params, data, own, seed=seed, options=for_net, **how)
         count = record.attrs.pop("parameters")
         attributes = {"long_name": "trained numbers of a model", "units": "1"}
         records.append(record.expand_dims({dim: [value]}).assign_coords(parameters=(dim, [count], attributes)))
     return ends, xr.concat(records, dim=dim, combine_attrs="drop_conflicts")
+
+
+def _with_file(options: Options, suffix: str) -> Options:
+    """The same with the suffix before the ending of the checkpoint's name."""
+    if options.checkpoint is None:
+        return options
+    path = place_of("checkpoint", options.checkpoint)
+    return replace(options, checkpoint=path.with_name(f"{path.stem}{suffix}{path.suffix}"))
 
 
 def _require_names(nets: Any, dim: Any) -> None:

@@ -1,18 +1,20 @@
-"""The record of a stack as it grows: measuring all models, some at a time, and the dataset at the end."""
+"""The record of a stack as it trains: measuring all models, some at a time, and the dataset at the end."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from simlab.core.device import Device
-from simlab.nn.layers.layer import Array, Params, leaves, rebuilt, select
-from simlab.nn.training.engine import Run, State, blocks_of, of_models, target_axes
+from simlab.nn.layers.layer import Array, Params, leaves, select
+from simlab.nn.training.engine import State
+from simlab.nn.training.options import Until
 from simlab.nn.training.record import Frame, Quantity, Record
 from simlab.nn.training.schedules import table
+from simlab.nn.training.setup import Setup, as_rows, beside_params, blocks_of, of_models, target_axes
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -20,33 +22,27 @@ if TYPE_CHECKING:
 Rows = dict[int, dict[str, np.ndarray]]
 
 
-class Until(NamedTuple):
-    """A rule for stopping a model: at the first record where a quantity is at most this."""
-
-    quantity: str
-    at_most: float
-
-
 class Log:
     """rows: {step: {quantity: (model,)}}; before: the parameters at the last record, if a quantity asks for them."""
 
-    def __init__(self, run: Run, record: Record, test: tuple[Array, Array], stop: Until | None) -> None:
-        self.run, self.record, self.test, self.stop = run, record, test, stop
+    def __init__(self, setup: Setup, params: Params, record: Record, stop: Until | None) -> None:
+        self.setup, self.record, self.stop = setup, record, stop
+        self.test = _test(setup, params, record)
         self.rows: Rows = {}
         self.before: Params = ()
 
     def rehearse(self, state: State) -> None:
-        """Measure the first model by what may not fit, test data and curvature: refused before any training."""
+        """Measure test data and curvature of the first model, so that what does not fit is refused before training."""
         self._measured(state, slice(0, 1), [q for q in self.record.found if q.needs_test or q.needs_curvature])
 
     def write(self, state: State) -> State:
         """Measure all models, and freeze those that meet the rule for stopping."""
-        parts = blocks_of(self.run, state.params, self.test[0].shape[-2])
+        parts = blocks_of(self.setup, state.params, self.test[0].shape[-2])
         blocks = [self._measured(state, part, self.record.found) for part in parts]
         row = {q.name: np.concatenate([b[i] for b in blocks]) for i, q in enumerate(self.record.found)}
         self.rows[state.step] = row
         if any(q.needs_before for q in self.record.found):
-            self.before = copied(state.params)
+            self.before = state.params
         if self.stop is None:
             return state
         met = state.alive & (row[self.stop.quantity] <= self.stop.at_most)
@@ -54,7 +50,7 @@ class Log:
 
     def _measured(self, state: State, part: slice, quantities: Sequence[Quantity]) -> list[np.ndarray]:
         """These quantities of some models, (model) each."""
-        frame, device = self._frame(state, part), Device.of(self.run.x)
+        frame, device = self._frame(state, part), Device.of(self.setup.x)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # of models that diverged
             values = [device.to_host(q.measure(frame)) for q in quantities]
         wanted = (part.stop - part.start,)
@@ -65,22 +61,22 @@ class Log:
 
     def _frame(self, state: State, part: slice) -> Frame:
         """What quantities see of some models."""
-        rates = table(self.run.optimiser.lr, state.step, state.step + 1, len(self.run.models))[0]
-        run, (x, y) = self.run.part(part), self.test
+        rates = table(self.setup.optimiser.lr, state.step, state.step + 1, len(self.setup.models))[0]
+        setup, (x, y) = self.setup.part(part), self.test
         params = select(state.params, part)
         before = select(self.before, part) if self.before else params
         test = of_models(x, 2, part), of_models(y, target_axes(y), part)
-        return Frame(run, state.step, params, before, Device.of(x).asarray(rates[part]), test)
+        return Frame(setup, state.step, params, before, Device.of(x).asarray(rates[part]), test)
 
     def dataset(self, state: State, steps: list[int], engine: str) -> xr.Dataset:
         """What was recorded, with dims (step, model)."""
         import xarray as xr
 
-        run = self.run
+        setup = self.setup
         found = {
             q.name: (
                 ("step", "model"),
-                np.array([self.rows[step][q.name] for step in steps]).reshape(len(steps), len(run.models)),
+                np.array([self.rows[step][q.name] for step in steps]).reshape(len(steps), len(setup.models)),
                 {"long_name": q.long_name, "units": q.units},
             )
             for q in self.record.found
@@ -94,18 +90,21 @@ class Log:
         }
         coords = {
             "step": ("step", steps, {"long_name": "updates made", "units": "1"}),
-            "model": ("model", run.models, {"long_name": "index of the model", "units": "1"}),
+            "model": ("model", setup.models, {"long_name": "index of the model", "units": "1"}),
         }
         attributes = {
-            "optimiser": repr(run.optimiser), "loss": repr(run.loss), "batch_size": run.batch_size,
-            "examples": run.examples, "parameters": sum(prod(leaf.shape[1:]) for leaf in leaves(state.params)),
-            "engine": engine, "device": Device.of(run.x).description,
+            "optimiser": repr(setup.optimiser), "loss": repr(setup.loss), "batch_size": setup.batch_size,
+            "examples": setup.examples, "parameters": sum(prod(leaf.shape[1:]) for leaf in leaves(state.params)),
+            "engine": engine, "device": Device.of(setup.x).description,
         }  # fmt: skip
         return xr.Dataset(found | ends, coords, attributes)
 
 
-def copied(params: Any) -> Any:
-    """The same numbers in arrays of their own."""
-    if isinstance(params, tuple):
-        return rebuilt(params, [copied(part) for part in params])
-    return None if params is None else params.copy()
+def _test(setup: Setup, params: Params, record: Record) -> tuple[Array, Array]:
+    """The test data; the training data stand where no quantity asks for any."""
+    if record.test is None:
+        return setup.x, setup.y
+    x, y = beside_params(setup.net, params, record.test, "test")
+    if x.shape[-2] not in y.shape:
+        raise ValueError(f"test has {x.shape[-2]} examples and y has shape {y.shape}; give each example a y.")
+    return x, as_rows(setup.net, setup.loss, x, y)

@@ -1,4 +1,4 @@
-"""Optimisers: the parameters after a step from those before, the gradients and the optimiser's memory.
+"""Optimisers: the parameters after a step from those before, the gradients and the optimiser's state.
 
 An optimiser is a frozen value; its numbers may have shape (model,), one for each model of the stack, and `lr` may be a
 schedule. g is the gradient of the batch, w the parameters, all trained ones alike; steps count from 0.
@@ -45,22 +45,22 @@ class Optimiser(ABC):
             require_flag(name, getattr(self, name, False))
 
     def numbers(self, models: int) -> dict[str, Any]:
-        """Every number but the rate for each model, (model,) in float64 on the host; ValueError outside its range."""
+        """All numbers except the learning rate, (model,) each, in float64 on the host; ValueError out of range."""
         return {
             name: per_model(name, getattr(self, name), models, *limits)
             for name, limits in self.ranges.items()
             if getattr(self, name) is not None
         }
 
-    def memory(self, params: Params) -> Params:
-        """What the optimiser remembers, before the first step: a tuple of arrays with the model axis first."""
+    def init(self, params: Params) -> Params:
+        """The optimiser's state before the first step: a tuple of arrays with the model axis first."""
         return ()
 
     @abstractmethod
     def update(
-        self, params: Params, memory: Params, grads: Params, number: Numbers, draw: Draw
+        self, params: Params, opt_state: Params, grads: Params, number: Numbers, draw: Draw
     ) -> tuple[Params, Params]:
-        """One step of the parameters and of the memory."""
+        """The parameters and the optimiser's state after one step; neither is changed in place."""
 
     def targets(self, y: Array, outputs: int, like: Array, number: Numbers, draw: Draw) -> Array:
         """The targets (model, batch, ...) that this step learns from, of a net with so many outputs."""
@@ -83,30 +83,30 @@ class SGD(Optimiser):
 
     ranges: ClassVar = {"momentum": (0, 1), "weight_decay": (0, float("inf"))}
 
-    def memory(self, params: Params) -> Params:
+    def init(self, params: Params) -> Params:
         return (tree_map(_zeros, params),) if _any(self.momentum) else ()
 
     def update(
-        self, params: Params, memory: Params, grads: Params, number: Numbers, draw: Draw
+        self, params: Params, opt_state: Params, grads: Params, number: Numbers, draw: Draw
     ) -> tuple[Params, Params]:
         lr, momentum, decay = (number[name] for name in ("lr", "momentum", "weight_decay"))
         step = grads
         if _any(self.weight_decay) and not self.decoupled:
             step = tree_map(lambda g, w: g + on(decay, w) * w, grads, params)
-        if memory:
+        if opt_state:
             pulled = step
-            step = tree_map(lambda v, g: on(momentum, v) * v + g, memory[0], pulled)
-            memory = (step, *memory[1:])
+            step = tree_map(lambda v, g: on(momentum, v) * v + g, opt_state[0], pulled)
+            opt_state = (step, *opt_state[1:])
             if self.nesterov:
                 step = tree_map(lambda g, v: g + on(momentum, v) * v, pulled, step)
         if _any(self.weight_decay) and self.decoupled:
-            return tree_map(lambda w, d: w - on(lr, w) * (d + on(decay, w) * w), params, step), memory
-        return tree_map(lambda w, d: w - on(lr, w) * d, params, step), memory
+            return tree_map(lambda w, d: w - on(lr, w) * (d + on(decay, w) * w), params, step), opt_state
+        return tree_map(lambda w, d: w - on(lr, w) * d, params, step), opt_state
 
 
 @dataclass(frozen=True)
 class SphereSGD(SGD):
-    """SGD whose parameters, all trained ones, are put back on a sphere after every step: w <- radius w / |w|.
+    """SGD whose parameters, all trained ones, are projected back onto a sphere after every step: w <- radius w / |w|.
 
     For a scale-invariant net this fixes the effective learning rate lr / radius^2 (Kodryan et al. 2022, section 3).
     radius: that of the initial parameters where it is None.
@@ -116,16 +116,16 @@ class SphereSGD(SGD):
 
     ranges: ClassVar = {**SGD.ranges, "radius": (1e-30, float("inf"))}
 
-    def memory(self, params: Params) -> Params:
+    def init(self, params: Params) -> Params:
         device, like = Device.of(leaves(params)[0]), leaves(params)[0]
         if self.radius is None:
-            return (*super().memory(params), norm(params))
-        return (*super().memory(params), device.asarray(per_model("radius", self.radius, len(like)), like.dtype))
+            return (*super().init(params), norm(params))
+        return (*super().init(params), device.asarray(per_model("radius", self.radius, len(like)), like.dtype))
 
     def update(
-        self, params: Params, memory: Params, grads: Params, number: Numbers, draw: Draw
+        self, params: Params, opt_state: Params, grads: Params, number: Numbers, draw: Draw
     ) -> tuple[Params, Params]:
-        *velocity, radius = memory
+        *velocity, radius = opt_state
         params, moved = super().update(params, tuple(velocity), grads, number, draw)
         share = radius / norm(params)
         return tree_map(lambda w: on(share, w) * w, params), (*moved, radius)
@@ -133,7 +133,7 @@ class SphereSGD(SGD):
 
 @dataclass(frozen=True)
 class LabelNoiseSGD(SGD):
-    """SGD on targets that are disturbed afresh at every step (Blanc et al. 2020).
+    """SGD on targets with independent noise at every step (Blanc et al. 2020).
 
     noise: the standard deviation of what is added to float targets; for integer labels the probability that a label is
     replaced by another one, all others equally likely.
@@ -171,13 +171,13 @@ class SGLD(Optimiser):
     ranges: ClassVar = {"temperature": (0, float("inf")), "weight_decay": (0, float("inf"))}
 
     def update(
-        self, params: Params, memory: Params, grads: Params, number: Numbers, draw: Draw
+        self, params: Params, opt_state: Params, grads: Params, number: Numbers, draw: Draw
     ) -> tuple[Params, Params]:
         lr, decay = number["lr"], number["weight_decay"]
         flat = flatten(params)
         size = on((2 * lr * number["temperature"]) ** 0.5, flat)
         kick = unflatten(params, size * draw.normals(flat.shape[1], LANGEVIN, flat))
-        return tree_map(lambda w, g, k: w - on(lr, w) * (g + on(decay, w) * w) + k, params, grads, kick), memory
+        return tree_map(lambda w, g, k: w - on(lr, w) * (g + on(decay, w) * w) + k, params, grads, kick), opt_state
 
 
 @dataclass(frozen=True)
@@ -195,23 +195,23 @@ class Adam(Optimiser):
         "beta1": (0, 1), "beta2": (0, 1), "eps": (0, float("inf")), "weight_decay": (0, float("inf"))
     }  # fmt: skip
 
-    def memory(self, params: Params) -> Params:
+    def init(self, params: Params) -> Params:
         return tree_map(_zeros, params), tree_map(_zeros, params)
 
     def update(
-        self, params: Params, memory: Params, grads: Params, number: Numbers, draw: Draw
+        self, params: Params, opt_state: Params, grads: Params, number: Numbers, draw: Draw
     ) -> tuple[Params, Params]:
         lr, beta1, beta2, eps, decay = (number[n] for n in ("lr", "beta1", "beta2", "eps", "weight_decay"))
         if _any(self.weight_decay) and not self.decoupled:
             grads = tree_map(lambda g, w: g + on(decay, w) * w, grads, params)
-        first = tree_map(lambda m, g: on(beta1, m) * m + on(1 - beta1, m) * g, memory[0], grads)
-        second = tree_map(lambda v, g: on(beta2, v) * v + on(1 - beta2, v) * (g * g), memory[1], grads)
+        first = tree_map(lambda m, g: on(beta1, m) * m + on(1 - beta1, m) * g, opt_state[0], grads)
+        second = tree_map(lambda v, g: on(beta2, v) * v + on(1 - beta2, v) * (g * g), opt_state[1], grads)
         unbiased1, unbiased2 = 1 - beta1 ** (draw.step + 1), 1 - beta2 ** (draw.step + 1)
-        kept = lr * decay if self.decoupled else 0 * decay
+        decoupled = lr * decay if self.decoupled else 0 * decay
 
         def moved(w: Array, m: Array, v: Array) -> Array:
             root = (v / on(unbiased2, v)) ** 0.5 + on(eps, v)
-            return w - on(lr, w) * (m / on(unbiased1, m)) / root - on(kept, w) * w
+            return w - on(lr, w) * (m / on(unbiased1, m)) / root - on(decoupled, w) * w
 
         return tree_map(moved, params, first, second), (first, second)
 

@@ -1,4 +1,4 @@
-"""What is written down while nets train: quantities of each model at chosen steps."""
+"""What is recorded while nets train: quantities of each model at chosen steps."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from simlab.core.checks import is_whole, require_width, shown, whole
 from simlab.core.device import Device, stored
 from simlab.nn.arguments import pair
+from simlab.nn.calculus.curvature import hessian
 from simlab.nn.calculus.derivatives import predict, value_and_grad
+from simlab.nn.calculus.spectra import top_eigenvalues
 from simlab.nn.calculus.views import measured_norm
 from simlab.nn.calibration import calibrated_nll, labels_of, temperature
 from simlab.nn.layers.layer import Array, Layer, Params, leaves
 from simlab.nn.losses import Loss
-from simlab.nn.training.engine import Batches, Run, with_population
+from simlab.nn.training.engine import Batches
+from simlab.nn.training.setup import Setup, with_population
 
 if TYPE_CHECKING:
     from simlab.data import Data
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 class Frame:
     """A block of models at a recorded step: what quantities are made from. All arrays have the model axis first."""
 
-    run: Run
+    setup: Setup
     step: int
     params: Params
     before: Params  # at the record before, the same at the first
@@ -35,37 +38,37 @@ class Frame:
     @property
     def net(self) -> Layer:
         """The net."""
-        return self.run.net
+        return self.setup.net
 
     @property
     def loss(self) -> Loss:
         """The loss it learns from."""
-        return self.run.loss
+        return self.setup.loss
 
     @property
     def train(self) -> tuple[Array, Array]:
         """The training data (x, y)."""
-        return self.run.x, self.run.y
+        return self.setup.x, self.setup.y
 
     @cached_property
     def batch(self) -> tuple[Array, Array]:
         """The minibatch of the step that follows, (x, y)."""
-        return Batches(self.run).at(self.step)
+        return Batches(self.setup).at(self.step)
 
     @cached_property
-    def settled(self) -> Params:
+    def eval_params(self) -> Params:
         """The parameters with the population statistics of the training data."""
-        return with_population(self.run, self.params)
+        return with_population(self.setup, self.params)
 
     @cached_property
     def outputs(self) -> Array:
         """On the training data: (model, n, out)."""
-        return predict(self.net, self.settled, self.train[0])
+        return predict(self.net, self.eval_params, self.train[0])
 
     @cached_property
     def test_outputs(self) -> Array:
         """On the test data: (model, n, out)."""
-        return predict(self.net, self.settled, self.test[0])
+        return predict(self.net, self.eval_params, self.test[0])
 
     @cached_property
     def test_logits(self) -> Array:
@@ -96,7 +99,7 @@ def error(outputs: Array, y: Array) -> Array:
     """The share of examples whose largest output, or for one output whose sign, is not the label's: (model,).
 
     outputs (..., n, out). y: labels (n) or (..., n), or rows (n, out) or (..., n, out) whose largest number, for one
-    output whose sign, stands for the label. NaN where a target is NaN, or an output NaN or infinite upwards (one output
+    output whose sign, stands for the label. NaN where a target is NaN, or an output NaN or +inf (one output
     either way), for then the net has diverged and its loss is NaN. ValueError for other shapes, and for labels that are
     no integers, or no classes.
     """
@@ -144,10 +147,8 @@ def effective_rate(lr: Array, size: Array) -> Array:
 
 def sharpness(frame: Frame, steps: int = 100) -> Array:
     """The largest eigenvalue of the Hessian of the training loss after so many steps of Lanczos at most: (model,)."""
-    from simlab.nn.calculus.spectra import top_eigenvalues
-
-    about = (frame.net, frame.loss, frame.params, *frame.train)
-    return top_eigenvalues(*about, steps=steps, index=frame.run.models.tolist()).values[:, 0]
+    matrix = hessian(frame.net, frame.loss, frame.params, *frame.train)
+    return top_eigenvalues(matrix, steps=steps, index=frame.setup.models.tolist()).values[:, 0]
 
 
 QUANTITIES = {

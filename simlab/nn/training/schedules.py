@@ -31,7 +31,7 @@ class Schedule(ABC):
 
 @dataclass(frozen=True)
 class StepDecay(Schedule):
-    """lr times factor^(number of whole periods of `every` steps behind)."""
+    """lr times factor^(number of whole periods of `every` steps so far)."""
 
     lr: PerModel
     every: int

@@ -21,18 +21,18 @@ class Config(BaseConfig):
     come from their spread. All scenes but `digits`."""
     members: int = Field(64, ge=32, le=1024)
     """Networks of every width for each teacher, a power of two. The largest memory is that of one width of one teacher:
-    some 24 bytes for each member, test example and class, 46 MB as it is here."""
+    about 24 bytes for each member, test example and class, 46 MB by default."""
     widths: Widths = Field((8, 12, 16, 24, 32, 48, 64, 128, 256), min_length=6, max_length=32)
     """Hidden units of the networks, rising. Where the training error falls below 5 %, one of half that width and one of
     four times as much must be among them."""
     training: int = Field(1000, ge=100, le=10**6)
     """Examples to train on."""
     validation: int = Field(1500, ge=100, le=10**6)
-    """Examples that temperatures are fitted on; few of them raise every calibrated loss (1500: by 0.0004)."""
+    """Examples that temperatures are fitted to; few of them raise every calibrated loss (1500: by 0.0004)."""
     tests: int = Field(3000, ge=200, le=10**6)
     """Examples that losses are measured on."""
     gain: float = Field(50.0, ge=0.1, le=1000)
-    """How sure the teacher is of its labels, in units of its last layer's weights: 50 is next to no label noise."""
+    """How sure the teacher is of its labels, as a factor of its last layer's weights: 50 is next to no label noise."""
 
     epochs: int = Field(50, ge=1, le=10000)
     """Passes over the training data, in minibatches of 50."""
@@ -45,8 +45,8 @@ class Config(BaseConfig):
     budgets: Budgets = Field((1000, 2000, 4000, 8000, 16000, 32000), min_length=4, max_length=16)
     """memory_split, forecast: trained numbers of all members together, rising."""
     cheap: int = Field(4, ge=4, le=64)
-    """forecast: laws are fitted to ensembles of at most so many members, for splits of budgets also to no more than the
-    narrower half of the widths."""
+    """forecast: power laws are fitted to ensembles of at most so many members; for splits of budgets, only to those of
+    the narrower half of the widths."""
 
     data: Path | None = None
     """digits: an .npz or .csv file with x (n, in) and class labels y (n); without it the digits of scikit-learn."""

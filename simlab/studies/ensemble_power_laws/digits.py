@@ -2,34 +2,37 @@
 
 Shuffles of one data set share its examples: error bars are those of the split, the networks and the halves, not of
 other handwriting. The training error vanishes at small widths and a few hundred test examples are easy to get right,
-so that a law's limit c is known to some hundredths only; what is compared within a shuffle is known much better.
+so that the limit c of a power law is known to some hundredths only; what is compared within a shuffle is known much
+better.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import xarray as xr
 
-from simlab.core.device import Device
-from simlab.core.progress import Progress
-from simlab.lab import plot as look
-from simlab.lab.claim import Claim
-from simlab.lab.cost import Cost, affordable
-from simlab.lab.quantities import given, measured, predicted
+from simlab.lab.scene import Axes, Beside, Claim, Cost, Found, HeldOut, Lab, Panel, Values, quantity
 from simlab.statistics import jackknife, mean
-from simlab.studies.ensemble_power_laws import curves, fixed_temperature, memory_split, needs, pool, task
+from simlab.studies.ensemble_power_laws import curves, needs, pool, quantities, splits, task, training
 from simlab.studies.ensemble_power_laws.config import Config
+from simlab.studies.ensemble_power_laws.fixed_temperature import fall
+from simlab.studies.ensemble_power_laws.quantities import CALIBRATED, MEMBERS, PARAMETERS, WIDTH
 
-PANELS = 1
 SOURCE = "talk, Power law wrt width of DNN and Memory split effect"
+PARTS = (quantities,)
+WARM = quantity("log of the best temperature of one network, mean over widths")
+EXPONENT = quantity("exponent a", WIDTH)
+REST = quantity("residual of the power law over its range, at the largest width")
+FALL = quantity(
+    "fall of the loss at the last doubling, over the predicted one, at the largest width",
+    equation="ensembles#a-fixed-temperature",
+)
+CUT = quantity("share of the term d/n² in the predicted fall")
+GAIN = quantity("loss of the widest network minus that of a split of its budget", unit="nat")
 
 
 def check(config: Config) -> None:
     """Refuse data that cannot be used."""
     pool.check(config)
-    affordable(config, cost(config))
 
 
 def cost(config: Config) -> list[Cost]:
@@ -37,70 +40,74 @@ def cost(config: Config) -> list[Cost]:
     return needs.digits(config)
 
 
-def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
-    """Losses before and after calibration, the law of the members, and the split at the largest network's budget."""
-    own, n = pool.digits(config, device, progress), pool.sizes(config)
-    p = _parameters(config)
-    found: dict[str, Any] = given("width", "width", np.array(pool.few(config)), "hidden units of a network")
-    found |= given("members", "members", n, "members n of an ensemble")
-    found |= given("parameters", "width", p, "trained numbers of one network")
-    found |= measured("calibrated", ("width", "members"), mean(own.calibrated), "NLL at the best temperature", "nat")
-    warm = mean(np.log(own.tau[..., 0]).mean(axis=1))
-    found |= measured("warm", (), warm, "log of the best temperature of one network, mean over widths")
-    exponent = jackknife(own.calibrated, lambda m: curves.exponents(n, m))
-    found |= measured("exponent", "width", exponent, "exponent a of n")
-    rest = jackknife(own.calibrated[:, -1], lambda m: curves.residual(n, m))
-    found |= measured("rest", (), rest, "residual of the power law over its range at the largest width")
-    half = pool.half_sizes(config)
-    falls = np.stack([own.half[:, -1, -2] - own.half[:, -1, -1], *fixed_temperature.fall(own.law[:, -1], half)], axis=1)
-    found |= measured("fall", (), jackknife(falls, lambda m: m[0] / m[1]), "fall at the last doubling, over theory")
-    found |= given("cut", (), falls[:, 2].mean() / falls[:, 1].mean(), "share of the last term in theory's fall")
-    found |= measured("gain", (), mean(memory_split.gain(p, n, own.calibrated)), "loss of the widest network less that "
-                      "of a split of its budget", "nat")  # fmt: skip
-    return xr.Dataset(found)
+def simulate(config: Config, lab: Lab) -> Values:
+    """Losses before and after calibration, the last fall, and the split at the largest network's budget."""
+    pools, n, p = pool.digits(config, lab), pool.sizes(config), parameters(config)
+    last = pools.half[:, -1]
+    predicted = fall(pools.series[:, -1], pool.half_sizes(config))
+    falls = np.stack([last[:, -2] - last[:, -1], *predicted], axis=1)  # (shuffle, 3)
+    return {
+        WIDTH: np.array(pool.few(config)),
+        MEMBERS: n,
+        PARAMETERS: p,
+        CALIBRATED: mean(pools.calibrated),
+        WARM: mean(np.log(pools.tau[..., 0]).mean(axis=1)),
+        EXPONENT: jackknife(pools.calibrated, lambda m: curves.exponents(n, m)),
+        REST: jackknife(pools.calibrated[:, -1], lambda m: curves.residual(n, m)),
+        FALL: Beside(jackknife(falls, lambda m: m[0] / m[1]), HeldOut(1.0)),
+        CUT: falls[:, 2].mean() / falls[:, 1].mean(),
+        GAIN: mean(splits.gain(p, n, pools.calibrated)),
+    }
 
 
-def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
-    """The fall that the spread of other members foretells."""
-    return xr.Dataset(predicted("fall", (), 1.0, "fall at the last doubling, over theory"))
+def theory(config: Config, axes: Axes) -> Values:
+    """Nothing but what other members predict."""
+    return {}
 
 
-def compare(config: Config, data: xr.Dataset) -> list[Claim]:
-    """Calibration, the laws in n, and the split."""
-    many, last = config.splits, int(pool.half_sizes(config)[-1])
+def compare(config: Config, found: Found) -> list[Claim]:
+    """Calibration, the curves in n, and the split."""
+    many, last = config.splits, pool.half_sizes(config)[-1]
     return [
-        curves.there(
-            "digits/calibration", "One network is too sure: its best temperature is above 1, on average over widths.",
-            SOURCE, curves.far(data, "warm"), many,
+        found[WARM].exceeds(
+            "calibration",
+            "One network on real data is too sure: its best temperature is above 1, on average over widths.", sigmas=4,
+            samples=many,
         ),
-        Claim.equals(
-            "digits/fixed-temperature",
-            f"At the largest width, from {last // 2} to {last} members, the loss falls as the spread of other members "
-            "foretells, but for the square of the last term of the series.",
-            SOURCE, float(data.fall), 1.0, float(data.fall_se), bias=float(data.cut) ** 2, samples=many,
+        found[FALL].equals(
+            "fixed-temperature",
+            f"At the largest width the loss on real data falls from {last // 2} to {last} members as the spread of "
+            "other members predicts, up to the square of the last term of the series.",
+            bias=float(found[CUT]) ** 2, samples=many,
         ),
-        curves.follows("digits/law", "There the calibrated loss is c + b n^-a", SOURCE, data, many, -1),
-        curves.there(
-            "digits/several-beat-one",
-            f"The parameters of one network of {config.widths[-1]} hidden units are better spent on several.", SOURCE,
-            curves.far(data, "gain"), many,
+        curves.follows(
+            found[REST], found[EXPONENT][-1], "law",
+            "At the largest width the calibrated loss on real data is c + b n^-a", many,
+        ),
+        found[GAIN].exceeds(
+            "several-beat-one",
+            f"The parameters of one network of {config.widths[-1]} hidden units are better spent on several for real "
+            "data.", sigmas=4, samples=many,
         ),
     ]  # fmt: skip
 
 
-def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
-    """Loss against all parameters, for one width a line."""
-    (panel,) = axes
-    p, n = data.parameters.values, data["members"].values
+def draw_budgets(config: Config, found: Found, panel: Panel) -> None:
+    """Loss against all parameters, a line for each of some widths."""
+    p, n = found[PARAMETERS].value, found[MEMBERS].value
     for color, k in enumerate(np.unique(np.linspace(0, len(p) - 1, 5).round().astype(int))):
-        panel.errorbar(p[k] * n, data.calibrated[k], yerr=2 * data.calibrated_se[k], fmt="o-", ms=3, lw=1,
-                       color=look.COLORS[color], label=f"{pool.few(config)[k]} hidden units")  # fmt: skip
+        panel.points(found[CALIBRATED][k], f"{found[WIDTH].value[k]} hidden units", x=p[k] * n, color=color)
+        panel.curve(p[k] * n, found[CALIBRATED][k].value, color=color, width=1)
     name = "digits" if config.data is None else "data"
-    panel.set(xscale="log", yscale="log", title=f"Real data ({name})", xlabel="parameters in all",
-              ylabel="calibrated NLL")  # fmt: skip
+    panel.set(xscale="log", yscale="log", title=f"Real data ({name})", xlabel="parameters of all members together")
+    panel.note(f"a line: one width, 1, 2, 3, 4, 8, ... members; {config.splits} shuffles of the same examples")
 
 
-def _parameters(config: Config) -> Any:
-    every = task.load(config.data)
-    assert every.classes is not None
-    return pool.parameters(pool.few(config), every.x.shape[1], len(every.classes))
+PANELS = (draw_budgets,)
+
+
+def parameters(config: Config) -> np.ndarray:
+    """Trained numbers of one network of each width."""
+    examples = task.load(config.data)
+    assert examples.classes is not None
+    return training.parameters(pool.few(config), examples.x.shape[1], len(examples.classes))

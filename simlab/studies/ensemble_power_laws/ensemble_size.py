@@ -9,160 +9,240 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from simlab.core.checks import Floats
-from simlab.core.device import Device
-from simlab.core.progress import Progress
-from simlab.lab import plot as look
-from simlab.lab.claim import Claim
-from simlab.lab.quantities import given, measured, predicted
+from simlab.lab.scene import Axes, Beside, Claim, Fit, Found, HeldOut, Lab, Panel, Theory, Values, axis, quantity
 from simlab.statistics import jackknife, mean, power_laws
-from simlab.studies.ensemble_power_laws import curves, fixed_temperature, pool
+from simlab.studies.ensemble_power_laws import curves, needs, places, pool, quantities
 from simlab.studies.ensemble_power_laws.config import Config
-from simlab.studies.ensemble_power_laws.places import Ends
+from simlab.studies.ensemble_power_laws.curves import VISIBLE, exponents
+from simlab.studies.ensemble_power_laws.quantities import CALIBRATED, MEMBERS, PLACE, SIDE, WIDTH
 
-PANELS = 2
+SOURCE = "talk, Increasing the width and ensemble size; Lobacheva et al. 2020"
+PARTS = (quantities,)
 TAIL = 4
 """Sizes at the end of a curve that the envelope's exponent is taken from: for few members its series means nothing."""
 BEYOND = 0.25
-"""What the orders that the laws leave out may make of a gain at few members."""
-SOURCE = "talk, Increasing the width and ensemble size; Lobacheva et al. 2020"
-check, cost = fixed_temperature.check, fixed_temperature.cost
+"""The share of a gain of few members that the orders left out of the series may make."""
 
-
-def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
-    """Calibrated losses, their exponents, and what a moving temperature gains, measured and foretold."""
-    own, n = pool.teachers(config, device, progress), pool.sizes(config)
-    three = curves.ends(config, own)
-    found: dict[str, Any] = curves.axes(config, own)
-    both = ("width", "members")
-    found |= measured("calibrated", both, mean(own.calibrated), "NLL at the best temperature", "nat")
-    found |= measured("tau", both, mean(own.tau), "best temperature")
-    found |= given(
-        "envelope_foretold", both, own.foretold.mean(axis=0), "envelope of the laws at fixed temperatures", "nat"
-    )
-    excess = mean(own.excess.mean(axis=1))
-    found |= measured("excess", (), excess, "what few validation data add to a network's loss, mean over widths", "nat")
-    a, held = (jackknife(losses, lambda m: curves.exponents(n, m)) for losses in (own.calibrated, own.fixed))
-    tail = jackknife(own.calibrated[..., -TAIL:], lambda m: curves.exponents(n[-TAIL:], m))
-    found |= measured("exponent", "width", a, "exponent a of n")
-    found |= measured("fixed_exponent", "width", held, "the same at a fixed temperature")
-    found |= measured("late", "width", tail, f"exponent of the last {TAIL} sizes")
-    ahead = curves.exponents(n[-TAIL:], own.foretold.mean(axis=0)[:, -TAIL:])
-    found |= given("late_foretold", "width", ahead, "the same of the envelope")
-    above = jackknife(own.calibrated[:, three], lambda m: m - power_laws(n, m).c[..., None])
-    found |= measured("above", ("end", "members"), above, "calibrated NLL less c of its power law", "nat")
-    rest = jackknife(own.calibrated, lambda m: curves.residual(n, m))
-    found |= measured("rest", "width", rest, "residual of the power law over its range")
-    every = np.stack([own.calibrated, own.fixed, own.foretold], axis=1)  # (teacher, 3, width, size)
-    found |= measured("contrast", "claimed", jackknife(every, lambda m: _contrasts(n, m, three)), "; ".join(CONTRASTS))
-    gains = np.stack([own.moved, own.moved_foretold], axis=1)
-    found |= measured("moved", "width", mean(own.moved), "what a temperature of its own gains few members", "nat")
-    found |= measured("share", "width", jackknife(gains, lambda m: m[1] / m[0]), "the gain foretold over that measured")
-    return xr.Dataset(found)
-
-
-def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
-    """The envelope of the members' laws and what follows from it, and the exponent 1 of any of them."""
-    envelope = simulation["envelope_foretold"].values
-    found = predicted("calibrated", ("width", "members"), envelope, "NLL at the best temperature", "nat")
-    found |= predicted("late", "width", simulation["late_foretold"].values, f"exponent of the last {TAIL} sizes")
-    found |= predicted("fixed_exponent", (), 1.0, "exponent at a fixed temperature")
-    return xr.Dataset(found | predicted("share", (), 1.0, "gain foretold over measured"))
-
-
-CONTRASTS = (
-    "a at the narrow width less a at interpolation",
-    "a at the largest width less that",
-    "a at a fixed temperature less that",
-    "local exponent at large n less that at small, at interpolation",
-    "residual of a line in 1/n there, over its range, less what is visible",
-    "the same for a line in ln n",
-    "tail of the envelope at the narrow width less at interpolation",
-    "the same at the largest width",
+RIVAL = axis("another function of n")
+TAU = quantity("best temperature", WIDTH, MEMBERS)
+ENVELOPE = quantity("lowest over temperatures of c + b/n of the members", WIDTH, MEMBERS, unit="nat")
+EXCESS = quantity("what few validation data add to a network's loss, mean over widths", unit="nat")
+EXPONENT = quantity("exponent a", WIDTH)
+FIXED_EXPONENT = quantity(
+    "exponent with the temperature where it ends", WIDTH, equation="ensembles#a-fixed-temperature"
 )
-"""What is claimed to be positive, in the order of `_contrasts`."""
+LATE = quantity(f"exponent of the last {TAIL} sizes", WIDTH)
+ENVELOPE_LATE = quantity(f"exponent of the last {TAIL} sizes of the envelope", WIDTH)
+ABOVE = quantity("calibrated NLL minus c", PLACE, MEMBERS, unit="nat")
+REST = quantity("residual of the power law over its range", WIDTH)
+DIP = quantity("exponent a minus that at the interpolation width", SIDE)
+ENVELOPE_DIP = quantity(
+    f"exponent of the last {TAIL} sizes of the envelope minus that at interpolation",
+    SIDE,
+    equation="ensembles#a-temperature-that-is-fitted",
+)
+HELD = quantity("exponent with the temperature where it ends minus that with the best ones, at interpolation")
+RISE = quantity("exponent between sizes at large n minus that at small n, at interpolation")
+RIVAL_REST = quantity("residual of another function over its range, at interpolation", RIVAL)
+GAINED = quantity(
+    "gain of few members by a temperature of their own",
+    WIDTH,
+    unit="nat",
+    equation="ensembles#a-temperature-that-is-fitted",
+)
+SHARE = quantity(
+    "predicted over measured gain of few members by a temperature of their own",
+    WIDTH,
+    equation="ensembles#a-temperature-that-is-fitted",
+)
+check, cost = needs.check, needs.teachers
 
 
-def _contrasts(n: Any, mean_losses: Floats, three: Ends) -> Floats:
-    """CONTRASTS from calibrated, fixed and foretold losses (3, width, size)."""
-    calibrated, fixed, foretold = mean_losses[:, three]
-    low, peak, wide = curves.exponents(n, calibrated)
-    tail = curves.exponents(n[-TAIL:], foretold[:, -TAIL:])
-    falls = -np.diff(calibrated[1][n != 3])
-    local = np.log2(falls[:-1] / falls[1:])
-    half, rivals = len(local) // 2, [curves.straight(x, calibrated[1]) for x in (1 / n, np.log(n))]
-    return np.array([
-        low - peak, wide - peak, curves.exponents(n, fixed[1]) - peak,
-        local[half:].mean() - local[:half].mean(),
-        *(rest - curves.VISIBLE for rest in rivals),
-        tail[0] - tail[1], tail[2] - tail[1],
-    ])  # fmt: skip
+def simulate(config: Config, lab: Lab) -> Values:
+    """Calibrated losses, their exponents, and what a moving temperature gains, measured and predicted."""
+    pools, n = pool.teachers(config, lab), pool.sizes(config)
+    late, three = n[-TAIL:], list(places.find(config, pools.error))
+    above = jackknife(pools.calibrated[:, three], lambda m: m - power_laws(n, m).c[..., None])
+    gains = np.stack([pools.moved, pools.moved_predicted], axis=1)
+    return {
+        **pool.coordinates(config, pools, n),
+        CALIBRATED: mean(pools.calibrated),
+        TAU: mean(pools.tau),
+        ENVELOPE: mean(pools.envelope),
+        EXCESS: mean(pools.excess.mean(axis=1)),
+        EXPONENT: jackknife(pools.calibrated, lambda m: exponents(n, m)),
+        FIXED_EXPONENT: jackknife(pools.fixed, lambda m: exponents(n, m)),
+        LATE: jackknife(pools.calibrated[..., -TAIL:], lambda m: exponents(late, m)),
+        ENVELOPE_LATE: jackknife(pools.envelope[..., -TAIL:], lambda m: exponents(late, m)),
+        ABOVE: Beside(above, Fit(curves.fitted(n, above.value, n))),
+        REST: jackknife(pools.calibrated, lambda m: curves.residual(n, m)),
+        **_at_interpolation(config, pools, n),
+        GAINED: Beside(mean(pools.moved), HeldOut(pools.moved_predicted.mean(axis=0))),
+        SHARE: Beside(jackknife(gains, lambda m: m[1] / m[0]), HeldOut(1.0)),
+    }
 
 
-def compare(config: Config, data: xr.Dataset) -> list[Claim]:
-    """The law at three widths and against others, the dip of its exponent, and checks of the explanation."""
-    many, last = config.teachers, int(data["members"][-1])
-    peak = curves.at(data).peak
-    claims = [
-        curves.follows(
-            f"ensemble_size/law-{name}", f"At {text} the calibrated loss is c + b n^-a up to n = {last}", SOURCE, data,
-            many, place,
-        )
-        for name, text, place in curves.named(data)
-    ]  # fmt: skip
-    far = [curves.far(data, "contrast", k) for k in range(len(CONTRASTS))]
-    told = {
-        "dip-narrow": (far[0], f"The exponent is smaller at the interpolation width than at {curves.NAMES['narrow']}."),
-        "dip-wide": (far[1], f"It is smaller there than at {curves.NAMES['wide']}."),
-        "moving-temperature": (far[2], "It is larger there if the temperature stays where it ends."),
-        "no-pure-law": (far[3], "The exponent itself rises with n there: the law is effective, its a an average."),
-        "no-other-law": (min(far[4], far[5]), "Neither c + b/n nor c - b ln n comes within "
-                         f"{100 * curves.VISIBLE:g} % of its range there."),
-        "envelope-dip": (min(far[6], far[7]), "Exponents of the envelope of the members' laws at fixed temperatures, "
-                         f"from n = {int(data['members'][-TAIL])} on, have the dip, too."),
-    }  # fmt: skip
-    claims += [curves.there(f"ensemble_size/{name}", text, SOURCE, z, many) for name, (z, text) in told.items()]
-    claims += [
-        Claim.equals(
-            "ensemble_size/fixed-exponent",
-            "With the temperature where it ends the exponent at the interpolation width is that of 1/n, but for a "
-            "tenth of how far the calibrated one is from it.", SOURCE,
-            float(data.fixed_exponent[peak]), 1.0, float(data.fixed_exponent_se[peak]),
-            bias=0.1 * abs(1 - float(data.exponent[peak])), samples=many,
+def theory(config: Config, axes: Axes) -> Values:
+    """At a fixed temperature the exponent is 1."""
+    return {FIXED_EXPONENT: Theory(1.0)}
+
+
+def compare(config: Config, found: Found) -> list[Claim]:
+    """The power law at three widths and against others, the dip of its exponent, and checks of the explanation."""
+    many, three = config.teachers, places.named(found.axes)
+    return [
+        *(
+            curves.follows(
+                found[REST][place.at], found[EXPONENT][place.at], f"law-{place.name}",
+                f"At {place.words} the calibrated loss is c + b n^-a from n = 1 to {config.members}", many,
+            )
+            for place in three
+        ),
+        *_dips(config, found),
+        *_explained(config, found),
+        *(
+            found[SHARE][place.at].equals(
+                f"envelope-{place.name}",
+                f"At {place.words} other members predict what {pool.sixteenth(config)} members gain by a temperature "
+                f"of their own, up to {100 * BEYOND:g} % that their series leaves out.",
+                bias=BEYOND, resolution=1.0, samples=many,
+            )
+            for place in three
         ),
     ]  # fmt: skip
-    return claims + [
-        Claim.equals(
-            f"ensemble_size/envelope-{name}",
-            f"At {text} the laws of other members foretell what {pool.sixteenth(config)} members gain by a temperature "
-            f"of their own, but for {100 * BEYOND:g} % that their series leaves out.",
-            SOURCE, float(data.share[place]), 1.0, float(data.share_se[place]), bias=BEYOND, resolution=1.0,
+
+
+def draw_loss(config: Config, found: Found, panel: Panel) -> None:
+    """Calibrated loss minus c on logarithmic axes."""
+    n = found[MEMBERS].value
+    dense = np.geomspace(n[0], n[-1], 60)
+    for k, place in enumerate(places.named(found.axes)):
+        a = float(found[EXPONENT][place.at])
+        panel.points(found[ABOVE][k], f"{config.widths[place.at]} hidden units", color=k)
+        panel.curve(dense, curves.fitted(n, found[ABOVE][k].value, dense), f"fit, a = {a:.2f}", color=k)
+    panel.set(xscale="log", yscale="log", title="Calibrated: a power law")
+    panel.note("c + b n^-a fitted to each curve; NLL at the best temperature after averaging")
+
+
+def draw_exponents(config: Config, found: Found, panel: Panel) -> None:
+    """Exponents against width."""
+    start = found[MEMBERS].value[-TAIL]
+    panel.points(EXPONENT, "best temperature at each n", color=0)
+    panel.points(FIXED_EXPONENT, "fixed temperature", color=1)
+    panel.line(FIXED_EXPONENT, "fixed temperature, theory", color=1)
+    panel.points(LATE, f"best temperature, n ≥ {start}", color=2)
+    panel.curve(config.widths, found[ENVELOPE_LATE].value, f"envelope of c + b/n, n ≥ {start}", color=2)
+    panel.place(_interpolation(found))
+    panel.set(xscale="log", title="Its exponent dips where nets interpolate", ylabel="exponent a")
+    panel.note("fixed: best for all members; envelope: lowest c + b/n over temperatures; dotted: interpolation width")
+
+
+def draw_temperatures(config: Config, found: Found, panel: Panel) -> None:
+    """The best temperature against the number of members, at three widths."""
+    for color, place in enumerate(places.named(found.axes)):
+        panel.points(found[TAU][place.at], f"{config.widths[place.at]} hidden units", color=color)
+    panel.level(1, "no calibration")
+    panel.set(xscale="log", title="The best temperature falls with n")
+    panel.note("fitted to the validation data after averaging, mean over teachers")
+
+
+def draw_gains(config: Config, found: Found, panel: Panel) -> None:
+    """What few members gain by a temperature of their own, and what other members predict."""
+    panel.points(GAINED, "measured")
+    panel.line(GAINED, "c + b/n of other members")
+    panel.place(_interpolation(found))
+    panel.set(xscale="log", yscale="log", title="What a moving temperature gains",
+              ylabel=f"gain of {pool.sixteenth(config)} members (nat)")  # fmt: skip
+    panel.note("over the temperature that is best for all members together; dotted: the interpolation width")
+
+
+PANELS = (draw_loss, draw_exponents, draw_temperatures, draw_gains)
+
+
+def _at_interpolation(config: Config, pools: pool.Pool, n: Any) -> Values:
+    """How the interpolation width differs from the others, and how its curve differs from other functions of n."""
+    low, peak, wide = three = list(places.find(config, pools.error))
+    both = np.stack([pools.fixed[:, peak], pools.calibrated[:, peak]], axis=1)
+    rivals = {"line in 1/n": 1 / n, "line in ln n": np.log(n)}
+    lines = jackknife(
+        pools.calibrated[:, peak], lambda m: np.array([curves.residual_of_line(x, m) for x in rivals.values()])
+    )
+    return {
+        SIDE: np.array(config.widths)[[low, wide]],
+        RIVAL: list(rivals),
+        DIP: jackknife(pools.calibrated[:, three], lambda m: _dip(n, m)),
+        ENVELOPE_DIP: jackknife(pools.envelope[:, three, -TAIL:], lambda m: _dip(n[-TAIL:], m)),
+        HELD: jackknife(both, lambda m: -np.diff(exponents(n, m))[0]),
+        RISE: jackknife(pools.calibrated[:, peak, n != 3], _rise),
+        RIVAL_REST: lines,
+    }
+
+
+def _dip(n: Any, losses: Floats) -> Floats:
+    """The exponent at the narrow and at the wide place minus that at the peak, from losses (place, size)."""
+    low, peak, wide = exponents(n, losses)
+    return np.array([low - peak, wide - peak])
+
+
+def _rise(losses: Floats) -> Any:
+    """The exponent between sizes a factor 2 apart: its mean at large n minus that at small n."""
+    falls = -np.diff(losses)
+    local = np.log2(falls[:-1] / falls[1:])
+    half = len(local) // 2
+    return local[half:].mean() - local[:half].mean()
+
+
+def _dips(config: Config, found: Found) -> list[Claim]:
+    """The exponent is smallest at interpolation."""
+    many, (narrow, peak, wide) = config.teachers, places.WORDS.values()
+    return [
+        found[DIP][0].exceeds(
+            "dip-narrow", f"The exponent of the calibrated loss is smaller at {peak} than at {narrow}.", sigmas=4,
             samples=many,
-        )
-        for name, text, place in curves.named(data)
+        ),
+        found[DIP][1].exceeds(
+            "dip-wide", f"The exponent of the calibrated loss is smaller at {peak} than at {wide}.", sigmas=4,
+            samples=many,
+        ),
+        found[HELD].exceeds(
+            "moving-temperature",
+            f"At {peak} the exponent of the loss is larger with the temperature held where it ends.", sigmas=4,
+            samples=many,
+        ),
     ]  # fmt: skip
 
 
-def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
-    """Calibrated loss less c on logarithmic axes; exponents against width."""
-    panel, widths = axes
-    n = data["members"].values
-    dense = np.geomspace(n[0], n[-1], 60)
-    for k, place in enumerate(curves.at(data)):
-        a, law = curves.fitted(n, data.above[k], dense)
-        look.points(panel, n, data.above[k], data.above_se[k], f"{config.widths[place]} hidden units, a = {a:.2f}",
-                    color=k)  # fmt: skip
-        look.line(panel, dense, law, "_", color=k)
-    panel.set(
-        xscale="log", yscale="log", title="Calibrated: a power law", xlabel="members n", ylabel="calibrated NLL less c"
-    )
-    look.points(widths, data["width"], data.exponent, data.exponent_se, "calibrated", color=0)
-    look.points(widths, data["width"], data.fixed_exponent, data.fixed_exponent_se, "temperature stays", color=1)
-    look.points(widths, data["width"], data.late, data.late_se, f"calibrated, n ≥ {n[-TAIL]}", color=2)
-    look.line(widths, data["width"], data.late_theory, "envelope of 1/n laws", color=2)
-    look.line(widths, data["width"], 0 * data["width"] + data.fixed_exponent_theory, "theory at a fixed temperature")
-    widths.axvline(config.widths[curves.at(data).peak], color="0.8", lw=0.9, zorder=0)
-    widths.set(xscale="log", title="Its exponent dips where nets interpolate", xlabel="hidden units", ylabel="a")
-    widths.set_ylim(0.4, 1.4)
+def _explained(config: Config, found: Found) -> list[Claim]:
+    """What the power law is, and that it comes from the envelope of fixed temperatures."""
+    many, start = config.teachers, found[MEMBERS].value[-TAIL]
+    peak = places.measured_at(found.axes).peak
+    return [
+        found[RISE].exceeds(
+            "no-pure-law",
+            "At the interpolation width the exponent of the calibrated loss rises with n: the power law is effective, "
+            "its a an average.", sigmas=4, samples=many,
+        ),
+        found[RIVAL_REST].weakest(VISIBLE).exceeds(
+            "no-other-law",
+            "At the interpolation width neither c + b/n nor c - b ln n comes within "
+            f"{100 * VISIBLE:g} % of the range of the calibrated loss.", VISIBLE, sigmas=4, samples=many,
+        ),
+        found[ENVELOPE_DIP].weakest().exceeds(
+            "envelope-dip",
+            f"Exponents of the lower envelope over temperatures of the members' c + b/n, from n = {start} on, are "
+            "smallest at the interpolation width, too.", sigmas=4, samples=many,
+        ),
+        found[FIXED_EXPONENT][peak].equals(
+            "fixed-exponent",
+            "With the temperature held where it ends the exponent of the loss at the interpolation width is 1, up to a "
+            "tenth of how far the calibrated one is from it.",
+            bias=0.1 * abs(1 - float(found[EXPONENT][peak])), samples=many,
+        ),
+    ]  # fmt: skip
+
+
+def _interpolation(found: Found) -> float:
+    """The interpolation width."""
+    return float(found[PLACE].value[1])

@@ -1,7 +1,8 @@
-"""Scene 5, the talk's "Optimal split prediction": laws of small ensembles foretell large ones and the best split.
+"""Scene 5, the talk's "Optimal split prediction": power laws of small ensembles predict large ones and the best split.
 
-A forecast sees ensembles of at most `cheap` members. Splits of budgets are foretold from those of the narrower half of
-the widths, and judged by all networks at budgets that no such ensemble fills.
+A forecast sees ensembles of at most `cheap` members. Splits of budgets are predicted from those of the narrower half
+of the widths, and judged by all networks at budgets that no such ensemble fills. Large ensembles are of the same
+teachers and networks as small ones: what a forecast has not seen are their sizes.
 """
 
 from __future__ import annotations
@@ -9,33 +10,40 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from simlab.core.checks import Floats
-from simlab.core.device import Device
-from simlab.core.errors import InputError
-from simlab.core.progress import Progress
 from simlab.ensembles import best_split, predict_split
-from simlab.lab import plot as look
-from simlab.lab.claim import Claim
-from simlab.lab.quantities import given, measured, predicted
+from simlab.lab.scene import Axes, Beside, Claim, Found, HeldOut, InputError, Lab, Panel, Theory, Values, axis, quantity
 from simlab.statistics import fit_power_law, jackknife, mean, power_laws
-from simlab.studies.ensemble_power_laws import curves, memory_split, pool
+from simlab.studies.ensemble_power_laws import memory_split, places, pool, quantities, splits, training
 from simlab.studies.ensemble_power_laws.config import Config
+from simlab.studies.ensemble_power_laws.quantities import BUDGET, PLACE, WIDTH
 
-PANELS = 1
+SOURCE = "talk, Optimal split prediction"
+PARTS = (quantities,)
 WORTH = 0.5
 """The share of what a width at random costs that a forecast may cost and still be of use."""
-LEVEL, LOST = 0.95, 0.1
-"""Of the intervals of forecasts, and what they may miss it by: no law is pure, errors of few blocks are not normal."""
+LEVEL, SHORT_OF_LEVEL = 0.95, 0.1
+"""Nominal coverage of the intervals, and how far the coverage may be from it: no power law is pure, and errors from few
+blocks are not normal."""
 SHORT = 0.5
 """Length, over what members gain, from which on an interval says nothing."""
-SOURCE = "talk, Optimal split prediction"
+
+AHEAD = axis("members n of an ensemble that no power law was fitted to")
+MISS = quantity("loss of the largest ensembles minus the forecast, over what they gain", WIDTH)
+PROMISE = quantity("loss of the largest ensembles minus the forecast, over what they gain, mean over widths")
+COVERED = quantity(f"share of {100 * LEVEL:g} % intervals that cover", WIDTH)
+COVERAGE = quantity(f"share of {100 * LEVEL:g} % intervals that cover, mean over widths", AHEAD)
+REACH = quantity("length of intervals over what members gain, at the largest width", AHEAD)
+REGRET = quantity("loss at the predicted split minus that at the best", BUDGET, unit="nat")
+CHANCE = quantity("loss at a width at random minus that at the best", BUDGET, unit="nat")
+CONSTANT = quantity("loss at the widest that was fitted minus that at the best", BUDGET, unit="nat")
+KEPT = quantity(f"{WORTH:g} of what a width at random costs minus what the predicted one does", unit="nat")
 cost = memory_split.cost
 
 
 def check(config: Config) -> None:
-    """Refuse members and budgets with nothing left to foretell."""
+    """Refuse members and budgets with nothing left to predict."""
     memory_split.check(config)
     small = int((pool.sizes(config) <= config.cheap).sum())
     if config.members < (small + 3) * config.cheap:
@@ -50,108 +58,99 @@ def check(config: Config) -> None:
         )
 
 
-def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
-    """The loss of the largest ensembles as small ones foretell it, and what trusting a foretold split costs."""
-    own, n = pool.teachers(config, device, progress), pool.sizes(config)
-    found: dict[str, Any] = curves.axes(config, own)
-    miss = jackknife(own.calibrated, lambda m: _miss(config, n, m))
-    found |= measured("miss", "width", miss, "loss of the largest ensembles less the forecast, over what they gain")
-    whole = jackknife(own.calibrated, lambda m: _miss(config, n, m).mean())
-    found |= measured("promise", (), whole, "the same, mean over widths")
-    found |= given("ahead", "ahead", n[n > config.cheap], "members n of an ensemble that no law was fitted to")
-    covered, reach = _intervals(config, n, own)
-    found |= measured("covered", "width", mean(covered.mean(axis=2)), f"share of {LEVEL:g} intervals that cover")
-    found |= measured("coverage", "ahead", mean(covered.mean(axis=1)), "the same, for the number of members")
-    at_wide = mean(reach[:, curves.ends(config, own).wide])
-    found |= measured("reach", "ahead", at_wide, "length of intervals over what members gain, at the largest width")
-    found |= measured("short", (), mean(SHORT - reach[:, -1, -1]), f"how much shorter than {SHORT:g} the last ones are")
+def simulate(config: Config, lab: Lab) -> Values:
+    """The loss of the largest ensembles as small ones predict it, and what trusting a predicted split costs."""
+    pools, n = pool.teachers(config, lab), pool.sizes(config)
+    miss = jackknife(pools.calibrated, lambda m: _miss(config, n, m))
+    covered, reach = _intervals(config, n, pools)
     budgets = _held_out(config)
-    found |= given("budget", "budget", budgets, "budgets beyond all that laws were fitted to")
-    told = {
-        "regret": "loss at the foretold split less that at the best one",
-        "chance": "the same of a width at random",
-        "constant": "the same of the widest that laws were fitted to",
+    regret, chance, constant = np.moveaxis(_judged(config, n, pools.calibrated, budgets), 1, 0)
+    return {
+        **pool.coordinates(config, pools, n),
+        AHEAD: n[n > config.cheap],
+        BUDGET: budgets,
+        MISS: Beside(miss, HeldOut(0.0)),
+        PROMISE: Beside(jackknife(pools.calibrated, lambda m: _miss(config, n, m).mean()), HeldOut(0.0)),
+        COVERED: mean(covered.mean(axis=2)),
+        COVERAGE: mean(covered.mean(axis=1)),
+        REACH: mean(reach[:, places.find(config, pools.error).wide]),
+        REGRET: mean(regret),
+        CHANCE: mean(chance),
+        CONSTANT: mean(constant),
+        KEPT: mean((WORTH * chance - regret).mean(axis=1)),
     }
-    costs = _judged(config, n, own.calibrated, budgets)  # (teacher, 3, budget)
-    for k, (name, text) in enumerate(told.items()):
-        found |= measured(name, "budget", mean(costs[:, k]), text, "nat")
-    kept = mean((WORTH * costs[:, 1] - costs[:, 0]).mean(axis=1))
-    found |= measured("kept", (), kept, f"{WORTH:g} of what a width at random costs, less regret", "nat")
-    return xr.Dataset(found)
 
 
-def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
-    """Forecasts miss nothing, and their intervals cover what they say."""
-    found = predicted("miss", (), 0.0, "loss of the largest ensembles less the forecast, over what they gain")
-    return xr.Dataset(found | predicted("covered", (), LEVEL, "share of intervals that cover"))
+def theory(config: Config, axes: Axes) -> Values:
+    """Intervals cover what they say."""
+    return {COVERED: Theory(LEVEL, bias=SHORT_OF_LEVEL), COVERAGE: Theory(LEVEL, bias=SHORT_OF_LEVEL)}
 
 
-def compare(config: Config, data: xr.Dataset) -> list[Claim]:
+def compare(config: Config, found: Found) -> list[Claim]:
     """Where the forecast holds, where it does not, and that the split it picks is good."""
-    many, wide = config.teachers, curves.at(data).wide
-    last = int(data["members"][-1])
+    many, wide, last = config.teachers, places.measured_at(found.axes).wide, config.members
     return [
-        Claim.equals(
-            "forecast/wide",
-            f"At {curves.NAMES['wide']} the law of up to {config.cheap} members foretells {last}, but for a tenth of "
-            "what they gain.",
-            SOURCE, float(data.miss[wide]), 0.0, float(data.miss_se[wide]), bias=0.1, resolution=0.5, samples=many,
+        found[MISS][wide].equals(
+            "wide",
+            f"At {places.WORDS['wide']} the power law of up to {config.cheap} members predicts the loss of {last}, up "
+            "to a tenth of what they gain.", bias=0.1, resolution=0.5, samples=many,
         ),
-        curves.there(
-            "forecast/too-good", "On average over widths it promises too much, for the exponent itself rises with n.",
-            SOURCE, curves.far(data, "promise"), many,
+        found[PROMISE].exceeds(
+            "too-good", f"On average over widths the power law of up to {config.cheap} members promises too much, for "
+            "the exponent rises with n.", sigmas=4, samples=many,
         ),
-        Claim.equals(
-            "forecast/coverage",
-            f"At that width intervals of {100 * LEVEL:g} % from one teacher's small ensembles cover that share of its "
-            "large ones.",
-            SOURCE, float(data.covered[wide]), LEVEL, float(data.covered_se[wide]), bias=LOST, resolution=LEVEL / 2,
-            samples=many,
+        found[COVERED][wide].equals(
+            "coverage",
+            f"At {places.WORDS['wide']} intervals of {100 * LEVEL:g} % from one teacher's small ensembles cover that "
+            "share of its large ones.", resolution=LEVEL / 2, samples=many,
         ),
-        curves.there(
-            "forecast/length",
-            f"They say something: for {last} members they are shorter than half of what members gain, "
-            f"{100 * float(data.reach[-1]):.0f} % of it.", SOURCE, curves.far(data, "short"), many,
+        found[REACH][-1].below(
+            "length",
+            f"At {places.WORDS['wide']} intervals for {last} members are shorter than half of what members gain.",
+            SHORT, sigmas=4, samples=many,
         ),
-        curves.there(
-            "forecast/regret",
-            f"From networks of at most {_narrow(config)} hidden units it picks splits of larger budgets that cost, on "
-            "average over them, less than half of what a width at random costs.", SOURCE,
-            curves.far(data, "kept"), many,
+        found[KEPT].exceeds(
+            "regret",
+            f"Power laws of networks of at most {_narrow(config)} hidden units pick splits of larger budgets that "
+            "cost, on average over them, less than half of what a width at random costs.", sigmas=4, samples=many,
         ),
     ]  # fmt: skip
 
 
-def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
+def draw_miss(config: Config, found: Found, panel: Panel) -> None:
     """How far the largest ensembles of every width are from their forecast, and whether its intervals say so."""
-    (panel,) = axes
-    last = int(data["members"][-1])
-    look.points(panel, data["width"], 100 * data.miss, 100 * data.miss_se, f"{last} members less their forecast")
-    panel.axhline(0, color="black", lw=1, zorder=0)
-    panel.axvline(config.widths[curves.at(data).peak], color="0.8", lw=0.9, zorder=0)
-    share = panel.twinx()
-    share.plot(data["width"], data.covered, "--", color="0.6", lw=1)
-    share.set_ylim(0, 1.6)
-    share.set_yticks([])
-    share.annotate(f"share of {100 * LEVEL:g} % intervals that cover", (0.4, 0.7), xycoords="axes fraction",
-                   color="0.5", fontsize=8)  # fmt: skip
-    panel.set(xscale="log", title=f"Forecast from up to {config.cheap} members", xlabel="hidden units",
+    panel.points(found[MISS] * 100, f"{config.members} members minus their forecast")
+    panel.level(0)
+    panel.place(float(found[PLACE].value[1]))
+    share = panel.right(f"share of {100 * LEVEL:g} % intervals that cover", ylim=(0, 1.05))
+    share.curve(config.widths, found[COVERED].value, "coverage (right)", style="--", width=1)
+    panel.set(xscale="log", title=f"Forecast from up to {config.cheap} members",
               ylabel="miss, % of what members gain")  # fmt: skip
+    panel.note("dotted: the interpolation width, and no miss")
 
 
-def _forecast(config: Config, n: Any, losses: Floats) -> Floats:
-    """The last point of each curve (..., size), from the law of its first ones."""
-    known = n <= config.cheap
-    law = power_laws(n[known], losses[..., known])
-    return law.c + law.b * float(n[-1]) ** -law.a
+def draw_regret(config: Config, found: Found, panel: Panel) -> None:
+    """What splits cost that are chosen in three ways."""
+    panel.points(REGRET, "predicted width")
+    panel.points(CHANCE, "a width at random", color=1)
+    panel.points(CONSTANT, f"always {_narrow(config)} hidden units", color=2)
+    panel.level(0)
+    panel.set(xscale="log", title="What a predicted split costs", ylabel="loss over the best split (nat)")
+    panel.note(f"from ensembles of up to {config.cheap} networks of up to {_narrow(config)} hidden units")
+
+
+PANELS = (draw_miss, draw_regret)
 
 
 def _miss(config: Config, n: Any, losses: Floats) -> Floats:
-    """The last point less its forecast, over what the whole curve falls (...)."""
-    return (losses[..., -1] - _forecast(config, n, losses)) / (losses[..., 0] - losses[..., -1])
+    """The last point of each curve minus the forecast of its first ones, over what the whole curve falls (...)."""
+    known = n <= config.cheap
+    law = power_laws(n[known], losses[..., known])
+    forecast = law.c + law.b * float(n[-1]) ** -law.a
+    return (losses[..., -1] - forecast) / (losses[..., 0] - losses[..., -1])
 
 
-def _intervals(config: Config, n: Any, own: pool.Pool) -> tuple[Floats, Floats]:
+def _intervals(config: Config, n: Any, pools: pool.Pool) -> tuple[Floats, Floats]:
     """Whether the intervals of small ensembles hold the large ones, and their lengths (teacher, width, ahead).
 
     The inverse of a covariance from so many blocks is too large on average, by what Hartlap, Simon & Schneider (2007)
@@ -159,13 +158,13 @@ def _intervals(config: Config, n: Any, own: pool.Pool) -> tuple[Floats, Floats]:
     """
     known, blocks = n <= config.cheap, config.members // config.cheap
     wider = (blocks - 1) / (blocks - 2 - known.sum())
-    losses = own.calibrated
+    losses = pools.calibrated
     covered, reach = (np.zeros((*losses.shape[:2], (~known).sum())) for _ in range(2))
-    for place in np.ndindex(*losses.shape[:2]):
-        law = fit_power_law(n[known], own.blocks[place], covariance=wider * own.blocks_covariance[place], level=LEVEL)
-        ahead, there = law.predict(n[~known]), losses[place][~known]
-        covered[place] = (ahead.low <= there) & (there <= ahead.high)
-        reach[place] = (ahead.high - ahead.low) / (losses[place][0] - losses[place][-1])
+    for at in np.ndindex(*losses.shape[:2]):
+        law = fit_power_law(n[known], pools.blocks[at], covariance=wider * pools.blocks_covariance[at], level=LEVEL)
+        ahead, large = law.predict(n[~known]), losses[at][~known]
+        covered[at] = (ahead.low <= large) & (large <= ahead.high)
+        reach[at] = (ahead.high - ahead.low) / (losses[at][0] - losses[at][-1])
     return covered, reach
 
 
@@ -176,11 +175,11 @@ def _narrow(config: Config) -> int:
 
 def _cheap(config: Config) -> float:
     """Trained numbers of the largest ensemble that forecasts of splits see."""
-    return float(config.cheap * pool.parameters((_narrow(config),))[0])
+    return float(config.cheap * training.parameters((_narrow(config),))[0])
 
 
 def _held_out(config: Config) -> Floats:
-    """Budgets that no cell a law is fitted to fills."""
+    """Budgets that no ensemble fills that a power law is fitted to."""
     budgets = np.array(config.budgets)
     return budgets[budgets > _cheap(config)]
 
@@ -188,15 +187,15 @@ def _held_out(config: Config) -> Floats:
 def _judged(config: Config, n: Any, losses: Floats, budgets: Floats) -> Floats:
     """What widths cost over the one that is best for the others (teacher, 3, budget).
 
-    The one that the others' small ensembles foretell, one at random, and always the widest of the small ones.
+    The one that the others' small ensembles predict, one at random, and always the widest of the small ones.
     """
-    p, rest = pool.parameters(config.widths), curves.others(losses)
+    p, others = training.parameters(config.widths), splits.leave_one_out(losses)
     narrow = np.array(config.widths) <= _narrow(config)
     cheap = np.where((n <= config.cheap) & narrow[:, None], 0.0, np.nan)
-    own, least = best_split(p, n, losses, budgets).losses, best_split(p, n, rest, budgets).width
-    known = np.isfinite(own)
-    guess = np.array([predict_split(p, n, one + cheap, budgets, _cheap(config)).split.losses for one in rest])
-    foretold = np.where(known, guess, np.inf).argmin(axis=-1)
-    at_foretold, at_best = (np.take_along_axis(own, k[..., None], axis=-1)[..., 0] for k in (foretold, least))
-    chance = np.where(known, own, 0).sum(axis=-1) / known.sum(axis=-1)
-    return np.stack([at_foretold, chance, own[..., narrow][..., -1]], axis=1) - at_best[:, None]
+    of_widths, best = best_split(p, n, losses, budgets).losses, best_split(p, n, others, budgets).width
+    known = np.isfinite(of_widths)
+    guess = np.array([predict_split(p, n, one + cheap, budgets, _cheap(config)).split.losses for one in others])
+    predicted = np.where(known, guess, np.inf).argmin(axis=-1)
+    at_predicted, at_best = (np.take_along_axis(of_widths, k[..., None], axis=-1)[..., 0] for k in (predicted, best))
+    chance = np.where(known, of_widths, 0).sum(axis=-1) / known.sum(axis=-1)
+    return np.stack([at_predicted, chance, of_widths[..., narrow][..., -1]], axis=1) - at_best[:, None]

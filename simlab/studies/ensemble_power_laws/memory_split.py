@@ -2,136 +2,132 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import xarray as xr
 
-from simlab.core.checks import Floats
-from simlab.core.device import Device
-from simlab.core.errors import InputError
-from simlab.core.progress import Progress
 from simlab.ensembles import best_split
-from simlab.lab import plot as look
-from simlab.lab.claim import Claim
-from simlab.lab.quantities import given, measured, predicted
+from simlab.lab.scene import Axes, Beside, Claim, Fit, Found, InputError, Lab, Panel, Values, quantity
 from simlab.statistics import jackknife, mean
-from simlab.studies.ensemble_power_laws import curves, fixed_temperature, pool
+from simlab.studies.ensemble_power_laws import curves, needs, places, pool, quantities, splits, training
 from simlab.studies.ensemble_power_laws.config import Config
+from simlab.studies.ensemble_power_laws.quantities import BUDGET, CALIBRATED, EXTREME, MEMBERS, PARAMETERS
 
-PANELS = 2
+SOURCE = "talk, Memory split effect"
+PARTS = (quantities,)
 ENVELOPE = 0.05
 """What counts as a deviation of the envelope from a power law, over its range: it is made of pieces of a few widths."""
-SOURCE = "talk, Memory split effect"
-cost = fixed_temperature.cost
+
+LOSS = quantity("calibrated NLL at the split that other teachers find best", BUDGET, unit="nat")
+SPLIT_WIDTH = quantity("hidden units at the best split", BUDGET)
+SPLIT_MEMBERS = quantity("members at the best split", BUDGET)
+SHIFT = quantity("loss at a split minus that at the best", EXTREME, unit="nat")
+GAIN = quantity("loss of the widest network minus that of a split of its budget", unit="nat")
+EXPONENT = quantity("exponent of the budget in the loss at the best split")
+REST = quantity("residual of the power law in the budget over its range")
+cost = needs.teachers
 
 
 def check(config: Config) -> None:
     """Refuse budgets that do not rise, or that these networks cannot fill."""
-    fixed_temperature.check(config)
+    needs.check(config)
     if list(config.budgets) != sorted(set(config.budgets)):
         raise InputError("budgets: they must rise, each of them once.")
-    own = pool.parameters(config.widths)
-    middle = own[len(own) // 2]
-    if config.budgets[0] < own[0] or config.budgets[-1] > middle * config.members:
+    p = training.parameters(config.widths)
+    middle = p[len(p) // 2]
+    if config.budgets[0] < p[0] or config.budgets[-1] > middle * config.members:
         raise InputError(
-            f"budgets: they must lie between {own[0]}, one network of the least width, and "
-            f"{middle * config.members}, {config.members} of {config.widths[len(own) // 2]} hidden units; take others."
+            f"budgets: they must lie between {p[0]}, one network of the least width, and "
+            f"{middle * config.members}, {config.members} of {config.widths[len(p) // 2]} hidden units; take others."
         )
-    few = curves.fewest(own, config.budgets)
-    if not (own[0] < config.budgets[0] <= own[0] * config.members and few):
+    few = splits.fewest(p, config.budgets)
+    if not (p[0] < config.budgets[0] <= p[0] * config.members and few):
         raise InputError(
             f"budgets: the least must buy more than one network of {config.widths[0]} hidden units and at most "
             f"{config.members}, and the largest as many wider ones; take budgets further apart."
         )
-    if config.budgets[-1] > own[few] * config.members:
+    if config.budgets[-1] > p[few] * config.members:
         raise InputError(
             f"budgets: the largest buys more than {config.members} networks of {config.widths[few]} hidden units, the "
             "widest of which it buys as many as the least does of the narrowest; take a smaller least budget."
         )
 
 
-def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
+def simulate(config: Config, lab: Lab) -> Values:
     """Loss of every width at every budget, the best split as other teachers see it, and what it gains."""
-    own, n = pool.teachers(config, device, progress), pool.sizes(config)
-    p, budgets = pool.parameters(config.widths), np.array(config.budgets)
-    found: dict[str, Any] = curves.axes(config, own)
-    found |= given("budget", "budget", budgets, "trained numbers of all members together")
-    found |= given("parameters", "width", p, "trained numbers of one network")
-    found |= given(
-        "calibrated", ("width", "members"), own.calibrated.mean(axis=0), "calibrated NLL of ensemble_size", "nat"
-    )
-    loss = curves.chosen(p, n, own.calibrated, budgets)
-    found |= measured("loss", "budget", mean(loss), "calibrated NLL at the split that other teachers find best", "nat")
-    best = best_split(p, n, own.calibrated.mean(axis=0), budgets)
-    found |= given("split_width", "budget", np.array(config.widths)[best.width], "width of the best split")
-    found |= given("split_members", "budget", best.members, "members of the best split")
-    shift = mean(curves.shift(p, n, own.calibrated, budgets))
-    found |= measured("shift", "part", shift, "what many members cost the least budget, and few the largest", "nat")
-    found |= measured("gain", (), mean(gain(p, n, own.calibrated)), "loss of the widest network less that of a split "
-                      "of its budget", "nat")  # fmt: skip
-    found |= measured(
-        "exponent", (), jackknife(loss, lambda m: curves.exponents(budgets, m)), "exponent of the envelope"
-    )
-    rest = jackknife(loss, lambda m: curves.residual(budgets, m))
-    found |= measured("rest", (), rest, "residual of the envelope's law over its range")
-    return xr.Dataset(found)
+    pools, n = pool.teachers(config, lab), pool.sizes(config)
+    p, budgets = training.parameters(config.widths), np.array(config.budgets)
+    losses = splits.chosen(p, n, pools.calibrated, budgets)
+    loss, calibrated = mean(losses), mean(pools.calibrated)
+    best = best_split(p, n, calibrated.value, budgets)
+    return {
+        **pool.coordinates(config, pools, n),
+        BUDGET: budgets,
+        EXTREME: splits.EXTREMES,
+        PARAMETERS: p,
+        CALIBRATED: calibrated,
+        LOSS: Beside(loss, Fit(curves.fitted(budgets, loss.value, budgets))),
+        SPLIT_WIDTH: np.array(config.widths)[best.width],
+        SPLIT_MEMBERS: best.members,
+        SHIFT: mean(splits.shift(p, n, pools.calibrated, budgets)),
+        GAIN: mean(splits.gain(p, n, pools.calibrated)),
+        EXPONENT: jackknife(losses, lambda m: curves.exponents(budgets, m)),
+        REST: jackknife(losses, lambda m: curves.residual(budgets, m)),
+    }
 
 
-def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
-    """The power law that is fitted to the envelope."""
-    _, law = curves.fitted(simulation["budget"], simulation["loss"], simulation["budget"])
-    return xr.Dataset(predicted("loss", "budget", law, "calibrated NLL at the best split"))
+def theory(config: Config, axes: Axes) -> Values:
+    """None: the power law is fitted to the envelope itself."""
+    return {}
 
 
-def compare(config: Config, data: xr.Dataset) -> list[Claim]:
+def compare(config: Config, found: Found) -> list[Claim]:
     """Several networks beat one, larger budgets want more of them, and the envelope."""
-    many = config.teachers
     return [
-        curves.there(
-            "memory_split/several-beat-one",
-            f"The parameters of one network of {config.widths[-1]} hidden units are better spent on several.", SOURCE,
-            curves.far(data, "gain"), many,
+        found[GAIN].exceeds(
+            "several-beat-one",
+            f"The parameters of one network of {config.widths[-1]} hidden units are better spent on several.", sigmas=4,
+            samples=config.teachers,
         ),
-        curves.more("memory_split/more-members", data, "Larger budgets", SOURCE, many),
+        splits.want_more(found[SHIFT], config, "By the calibrated loss"),
         curves.follows(
-            "memory_split/envelope", "The loss at the best split is a power law in the budget", SOURCE, data, many,
-            bias=ENVELOPE,
+            found[REST], found[EXPONENT], "envelope",
+            "The calibrated loss at the best split is a power law in the budget", config.teachers, share=ENVELOPE,
         ),
     ]  # fmt: skip
 
 
-def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
-    """The plane of widths and members with equal budgets and best splits; every width's curve and the envelope."""
-    plane, lines = axes
-    shown = data["members"].values
-    p, loss = data.parameters.values, data.calibrated.values
-    shades = plane.contourf(data["width"], shown, loss.T, levels=24, cmap="viridis_r")
-    shades.set_edgecolor("face")
-    for budget in data["budget"].values:
-        plane.plot(data["width"], budget / p, "--", color="white", lw=0.9)
-    plane.plot([], [], "--", color="0.6", lw=0.9, label="equal budgets (white)")
-    plane.plot(data.split_width, data.split_members, "o-", color=look.COLORS[1], ms=5, lw=1, label="best split")
-    plane.set(xscale="log", yscale="log", title="Memory split: calibrated NLL", xlabel="hidden units",
-              ylabel="members n")  # fmt: skip
-    plane.set_xlim(config.widths[0], config.widths[-1])
-    plane.set_ylim(1, shown[-1])
-    for k, h in enumerate(config.widths):
-        color = {0: 0, curves.at(data).peak: 1, len(p) - 1: 2}.get(k)
-        lines.plot(p[k] * shown, loss[k], "-", lw=1.2 if color is not None else 0.6, zorder=1,
-                   color="0.75" if color is None else look.COLORS[color],
-                   label=None if color is None else f"{h} hidden units")  # fmt: skip
-    look.points(lines, data["budget"], data.loss, data.loss_se, "best split", color=3)
+def draw_budgets(config: Config, found: Found, panel: Panel) -> None:
+    """Every width's curve and the envelope."""
+    n, p, loss = found[MEMBERS].value, found[PARAMETERS].value, found[CALIBRATED]
+    colors = {place.at: color for color, place in enumerate(places.named(found.axes))}
+    grey = next(k for k in range(len(p)) if k not in colors)
+    for k, width in enumerate(config.widths):
+        label = f"{width} hidden units" if k in colors else "other widths" if k == grey else ""
+        color = colors.get(k)
+        panel.curve(p[k] * n, loss[k].value, label, color=color, width=0.6 if color is None else 1.2)
     dense = np.geomspace(config.budgets[0], config.budgets[-1], 60)
-    a, law = curves.fitted(data["budget"], data.loss, dense)
-    look.line(lines, dense, law, f"power law, a = {a:.2f}")
-    lines.set(xscale="log", title="Larger budgets want more members", xlabel="parameters in all",
-              ylabel="calibrated NLL")  # fmt: skip
-    lines.set_xlim(config.budgets[0] / 1.5, config.budgets[-1] * 1.5)
-    lines.set_ylim(0.99 * loss.min(), 1.2 * float(data.loss[0]))
+    panel.points(LOSS, "best split", color=3)
+    fit = curves.fitted(config.budgets, found[LOSS].value, dense)
+    panel.curve(dense, fit, f"power law fitted, a = {float(found[EXPONENT]):.2f}", color=3, style="--")
+    panel.set(xscale="log", title="Several networks beat one", ylabel="calibrated NLL (nat)")
+    panel.set(xlim=(config.budgets[0] / 1.5, config.budgets[-1] * 1.5),
+              ylim=(0.99 * loss.value.min(), 1.08 * found[LOSS].value[0]))  # fmt: skip
+    panel.note("a line: one width, 1, 2, 3, 4, 8, ... members; best split: the width that other teachers find best")
 
 
-def gain(parameters: Any, n: Any, losses: Floats) -> Floats:
-    """Loss of one network of the largest width less that of the split of its budget that other replicates choose."""
-    loss = curves.chosen(parameters, n, losses, parameters[-1:].astype(float))
-    return losses[:, -1, 0] - loss[:, 0]
+def draw_plane(config: Config, found: Found, panel: Panel) -> None:
+    """The plane of widths and members with equal budgets and best splits."""
+    n, p = found[MEMBERS].value, found[PARAMETERS].value
+    shades = panel.axes.contourf(config.widths, n, found[CALIBRATED].value.T, levels=24, cmap="viridis_r")
+    shades.set_edgecolor("face")
+    panel.scale(shades, "calibrated NLL (nat)")
+    for k, budget in enumerate(config.budgets):
+        panel.curve(config.widths, budget / p, "" if k else "equal budgets", style="--", width=0.9)
+    panel.axes.plot(found[SPLIT_WIDTH].value, found[SPLIT_MEMBERS].value, "o-", color="white", ms=5, lw=1,
+                    markeredgecolor="0.2", label="best splits")  # fmt: skip
+    panel.set(xscale="log", yscale="log", title="Larger budgets want more members", xlabel="hidden units",
+              ylabel="members n of an ensemble")  # fmt: skip
+    panel.set(xlim=(config.widths[0], config.widths[-1]), ylim=(1, n[-1]))
+    panel.note(f"budgets: {', '.join(f'{b:g}' for b in config.budgets)} parameters of all members together")
+
+
+PANELS = (draw_budgets, draw_plane)

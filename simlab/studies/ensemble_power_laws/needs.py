@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from simlab.lab.cost import ENTRY, Cost, forward_seconds, training_seconds
-from simlab.studies.ensemble_power_laws import pool, task
+from simlab.studies.ensemble_power_laws import pool, task, training
 from simlab.studies.ensemble_power_laws.config import Config
 
 MEASURED = 120.0
@@ -14,11 +14,16 @@ ANSWER = 24.0
 """Bytes for each member, example and class."""
 
 
+def check(config: Config) -> None:
+    """Refuse what no scene of the teachers' networks can work with."""
+    pool.check(config)
+
+
 def teachers(config: Config) -> list[Cost]:
-    """The pools of all teachers."""
+    """The pools of all teachers, which are trained once for all scenes."""
     sizes = config.training, config.validation, config.tests
     fields = ("teachers", "members", "widths", "training", "validation", "tests", "epochs")
-    return _pools(config, fields, config.teachers, config.widths, sizes, pool.INPUTS, CLASSES)
+    return _pools(config, fields, config.teachers, config.widths, sizes, training.INPUTS, CLASSES)
 
 
 def digits(config: Config) -> list[Cost]:
@@ -35,15 +40,15 @@ def _pools(
     inputs: int, classes: int,
 ) -> list[Cost]:  # fmt: skip
     """A part for each width: so many pools, trained, asked and measured one after another."""
-    training, validation, tests = sizes
-    steps, batch = pool.steps_of(config, training), min(pool.BATCH, training)
-    found = []
-    for width, parameters in zip(widths, pool.parameters(widths, inputs, classes).tolist(), strict=True):
+    examples, validation, tests = sizes
+    steps, batch = training.steps_of(config, examples), min(training.BATCH, examples)
+    costs = []
+    for width, parameters in zip(widths, training.parameters(widths, inputs, classes).tolist(), strict=True):
         units = width + classes
         trained = training_seconds(parameters, units, float(config.members) * steps * batch)
         evaluated = forward_seconds(parameters, units, float(config.members) * (validation + tests))
         answers = float(config.members) * (validation + tests) * classes
         size = ANSWER * answers + 4 * (sum(sizes) * inputs * 3 + 6.0 * config.members * parameters)
         seconds = count * (trained + evaluated + MEASURED * answers * ENTRY)
-        found.append(Cost(fields, count * steps, size, seconds))
-    return found
+        costs.append(Cost(fields, count * steps, size, seconds))
+    return costs

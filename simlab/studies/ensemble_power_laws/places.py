@@ -7,14 +7,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from simlab.core.errors import InputError
+from simlab.lab.scene import Axes
 from simlab.studies.ensemble_power_laws.config import Config
+from simlab.studies.ensemble_power_laws.quantities import PLACE, WIDTH
 
 REACHED = 0.05
 """Training error below which networks are said to interpolate: half-way down its last step, on widths a factor 1.3 to
 1.5 apart."""
+WORDS = {"narrow": "half the interpolation width", "peak": "the interpolation width", "wide": "the largest width"}
 
 
-class Ends(NamedTuple):
+class Places(NamedTuple):
     """Places of three widths: half of the interpolation width or less, the interpolation width, the widest."""
 
     narrow: int
@@ -22,14 +25,33 @@ class Ends(NamedTuple):
     wide: int
 
 
-def refuse_early(config: Config, error: Any) -> None:
+class Place(NamedTuple):
+    """One of the three: its name in claims, what it is in words, and its place among the widths."""
+
+    name: str
+    words: str
+    at: int
+
+
+def measured_at(axes: Axes) -> Places:
+    """The three places of a scene's result."""
+    return Places(*map(int, np.searchsorted(axes[WIDTH], axes[PLACE])))
+
+
+def named(axes: Axes) -> list[Place]:
+    """The same with their names."""
+    return [Place(name, WORDS[name], at) for name, at in measured_at(axes)._asdict().items()]
+
+
+def refuse_early(error: Any) -> None:
     """Refuse widths that one teacher's training error (width) rules out: no other will be half or twice as large."""
     if error[0] < REACHED / 2 or error[-1] > 2 * REACHED:
         raise _refusal(f"falls from {100 * error[0]:.2g} to {100 * error[-1]:.2g} %")
 
 
-def ends(config: Config, error: Any) -> Ends:
-    """The interpolation width is the one nearest to where the training error (width) falls below REACHED."""
+def find(config: Config, error: Any) -> Places:
+    """The interpolation width is the one nearest to where the training error (teacher, width) falls below REACHED."""
+    error = np.mean(error, axis=0)
     if not error[0] > REACHED > error[-1]:
         raise _refusal(f"falls from {100 * error[0]:.2g} to {100 * error[-1]:.2g} %")
     widths = np.array(config.widths)
@@ -38,7 +60,7 @@ def ends(config: Config, error: Any) -> Ends:
     below = np.flatnonzero(2 * widths <= widths[peak])
     if not len(below) or 4 * widths[peak] > widths[-1]:
         raise _refusal(f"reaches {100 * REACHED:g} % near {np.exp(place):.0f} hidden units")
-    return Ends(int(below[-1]), peak, len(widths) - 1)
+    return Places(int(below[-1]), peak, len(widths) - 1)
 
 
 def vanishing(widths: Any, error: Any) -> float:
@@ -49,8 +71,8 @@ def vanishing(widths: Any, error: Any) -> float:
     return float(low + (before - np.log(REACHED)) / (before - after) * (high - low))
 
 
-def _refusal(told: str) -> InputError:
+def _refusal(course: str) -> InputError:
     return InputError(
-        f"widths: the training error {told}, and this study needs the width where it reaches {100 * REACHED:g} %, one "
-        "of half of that and one of four times as much; add widths, or change training or epochs."
+        f"widths: the training error {course}, and this study needs the width where it reaches {100 * REACHED:g} %, "
+        "one of half of that and one of four times as much; add widths, or change training or epochs."
     )

@@ -1,46 +1,46 @@
-"""The networks of all scenes: trained once for each teacher and width, measured, and forgotten.
+"""The networks of all scenes: trained for each teacher and width, measured, and forgotten.
 
 What stays of a pool is a few numbers for each teacher, width and size of the ensemble. Networks of all widths of one
-teacher see the same minibatches, all scenes the same pools: every comparison is paired over teachers.
+teacher see the same minibatches, all scenes the same pools: every comparison is paired over teachers. A cell is one
+width of one teacher, and the store of cells lets each be trained once for all scenes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simlab import ensembles, nn
+from simlab import ensembles
 from simlab.core.checks import Floats
 from simlab.core.device import Device
 from simlab.core.errors import InputError
-from simlab.core.progress import Progress
 from simlab.ensembles import brier
-from simlab.nn.calibration import log_softmax
-from simlab.statistics import joint_mean
-from simlab.studies.ensemble_power_laws import laws, places, task
+from simlab.lab.scene import Lab, Values
+from simlab.statistics import Joint, joint_mean
+from simlab.studies.ensemble_power_laws import places, task, temperatures, training
 from simlab.studies.ensemble_power_laws.config import Config
+from simlab.studies.ensemble_power_laws.quantities import MEMBERS, PLACE, WIDTH
 from simlab.theory import ensembles as theory_of
 
-BATCH, MOMENTUM, INPUTS, LAST = 50, 0.9, 16, 0.01
-"""INPUTS: of a teacher; with more of them the curvature is larger, and the learning rate is smaller by as much.
-LAST: variance gain of the last layer; with small outputs at the start wide networks keep improving with width."""
 COLDEST = 1e-3
 """Best temperatures below it mean that there is no error to learn one from."""
 TAUS = np.exp(np.linspace(np.log(0.5), np.log(4.0), 25))
-"""Temperatures of the laws, a factor 1.09 apart: a parabola through three of them errs by 1e-5 of the loss."""
+"""Temperatures of the envelope, a factor 1.09 apart: a parabola through three of them errs by 1e-5 of the loss."""
 
 
 class Pool(NamedTuple):
-    """What was measured: (teacher, width, ...), then the size of the ensemble.
+    """What was measured: of one teacher and width, or of all (teacher, width, ...), then the size of the ensemble.
 
     error: share of training data misclassified. nll: as it comes. calibrated, tau: at the best temperature after
-    averaging, by the validation data. fixed: at the one temperature that is best for all members together. foretold:
-    the calibrated loss that the members' laws foretell. half: NLL of ensembles of one half of the members, law: c, b, d
-    of the other half. brier, brier_law: the same for the Brier score, c and b. moved, moved_foretold: what ensembles of
-    a sixteenth of the members gain by a temperature of their own. blocks, blocks_covariance: the calibrated curve of
-    blocks of `cheap` members. excess: what so few validation data add to the calibrated loss of one network.
+    averaging, by the validation data. fixed: at the one temperature that is best for all members together. envelope:
+    the lowest over temperatures of c + b/n of the members. half: NLL of ensembles of one half of the members, series:
+    c, b, d of the other half. brier, brier_series: the same for the Brier score, c and b. moved, moved_predicted: what
+    ensembles of a sixteenth of the members gain by a temperature of their own. blocks, blocks_covariance: the
+    calibrated curve of blocks of `cheap` members. excess: what so few validation data add to the calibrated loss of
+    one network.
     """
 
     error: Floats
@@ -48,19 +48,16 @@ class Pool(NamedTuple):
     calibrated: Floats
     tau: Floats
     fixed: Floats
-    foretold: Floats
+    envelope: Floats
     half: Floats
-    law: Floats
+    series: Floats
     brier: Floats
-    brier_law: Floats
+    brier_series: Floats
     moved: Floats
-    moved_foretold: Floats
+    moved_predicted: Floats
     blocks: Floats
     blocks_covariance: Floats
     excess: Floats
-
-
-_KEPT: dict[Any, Pool] = {}
 
 
 def check(config: Config) -> None:
@@ -82,18 +79,8 @@ def half_sizes(config: Config) -> NDArray[np.int64]:
 
 
 def sixteenth(config: Config) -> int:
-    """Members of the ensembles whose temperature is said to move."""
+    """Members of the ensembles whose gain by a temperature of their own is measured."""
     return config.members // 16
-
-
-def parameters(widths: tuple[int, ...], n_in: int = 16, classes: int = 10) -> NDArray[np.int64]:
-    """Trained numbers of one network of each width."""
-    return np.array([(n_in + 1) * h + (h + 1) * classes for h in widths])
-
-
-def steps_of(config: Config, training: int) -> int:
-    """Steps of training on so many examples."""
-    return config.epochs * -(-training // BATCH)
 
 
 def few(config: Config) -> tuple[int, ...]:
@@ -101,109 +88,85 @@ def few(config: Config) -> tuple[int, ...]:
     return (*config.widths[:-1:3], config.widths[-1])
 
 
-def teachers(config: Config, device: Device, progress: Progress) -> Pool:
-    """The pools of all teachers; trained at the first call with these settings, remembered at the next ones."""
-    return _remembered(config, device, progress, "teachers", config.teachers, config.widths, task.teacher)
+def teachers(config: Config, lab: Lab) -> Pool:
+    """The pools of all teachers; where the first one's training error rules widths out, the others are not trained."""
+    items = [(replicate, width) for replicate in range(config.teachers) for width in config.widths]
+    first = lab.cells(of_teacher, config, items[: len(config.widths)], "the first teacher")
+    places.refuse_early([float(cell.error) for cell in first])
+    text = f"teachers: {len(items) * config.members} networks"
+    return _together(lab.cells(of_teacher, config, items, text), config.teachers)
 
 
-def digits(config: Config, device: Device, progress: Progress) -> Pool:
+def digits(config: Config, lab: Lab) -> Pool:
     """The same for shuffles of real data."""
-    return _remembered(config, device, progress, "digits", config.splits, few(config), task.digits)
+    items = [(replicate, width) for replicate in range(config.splits) for width in few(config)]
+    text = f"digits: {len(items) * config.members} networks"
+    return _together(lab.cells(of_digits, config, items, text), config.splits)
 
 
-def forget() -> None:
-    """Train anew at the next call."""
-    _KEPT.clear()
-
-
-def _remembered(
-    config: Config, device: Device, progress: Progress, name: str, count: int, widths: tuple[int, ...], make: Any
-) -> Pool:
-    wanted = (name, device.name, config.model_dump_json(exclude={"scenes", "out", "budgets"}))
-    if wanted not in _KEPT:
-        for old in [key for key in _KEPT if key[0] == name]:  # one of each kind is enough
-            del _KEPT[old]
-        rows = []
-        with progress.task(f"{name}: {count * len(widths) * config.members} networks", count) as doing:
-            for replicate in range(count):
-                own = make(config, replicate, device)
-                rows.append([_measure(config, own, _train(config, own, h, device)) for h in widths])
-                if not replicate and name == "teachers":  # before the others are trained
-                    places.refuse_early(config, [float(cell.error) for cell in rows[0]])
-                doing.advance(1)
-        _KEPT[wanted] = Pool(*(np.array([[cell[i] for cell in row] for row in rows]) for i in range(len(Pool._fields))))
-    return _KEPT[wanted]
-
-
-class Answers(NamedTuple):
-    """Training error, and log-probabilities (member, example, class) on the validation and test data."""
-
-    error: float
-    validation: Any
-    test: Any
-
-
-def _train(config: Config, own: task.Task, width: int, device: Device) -> Answers:
-    """All networks of one width of a task."""
-    x = own.train[0]
-    relu = nn.relu
-    net = nn.serial(
-        nn.dense(x.shape[1], width, role="input", gain=relu.gain), relu,
-        nn.dense(width, own.classes, role="output", gain=LAST),
-    )  # fmt: skip
-    steps = steps_of(config, len(x))
-    lr = config.lr * min(1.0, INPUTS / x.shape[1])
-    sgd = nn.SGD(nn.Cosine(lr, steps), momentum=MOMENTUM, weight_decay=config.weight_decay)
-    start = nn.init(net, models=config.members, seed=own.seed, device=device.name)
-    last = nn.Record(("error",), at=[steps])
-    end, found = nn.train(
-        net, start, own.train, sgd, batch_size=min(BATCH, len(x)), steps=steps, seed=own.seed, record=last
-    )
-    lost = int((found.diverged >= 0).sum())
-    if lost:
-        raise InputError(f"lr = {config.lr:g}: {lost} networks of {width} hidden units diverged; take a smaller one.")
-    error = float(found.error.isel(step=-1).mean())
-    validation, test = (log_softmax(nn.predict(net, end, part[0])) for part in (own.validation, own.test))
-    return Answers(error, validation, test)
-
-
-def _measure(config: Config, own: task.Task, answers: Answers) -> Pool:
+def of_teacher(config: Config, item: tuple[int, int], lab: Lab) -> Pool:
     """One teacher and width."""
-    test, labels, n = answers.test, own.test[1], sizes(config)
-    found = ensembles.curve(test, labels, n, validation=(answers.validation, own.validation[1]))
+    replicate, width = item
+    learnt = task.teacher(config, replicate, lab)
+    return measure(config, learnt, training.train(config, learnt, width, lab.device))
+
+
+def of_digits(config: Config, item: tuple[int, int], lab: Lab) -> Pool:
+    """One shuffle of real data and one width."""
+    replicate, width = item
+    learnt = task.digits(config, replicate, lab)
+    return measure(config, learnt, training.train(config, learnt, width, lab.device))
+
+
+def coordinates(config: Config, pools: Pool, n: NDArray[np.int64]) -> Values:
+    """The axes that all scenes of the teachers have: widths, these sizes, and the three places among the widths."""
+    widths = np.array(config.widths)
+    return {WIDTH: widths, MEMBERS: n, PLACE: widths[list(places.find(config, pools.error))]}
+
+
+def measure(config: Config, learnt: task.Task, answers: training.Answers) -> Pool:
+    """What is measured of the networks of one width."""
+    test, labels, n = answers.test, learnt.test[1], sizes(config)
+    validation, known = answers.validation, learnt.validation[1]
+    curve = ensembles.curve(test, labels, n, validation=(validation, known))
     host = Device.of(test).to_host
-    plain, calibrated, tau = (np.asarray(host(a)) for a in (found.nll, found.calibrated, found.tau))
+    plain, calibrated, tau = (np.asarray(host(a)) for a in (curve.nll, curve.calibrated, curve.tau))
     if not (np.isfinite(calibrated).all() and tau.min() > COLDEST):
         raise InputError(
             "data: the networks make no error on the validation data, and no temperature is best; take harder data."
         )
-    fixed = _losses(test, labels, n, float(tau[-1]))
-    foretold = laws.envelope(laws.tempered(test, labels, TAUS), TAUS, n)
     middle = config.members // 2
-    parts = _half(config, test[:middle], test[middle:], labels)
-    moved = _moved(config, test[:middle], test[middle:], labels, float(tau[-1]))
-    small = _blocks(config, own, answers)
-    known = own.validation[1]
-    excess = float(ensembles.validation_excess(answers.validation[::8], known, len(known)).mean())
-    rest = (*parts, *moved, *small, np.array(excess))
-    return Pool(np.array(answers.error), plain, calibrated, tau, fixed, foretold, *rest)
+    halves = test[:middle], test[middle:]
+    moved, moved_predicted = _moved(config, *halves, labels, float(tau[-1]))
+    blocks = _blocks(config, learnt, answers)
+    excess = float(ensembles.validation_excess(validation[::8], known, len(known)).mean())
+    return Pool(
+        np.array(answers.error), plain, calibrated, tau, losses(test, labels, n, float(tau[-1])),
+        temperatures.envelope(temperatures.expand(test, labels, TAUS), TAUS, n), *_halves(config, *halves, labels),
+        np.array(moved), np.array(moved_predicted), blocks.value, blocks.covariance, np.array(excess),
+    )  # fmt: skip
 
 
-def _moved(config: Config, one: Any, other: Any, labels: Any, end: float) -> tuple[Floats, Floats]:
-    """What ensembles of one half gain by a temperature of their own, and what the other half's laws say they do.
+def losses(log_probs: Any, labels: Any, n: Any, tau: float = 1.0) -> Floats:
+    """NLL of ensembles of each size at one temperature after averaging."""
+    return np.array([float(ensembles.nll(groups, labels, tau).mean()) for groups in ensembles.nested(log_probs, n)])
+
+
+def _moved(config: Config, one: Any, other: Any, labels: Any, end: float) -> tuple[float, float]:
+    """What ensembles of one half gain by a temperature of their own, and what the other half's members predict.
 
     Over the temperature `end`, for a sixteenth of the members. Both are fitted to the examples that they are judged on,
-    as the laws are, so that the optimism of a fit is the same in both.
+    so that the optimism of a fit is the same in both.
     """
     n = sixteenth(config)
     groups = ensembles.ensembles(one, n)
     best = ensembles.nll(groups, labels, ensembles.temperature(groups, labels))
-    at_end, every = (laws.tempered(other, labels, taus) for taus in (np.array([end]), TAUS))
-    foretold = at_end.c + at_end.b / n - laws.envelope(every, TAUS, [n])
-    return np.array(float((ensembles.nll(groups, labels, end) - best).mean())), foretold[0]
+    at_end, at_any = (temperatures.expand(other, labels, taus) for taus in (np.array([end]), TAUS))
+    predicted = at_end.c + at_end.b / n - temperatures.envelope(at_any, TAUS, [n])
+    return float((ensembles.nll(groups, labels, end) - best).mean()), float(predicted[0])
 
 
-def _blocks(config: Config, own: task.Task, answers: Answers) -> tuple[Floats, Floats]:
+def _blocks(config: Config, learnt: task.Task, answers: training.Answers) -> Joint:
     """The calibrated curve of ensembles of at most `cheap` members, and its covariance from blocks of so many members.
 
     Blocks share no member: theirs is the error that one laboratory, with one set of data, can know.
@@ -211,24 +174,24 @@ def _blocks(config: Config, own: task.Task, answers: Answers) -> tuple[Floats, F
     blocks = config.members // config.cheap
     test, validation = (a[: blocks * config.cheap].reshape(blocks, config.cheap, *a.shape[1:])
                         for a in (answers.test, answers.validation))  # fmt: skip
-    sizes_of = sizes(config)[sizes(config) <= config.cheap]
-    found = ensembles.curve(test, own.test[1], sizes_of, validation=(validation, own.validation[1]))
-    joint = joint_mean(np.asarray(Device.of(test).to_host(found.calibrated), float))
-    return joint.value, joint.covariance
+    small = sizes(config)[sizes(config) <= config.cheap]
+    curve = ensembles.curve(test, learnt.test[1], small, validation=(validation, learnt.validation[1]))
+    return joint_mean(np.asarray(Device.of(test).to_host(curve.calibrated), float))
 
 
-def _half(config: Config, one: Any, other: Any, labels: Any) -> tuple[Floats, Floats, Floats, Floats]:
-    """NLL and Brier score of ensembles of one half, beside the laws of the other half's members."""
+def _halves(config: Config, one: Any, other: Any, labels: Any) -> tuple[Floats, Floats, Floats, Floats]:
+    """NLL and Brier score of ensembles of one half, each followed by the series in 1/n of the other half's members."""
     device, n = Device.of(one), half_sizes(config)
     p, y = np.exp(np.asarray(device.to_host(other), float)), np.asarray(device.to_host(labels))
-    if not (p[:, np.arange(len(y)), y].max(axis=0) > 0).all():
+    of_truth = p[:, np.arange(len(y)), y]
+    if not (of_truth.max(axis=0) > 0).all():
         raise InputError("lr: networks are sure of a wrong class beyond all measure; take a smaller one, or more data.")
-    law = theory_of.law_of_members(p[:, np.arange(len(y)), y])
-    squared = theory_of.brier_law(p, y)
+    series, squared = theory_of.law_of_members(of_truth), theory_of.brier_law(p, y)
     scores = [float(brier(groups, labels).mean()) for groups in ensembles.nested(one, n)]
-    return _losses(one, labels, n), np.array(law), np.array(scores), np.array(squared[:2])
+    return losses(one, labels, n), np.array(series), np.array(scores), np.array(squared[:2])
 
 
-def _losses(log_probs: Any, labels: Any, n: Any, tau: float = 1.0) -> Floats:
-    """NLL of ensembles of each size at one temperature after averaging."""
-    return np.array([float(ensembles.nll(groups, labels, tau).mean()) for groups in ensembles.nested(log_probs, n)])
+def _together(cells: Sequence[Pool], replicates: int) -> Pool:
+    """Cells of all widths of each replicate in turn, as arrays (replicate, width, ...)."""
+    parts = (np.array(part) for part in zip(*cells, strict=True))
+    return Pool(*(part.reshape(replicates, -1, *part.shape[1:]) for part in parts))

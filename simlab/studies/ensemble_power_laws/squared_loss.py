@@ -7,127 +7,160 @@ members for larger budgets. They have no temperature, and so no exponent below 1
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import xarray as xr
 
-from simlab.core.device import Device
-from simlab.core.progress import Progress
 from simlab.ensembles import best_split
-from simlab.lab import plot as look
-from simlab.lab.claim import Claim
-from simlab.lab.quantities import given, measured, predicted
-from simlab.statistics import chi_square, joint_mean, mean
-from simlab.studies.ensemble_power_laws import curves, memory_split, pool
+from simlab.lab.scene import Axes, Beside, Claim, Found, HeldOut, Lab, Panel, Values, axis, quantity
+from simlab.statistics import joint_mean, mean
+from simlab.studies.ensemble_power_laws import memory_split, places, pool, quantities, splits, training
 from simlab.studies.ensemble_power_laws.config import Config
+from simlab.studies.ensemble_power_laws.quantities import BUDGET, EXTREME, MEMBERS, PARAMETERS, PLACE, SIDE, WIDTH
 from simlab.theory import memory_split as split_of
 from simlab.theory import random_features as theory_of
 
-PANELS = 3
+SOURCE = "talk, Memory split effect; Mei & Montanari 2022; Jacot et al. 2020"
+PARTS = (quantities,)
 SAMPLES, RIDGE, NOISE = 3.0, 1e-3, 1.0
 """Of the random features: n/d, the ridge, and the deviation of the labels' noise: those of `random_features`."""
 RATIOS = np.geomspace(0.1, 10, 41)
-"""Widths over that of interpolation."""
 LEAST, MOST = 1.0, 32.0
 """Budgets of random features, over that of one network at interpolation."""
-ENDS = [0, -1]
-"""Sizes of which the law is tested: more of them share their members, and cost power."""
-SOURCE = "talk, Memory split effect; Mei & Montanari 2022; Jacot et al. 2020"
+TESTED = [0, -1]
+"""Sizes at which the exact curve is tested: more of them share their members, and cost power."""
+
+RATIO = axis("width over that of interpolation")
+INFINITE = quantity("Brier score E_inf of infinitely many", WIDTH)
+ONE = quantity("Brier score E_1 of one network", WIDTH)
+GAP = quantity(
+    "Brier score minus E_inf + (E_1 - E_inf)/n of other members", PLACE, MEMBERS, equation="ensembles#a-quadratic-loss"
+)
+OVER = quantity(
+    "E_1 - E_inf at the interpolation width minus that at this one",
+    SIDE,
+    equation="random_features#the-risk-without-cancellations",
+)
+FALL = quantity(
+    "E_inf at half the interpolation width minus that at the interpolation width",
+    equation="random_features#infinitely-many-networks-the-effective-ridge",
+)
+SHIFT = quantity("Brier score at a split minus that at the best", EXTREME, equation="random_features#the-memory-split")
+SPLIT = quantity("log of the best number of members", BUDGET)
+FEATURES_ONE = quantity("excess risk of one network of random features", RATIO)
+FEATURES_INFINITE = quantity("excess risk of infinitely many", RATIO)
+FEATURES_SPREAD = quantity("excess risk of one network of random features minus that of infinitely many", PLACE)
+FEATURES_LIMIT = quantity("excess risk of infinitely many at the widths of the three places", PLACE)
 check, cost = memory_split.check, memory_split.cost
 
 
-def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
-    """Brier scores of ensembles less the law of other members, their spread and limit, and the best split."""
-    own, n = pool.teachers(config, device, progress), pool.half_sizes(config)
-    found: dict[str, Any] = curves.axes(config, own)
-    found |= given("members", "members", n, "members n of an ensemble")
-    c, b = own.brier_law[..., 0], own.brier_law[..., 1]
-    found |= measured("infinite", "width", mean(c), "Brier score E_inf of infinitely many")
-    found |= measured("one", "width", mean(c + b), "Brier score E_1 of one network")
-    low, peak, wide = at = curves.ends(config, own)
-    gap = (own.brier - (c[..., None] + b[..., None] / n))[:, at]  # (teacher, end, members)
-    joint = np.stack([joint_mean(gap[:, k]).covariance for k in range(len(at))])
-    found |= measured("gap", ("end", "members"), mean(gap), "E_n less its law")
-    found |= given("gap_covariance", ("end", "members", "members_"), joint, "covariance of the errors of these means")
-    found |= measured("over_narrow", (), mean(b[:, peak] - b[:, low]), "spread at the peak less at half its width")
-    found |= measured("over_wide", (), mean(b[:, peak] - b[:, wide]), "spread at the peak less at the largest width")
-    found |= measured("fall", (), mean(c[:, low] - c[:, peak]), "fall of E_inf to the interpolation width")
-    p, sizes, budgets = pool.parameters(config.widths), pool.sizes(config), np.array(config.budgets)
-    every = c[..., None] + b[..., None] / sizes  # exact, and so free of the noise of sampled groups
-    found |= given("budget", "budget", budgets, "trained numbers of all members together")
-    found |= given("parameters", "width", p, "trained numbers of one network")
-    shift = mean(curves.shift(p, sizes, every, budgets))
-    found |= measured("shift", "part", shift, "what many members cost the least budget, and few the largest")
-    split = mean(np.log(best_split(p, sizes, every, budgets).members))
-    found |= measured("split", "budget", split, "log of the best number of members")
-    found |= given("ratio", "place", RATIOS, "width over that of interpolation")
-    return xr.Dataset(found)
+def simulate(config: Config, lab: Lab) -> Values:
+    """Brier scores of ensembles beside the exact curve of other members, their spread and limit, and the best split."""
+    pools, n = pool.teachers(config, lab), pool.half_sizes(config)
+    c, b = np.moveaxis(pools.brier_series, -1, 0)
+    low, peak, wide = three = list(places.find(config, pools.error))
+    gap = (pools.brier - (c[..., None] + b[..., None] / n))[:, three]  # (teacher, place, members)
+    p, sizes, budgets = training.parameters(config.widths), pool.sizes(config), np.array(config.budgets)
+    losses = c[..., None] + b[..., None] / sizes  # exact, and so free of the noise of sampled groups
+    return {
+        **pool.coordinates(config, pools, n),
+        SIDE: np.array(config.widths)[[low, wide]],
+        BUDGET: budgets,
+        EXTREME: splits.EXTREMES,
+        PARAMETERS: p,
+        INFINITE: mean(c),
+        ONE: mean(c + b),
+        GAP: Beside([joint_mean(gap[:, k]) for k in range(len(three))], HeldOut(0.0)),
+        OVER: mean(b[:, [peak]] - b[:, [low, wide]]),
+        FALL: mean(c[:, low] - c[:, peak]),
+        SHIFT: mean(splits.shift(p, sizes, losses, budgets)),
+        SPLIT: mean(np.log(best_split(p, sizes, losses, budgets).members)),
+        RATIO: RATIOS,
+    }
 
 
-def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
-    """E_n is its law; random features in closed form."""
-    found = predicted("gap", (), 0.0, "E_n less its law")
-    for name, members in (("one", 1), ("many", np.inf)):
-        risk = theory_of.risk(SAMPLES * RATIOS, SAMPLES, RIDGE, noise=NOISE, members=members)
-        found |= given(f"features_{name}", "place", risk, f"excess risk of random features, {name}")
-    there = SAMPLES * simulation["width"].values[list(curves.at(simulation))]
-    there = there / simulation["width"].values[curves.at(simulation).peak]
-    limit, one = (theory_of.risk(there, SAMPLES, RIDGE, noise=NOISE, members=members) for members in (np.inf, 1))
-    found |= given("features_spread", "end", one - limit, "what one network of random features adds")
-    return xr.Dataset(found | given("features_limit", "end", limit, "risk of infinitely many random features"))
+def theory(config: Config, axes: Axes) -> Values:
+    """Random features in closed form, at many widths and at those of the three places."""
+
+    def risk(ratio: np.ndarray, members: float) -> np.ndarray:
+        return theory_of.risk(SAMPLES * ratio, SAMPLES, RIDGE, noise=NOISE, members=members)
+
+    at = axes[PLACE] / axes[PLACE][1]
+    limit = risk(at, np.inf)
+    return {
+        FEATURES_ONE: risk(axes[RATIO], 1),
+        FEATURES_INFINITE: risk(axes[RATIO], np.inf),
+        FEATURES_SPREAD: risk(at, 1) - limit,
+        FEATURES_LIMIT: limit,
+    }
 
 
-def compare(config: Config, data: xr.Dataset) -> list[Claim]:
-    """The exact law at three widths, and what networks share with random features and what they do not."""
-    many, last = config.teachers, int(data["members"][-1])
-    claims = [
-        Claim.chi_square(
-            f"squared_loss/exact-{name}",
-            f"At {text} the Brier score of one network and of {last} is E_inf + (E_1 - E_inf)/n of other members.",
-            SOURCE, *chi_square(data.gap.values[k][ENDS], data.gap_covariance.values[k][np.ix_(ENDS, ENDS)], many),
-        )
-        for k, (name, text) in enumerate(curves.NAMES.items())
-    ]  # fmt: skip
-    narrow, peak, wide = data.features_spread.values
-    low, top = data.features_limit.values[:2]
-    # Nothing is known of a feature that the closed form has not as stated.
-    told = {
-        "spread-over-narrow": ("over_narrow", peak > narrow, "What one network adds is more at the "
-                               "interpolation width than at half, as with random features."),
-        "spread-over-wide": ("over_wide", peak > wide, "It is more there than at the largest width, as with "
-                             "random features."),
-        "limit-falls": ("fall", top > low, "What infinitely many leave falls up to the interpolation width; "
-                        f"of random features it does not ({low:.2f} to {top:.2f})."),
-    }  # fmt: skip
+def compare(config: Config, found: Found) -> list[Claim]:
+    """The exact curve at three widths, and what networks share with random features and what they do not."""
+    many, last, words = config.teachers, found[MEMBERS].value[-1], places.WORDS
+    narrow, peak, wide = found[FEATURES_SPREAD].value
+    low, top, _ = found[FEATURES_LIMIT].value
+    # Counted towards the side that random features are on, so that a claim of a likeness that is not there fails.
+    over = found[OVER] * np.sign([peak - narrow, peak - wide])
     return [
-        *claims,
         *(
-            curves.there(f"squared_loss/{name}", text, SOURCE, curves.far(data, q) if so else 0.0, many)
-            for name, (q, so, text) in told.items()
+            found[GAP][k][TESTED].agrees(
+                f"exact-{name}",
+                f"At {words[name]} the Brier score of one network and of {last} is E_inf + (E_1 - E_inf)/n of other "
+                "members.",
+            )
+            for k, name in enumerate(words)
         ),
-        curves.more("squared_loss/more-members", data, "By the Brier score, too, larger budgets", SOURCE, many),
-    ]
+        over[0].exceeds(
+            "spread-over-narrow",
+            f"One network adds more to the Brier score at {words['peak']} than at {words['narrow']}, as with random "
+            "features.", sigmas=4, samples=many,
+        ),
+        over[1].exceeds(
+            "spread-over-wide",
+            f"One network adds more to the Brier score at {words['peak']} than at {words['wide']}, as with random "
+            "features.", sigmas=4, samples=many,
+        ),
+        (found[FALL] * np.sign(top - low)).exceeds(
+            "limit-falls",
+            "The Brier score of infinitely many networks falls up to the interpolation width; the risk of random "
+            f"features does not ({low:.2f} to {top:.2f}).", sigmas=4, samples=many,
+        ),
+        splits.want_more(found[SHIFT], config, "By the Brier score, too,"),
+    ]  # fmt: skip
 
 
-def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
-    """One and infinitely many: networks on the left, random features on the right."""
-    networks, linear, split = axes
-    ratio = data["width"] / config.widths[curves.at(data).peak]
-    look.points(networks, ratio, data.one, data.one_se, "one network", color=1)
-    look.points(networks, ratio, data.infinite, data.infinite_se, "infinitely many", color=0)
-    networks.set(title="Networks: Brier score", ylabel="Brier score")
-    look.line(linear, data.ratio, data.features_one, "one network", color=1)
-    look.line(linear, data.ratio, data.features_many, "infinitely many", color=0)
-    linear.set(yscale="log", title="Random features: closed form", ylabel="excess risk")
-    for panel in (networks, linear):
-        panel.axvline(1, color="0.8", lw=0.9, zorder=0)
-        panel.set(xscale="log", xlabel="width over that of interpolation")
-    unit = pool.parameters(config.widths)[curves.at(data).peak]
-    members = np.exp(data.split)
-    look.points(split, data["budget"] / unit, members, members * data.split_se, "networks, Brier score", color=1)
+def draw_members(config: Config, found: Found, panel: Panel) -> None:
+    """The best number of members against the budget."""
+    unit = training.parameters(config.widths)[places.measured_at(found.axes).peak]
     dense = np.geomspace(LEAST, MOST, 40)
-    theirs = split_of.best_split(dense * SAMPLES, SAMPLES, RIDGE, noise=NOISE).members
-    look.line(split, dense, theirs, "random features, closed form", color=0)
-    split.set(xscale="log", yscale="log", title="Both want more members", ylabel="best n",
-              xlabel="budget over one network\nat interpolation")  # fmt: skip
+    features = split_of.best_split(dense * SAMPLES, SAMPLES, RIDGE, noise=NOISE).members
+    panel.points(found[SPLIT].exp(), "networks, Brier score", x=found[BUDGET].value / unit, color=1)
+    panel.curve(dense, features, "random features, closed form", color=0)
+    panel.set(xscale="log", yscale="log", title="Both want more members", ylabel="best number of members n",
+              xlabel="budget over one network at interpolation")  # fmt: skip
+    panel.note(_features())
+
+
+def draw_networks(config: Config, found: Found, panel: Panel) -> None:
+    """One and infinitely many networks."""
+    ratio = found[WIDTH].value / found[PLACE].value[1]
+    panel.points(ONE, "one network, $E_1$", x=ratio, color=1)
+    panel.points(INFINITE, "infinitely many, $E_\\infty$", x=ratio, color=0)
+    panel.place(1)
+    panel.set(xscale="log", title="Networks: Brier score", xlabel=RATIO.meaning, ylabel="Brier score")
+
+
+def draw_features(config: Config, found: Found, panel: Panel) -> None:
+    """One and infinitely many networks of random features."""
+    panel.curve(RATIOS, found[FEATURES_ONE].value, "one network", color=1)
+    panel.curve(RATIOS, found[FEATURES_INFINITE].value, "infinitely many", color=0)
+    panel.place(1)
+    panel.set(xscale="log", yscale="log", title="Random features: closed form", xlabel=RATIO.meaning,
+              ylabel="excess risk")  # fmt: skip
+    panel.note(_features())
+
+
+PANELS = (draw_members, draw_networks, draw_features)
+
+
+def _features() -> str:
+    return f"random features: n/d = {SAMPLES:g} examples per input, ridge {RIDGE:g}, label noise {NOISE:g}"

@@ -9,46 +9,39 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from simlab import data
-from simlab import random as noise
-from simlab.core.device import Device
 from simlab.core.errors import InputError
+from simlab.lab.scene import Lab
+from simlab.random import Key
 from simlab.studies.ensemble_power_laws.config import Config
 
-TEACHER, DIGITS = range(2)
-"""The kind of task in its seed: no two tasks share a random number."""
 FEWEST = 600
 """Examples of a user's own data at least."""
 
 
 class Task(NamedTuple):
-    """Inputs (n, in) in single precision and labels (n) of the three parts, on the device, and a seed of its own."""
+    """Inputs (n, in) in single precision and labels (n) of the three parts, on the device; the key of all noise."""
 
     train: tuple[Any, Any]
     validation: tuple[Any, Any]
     test: tuple[Any, Any]
     classes: int
-    seed: int
+    key: Key
 
 
-def seed_of(config: Config, kind: int, replicate: int) -> int:
-    """The seed of all random numbers of a task: data, initialisations and minibatches."""
-    low, high = noise.key(config.seed, kind, replicate)
-    return low | (high >> 2) << 32
-
-
-def teacher(config: Config, replicate: int, device: Device) -> Task:
+def teacher(config: Config, replicate: int, lab: Lab) -> Task:
     """A random teacher of 16 inputs, 32 hidden units and 10 classes, with data of its own."""
-    own = seed_of(config, TEACHER, replicate)
+    key = lab.key("teachers", replicate)
     sizes = config.training, config.validation, config.tests
-    parts = data.split(data.teacher(sum(sizes), gain=config.gain, seed=own), *sizes, seed=own)
-    return _task(parts, own, device)
+    parts = data.split(data.teacher(sum(sizes), gain=config.gain, seed=key), *sizes, seed=key)
+    return _task(parts, key, lab)
 
 
-def digits(config: Config, replicate: int, device: Device) -> Task:
+def digits(config: Config, replicate: int, lab: Lab) -> Task:
     """The digits or the user's data, shuffled: a sixth to train on, a third to validate, a half to test."""
-    every = load(config.data)
-    own = seed_of(config, DIGITS, replicate)
-    return _task(data.standardise(*data.split(every, *parts_of(len(every)), seed=own), scale="global"), own, device)
+    examples = load(config.data)
+    key = lab.key("digits", replicate)
+    parts = data.split(examples, *parts_of(len(examples)), seed=key)
+    return _task(data.standardise(*parts, scale="global"), key, lab)
 
 
 def parts_of(examples: int) -> tuple[int, int, int]:
@@ -60,12 +53,12 @@ def load(path: Path | None) -> data.Data:
     """The user's data; InputError where they are no classes or too few."""
     if path is None:
         return _bundled()
-    found = data.read(path)
-    if found.classes is None:
+    examples = data.read(path)
+    if examples.classes is None:
         raise InputError(f"data = {path}: y holds targets, and this study needs class labels; save y as integers.")
-    if len(found) < FEWEST:
-        raise InputError(f"data = {path}: {len(found)} examples; at least {FEWEST} are needed.")
-    return found
+    if len(examples) < FEWEST:
+        raise InputError(f"data = {path}: {len(examples)} examples; at least {FEWEST} are needed.")
+    return examples
 
 
 @cache
@@ -73,8 +66,8 @@ def _bundled() -> data.Data:
     return data.digits()
 
 
-def _task(parts: tuple[data.Data, ...], own: int, device: Device) -> Task:
-    arrays = [(device.asarray(p.x.astype(np.float32)), device.asarray(p.y)) for p in parts]
+def _task(parts: tuple[data.Data, ...], key: Key, lab: Lab) -> Task:
+    asarray = lab.device.asarray
+    train, validation, test = ((asarray(p.x.astype(np.float32)), asarray(p.y)) for p in parts)
     assert parts[0].classes is not None
-    train, validation, test = arrays
-    return Task(train, validation, test, len(parts[0].classes), own)
+    return Task(train, validation, test, len(parts[0].classes), key)

@@ -2,155 +2,153 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import xarray as xr
 
 from simlab.core.checks import Floats
-from simlab.core.device import Device
-from simlab.core.progress import Progress
-from simlab.lab import plot as look
-from simlab.lab.claim import Claim
-from simlab.lab.quantities import given, measured, predicted
-from simlab.statistics import Estimate, jackknife, mean
-from simlab.studies.ensemble_power_laws import curves, fixed_temperature, places, pool
+from simlab.lab.scene import Axes, Claim, Found, Lab, Panel, Theory, Values, axis, quantity
+from simlab.statistics import jackknife, mean, vertex
+from simlab.studies.ensemble_power_laws import curves, needs, places, pool, quantities
 from simlab.studies.ensemble_power_laws.config import Config
+from simlab.studies.ensemble_power_laws.quantities import CALIBRATED, MEMBERS, PLACE, SIDE, WIDTH
+from simlab.studies.ensemble_power_laws.splits import leave_one_out
 
-PANELS = 2
+SOURCE = "talk, Power law wrt width of DNN"
+PARTS = (quantities,)
 FITTED = (1, 2)
 """Members of the ensembles whose calibrated loss is said to follow a power law in width."""
-SOURCE = "talk, Power law wrt width of DNN"
-check, cost = fixed_temperature.check, fixed_temperature.cost
+
+FEW = axis("members of an ensemble whose loss is a power law in width")
+STEP = axis("hidden units before a step in width")
+ERROR = quantity("share of training data misclassified", WIDTH)
+NLL = quantity("NLL of one network", WIDTH, unit="nat")
+RISE = quantity("loss of one network at the interpolation width minus that at this one", SIDE, unit="nat")
+CALIBRATED_FALL = quantity("fall of the calibrated loss of one network up to the interpolation width", unit="nat")
+MARGIN = quantity("fall of the calibrated loss of one network in a step plus that in a mean step", STEP, unit="nat")
+APART = quantity("log of the width where the loss of one network peaks over that where the training error vanishes")
+EXPONENT = quantity("exponent of the width", FEW)
+REST = quantity("residual of the power law in width over its range", FEW)
+TURN = quantity("loss at the largest width minus that at the best", MEMBERS, unit="nat")
+check, cost = needs.check, needs.teachers
 
 
-def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
-    """Loss of one network before and after calibration at every width, where it peaks, and laws in width."""
-    own, n = pool.teachers(config, device, progress), pool.sizes(config)
-    widths = np.array(config.widths, float)
-    found: dict[str, Any] = curves.axes(config, own)
-    found |= measured("error", "width", mean(own.error), "share of training data misclassified")
-    found |= measured("nll", "width", mean(own.nll[..., 0]), "negative log-likelihood of one network", "nat")
-    found |= measured("calibrated", ("width", "members"), mean(own.calibrated), "NLL at the best temperature", "nat")
-    low, peak, wide = curves.ends(config, own)
-    one, best = own.nll[..., 0], own.calibrated[..., 0]
-    peaks = one[:, peak, None] - one[:, [low, wide]]
-    text = "loss at the interpolation width less that at the narrow and at the largest one"
-    found |= measured("rise", "part", mean(peaks), text, "nat")
-    found |= measured(
-        "calibrated_fall", (), mean(best[:, low] - best[:, peak]), "fall of the calibrated loss meanwhile", "nat"
-    )
+def simulate(config: Config, lab: Lab) -> Values:
+    """Loss of one network before and after calibration at every width, where it peaks, and power laws in width."""
+    pools, n, widths = pool.teachers(config, lab), pool.sizes(config), np.array(config.widths)
+    one, best = pools.nll[..., 0], pools.calibrated[..., 0]
+    low, peak, wide = places.find(config, pools.error)
     steps = best[:, :-1] - best[:, 1:]
-    margin = mean(steps + steps.mean(axis=1, keepdims=True))
-    k = int((margin.value / margin.se).argmin())
-    text = "mean fall of a step in width plus that of the step where the sum is least certain"
-    found |= measured("margin", (), Estimate(margin.value[k], margin.se[k]), text, "nat")
-    apart = mean(np.array([_apart(widths, *pair) for pair in zip(one, own.error, strict=True)]))
-    found |= measured("apart", (), apart, "log of the peak's width over that of vanishing training error")
-    at = [int(np.flatnonzero(n == k)[0]) for k in FITTED]
-    curve = np.moveaxis(own.calibrated[..., at], -1, 1)  # (teacher, fitted, width)
-    a = jackknife(curve, lambda m: curves.exponents(widths, m))
-    rest = jackknife(curve, lambda m: curves.residual(widths, m))
-    found |= given("few", "few", np.array(FITTED), "members of ensembles with a law in width")
-    found |= measured("exponent", "few", a, "exponent of the width")
-    found |= measured("rest", "few", rest, "residual of the law in width over its range")
-    turn = _turn(own.calibrated)
-    found |= measured("turn", "members", mean(turn), "loss at the largest width less that at the best", "nat")
-    return xr.Dataset(found)
+    apart = np.array([_apart(widths, *pair) for pair in zip(one, pools.error, strict=True)])
+    of_few = pools.calibrated[..., np.isin(n, FITTED)].swapaxes(1, 2)  # (teacher, few, width)
+    return {
+        **pool.coordinates(config, pools, n),
+        SIDE: widths[[low, wide]],
+        STEP: widths[:-1],
+        FEW: list(FITTED),
+        ERROR: mean(pools.error),
+        NLL: mean(one),
+        CALIBRATED: mean(pools.calibrated),
+        RISE: mean(one[:, peak, None] - one[:, [low, wide]]),
+        CALIBRATED_FALL: mean(best[:, low] - best[:, peak]),
+        MARGIN: mean(steps + steps.mean(axis=1, keepdims=True)),
+        APART: mean(apart),
+        EXPONENT: jackknife(of_few, lambda m: curves.exponents(widths, m)),
+        REST: jackknife(of_few, lambda m: curves.residual(widths, m)),
+        TURN: mean(_turn(pools.calibrated)),
+    }
 
 
-def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
-    """The peak is where the training error vanishes."""
-    return xr.Dataset(predicted("apart", (), 0.0, "log of the peak's width over that of vanishing training error"))
+def theory(config: Config, axes: Axes) -> Values:
+    """The peak is where the training error vanishes, up to a step in width."""
+    widths, peak = axes[WIDTH], places.measured_at(axes).peak
+    return {APART: Theory(0.0, bias=np.log(widths[peak + 1] / widths[peak - 1]) / 2)}
 
 
-def compare(config: Config, data: xr.Dataset) -> list[Claim]:
-    """The peak and its place, its absence after calibration, the law in width, and where the law ends."""
-    many, (low, peak) = config.teachers, (config.widths[k] for k in curves.at(data)[:2])
-    step = float(np.log(config.widths[curves.at(data).peak + 1] / config.widths[curves.at(data).peak - 1]) / 2)
-    half = float(np.log(config.widths[-1] / config.widths[0]) / 2)
-    claims = [
-        curves.there(
-            "width/double-descent",
-            f"From {low} to {peak} units the loss of one network rises, and to {config.widths[-1]} it falls again.",
-            SOURCE, min(curves.far(data, "rise", k) for k in (0, 1)), many,
-        ),
-        Claim.equals(
-            "width/peak-place",
-            f"It peaks where the training error falls below {100 * places.REACHED:g} %, but for a step in width.",
-            SOURCE,
-            float(data.apart), 0.0, float(data.apart_se), bias=step, resolution=half, samples=many,
-        ),
-        curves.there(
-            "width/calibration-removes-it", f"From {low} to {peak} the calibrated loss falls.", SOURCE,
-            curves.far(data, "calibrated_fall"), many,
-        ),
-        curves.there(
-            "width/no-step-up",
-            "No step in width raises the calibrated loss of one network by as much as a step lowers it on average.",
-            SOURCE, curves.far(data, "margin"), many,
-        ),
-    ]  # fmt: skip
-    claims += [
-        curves.follows(
-            f"width/law-{size}", f"With {size} member{'s'[: size - 1]} it is a power law in width", SOURCE, data,
-            many, k,
-        )
-        for k, size in enumerate(FITTED)
-    ]  # fmt: skip
+def compare(config: Config, found: Found) -> list[Claim]:
+    """The peak and its place, its absence after calibration, the power law in width, and where it ends."""
+    many, (low, peak, wide) = config.teachers, found[PLACE].value
     return [
-        *claims,
-        curves.there(
-            "width/law-ends",
-            f"From {_first(data)} members on it is none: the widest networks are worse than narrower ones.", SOURCE,
-            curves.far(data, "turn", -1), many,
+        found[RISE].weakest().exceeds(
+            "double-descent", f"From {low} to {peak} units the loss of one network rises, and to {wide} it falls "
+            "again.", sigmas=4, samples=many,
+        ),
+        found[APART].equals(
+            "peak-place",
+            f"The loss of one network peaks where the training error falls below {100 * places.REACHED:g} %, up to a "
+            "step in width.", resolution=float(np.log(wide / config.widths[0]) / 2), samples=many,
+        ),
+        found[CALIBRATED_FALL].exceeds(
+            "calibration-removes-it", f"From {low} to {peak} units the calibrated loss of one network falls.",
+            sigmas=4, samples=many,
+        ),
+        found[MARGIN].weakest().exceeds(
+            "no-step-up",
+            "No step in width raises the calibrated loss of one network by as much as a step lowers it on average.",
+            sigmas=4, samples=many,
+        ),
+        *(
+            curves.follows(
+                found[REST][k], found[EXPONENT][k], f"law-{size}",
+                f"With {_members(size)} the calibrated loss is a power law in width", many,
+            )
+            for k, size in enumerate(FITTED)
+        ),
+        found[TURN][-1].exceeds(
+            "law-ends",
+            f"From {_first(found)} members on the calibrated loss is no power law in width: the widest networks are "
+            "worse than narrower ones.", sigmas=4, samples=many,
         ),
     ]  # fmt: skip
 
 
-def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
-    """Before and after calibration; calibrated loss against width for several sizes of the ensemble."""
-    descent, sizes = axes
-    width = data["width"]
-    descent.axvline(config.widths[curves.at(data).peak], color="0.8", lw=0.9, zorder=0)
-    look.points(descent, width, data.nll, data.nll_se, "one network", color=1)
-    look.points(descent, width, data.calibrated[:, 0], data.calibrated_se[:, 0], "calibrated", color=0)
+def draw_descent(config: Config, found: Found, panel: Panel) -> None:
+    """Before and after calibration, with the training error."""
+    one = found[CALIBRATED].along(MEMBERS)[0]
+    panel.points(NLL, "one network", color=1)
+    panel.points(one, "calibrated", color=0)
     dense = np.geomspace(config.widths[0], config.widths[-1], 80)
-    a, law = curves.fitted(width, data.calibrated[:, 0], dense)
-    look.line(descent, dense, law, f"power law, a = {a:.2f}")
-    error = descent.twinx()
-    error.plot(width, data.error, "--", color="0.6", lw=1)
-    error.set_ylim(0, 1.2)
-    error.set_yticks([])
-    error.annotate("training error", (0.36, 0.03), xycoords="axes fraction", color="0.5", fontsize=8)
-    descent.set(xscale="log", title="Calibration removes the peak", xlabel="hidden units", ylabel="NLL")
-    shown = [k for k, n in enumerate(data["members"].values) if n != 3]
+    panel.curve(dense, curves.fitted(config.widths, one.value, dense), f"fit, a = {float(found[EXPONENT][0]):.2f}",
+                color=0)  # fmt: skip
+    panel.right("training error").curve(config.widths, found[ERROR].value, "training error", style="--", width=1)
+    panel.place(float(found[PLACE].value[1]))
+    panel.set(xscale="log", title="Calibration removes the peak")
+    panel.note("fit: c + b h^-a of h hidden units; dotted: interpolation width")
+
+
+def draw_ensembles(config: Config, found: Found, panel: Panel) -> None:
+    """Calibrated loss against width for several sizes of the ensemble."""
+    loss = found[CALIBRATED].along(MEMBERS)
+    shown = np.flatnonzero(found[MEMBERS].value != 3)
     for color, k in enumerate([*shown[:: max(1, len(shown) // 4)][:4], shown[-1]]):
-        n = int(data["members"][k])
-        sizes.plot(
-            width, data.calibrated[:, k], "o-", ms=3, lw=1, color=look.COLORS[color], label=f"{n} member{'s'[: n - 1]}"
-        )
-    sizes.set(xscale="log", title="Large ensembles have a best width", xlabel="hidden units", ylabel="calibrated NLL")
+        panel.points(loss[k], _members(int(found[MEMBERS].value[k])), color=color)
+        panel.curve(config.widths, loss[k].value, color=color, width=1)
+    panel.set(xscale="log", title="Large ensembles have a best width")
 
 
-def _apart(widths: Floats, loss: Floats, error: Floats) -> Any:
+PANELS = (draw_descent, draw_ensembles)
+
+
+def _members(size: int) -> str:
+    return f"{size} member{'s'[: size - 1]}"
+
+
+def _apart(widths: Floats, loss: Floats, error: Floats) -> float:
     """The logarithm of the width at the top of the loss behind its first dip, over that of vanishing error."""
     logs = np.log(widths)
     start = int(loss[: int((error < places.REACHED).argmax()) + 1].argmin())
-    k = int(np.clip(start + loss[start:].argmax(), 1, len(loss) - 2))
-    # The parabola through the highest point and its neighbours, which are not evenly spaced.
-    bend, slope, _ = np.polyfit(logs[k - 1 : k + 2] - logs[k], loss[k - 1 : k + 2], 2)
-    top = logs[k] - slope / (2 * bend) if bend < 0 else logs[k]
-    return np.clip(top, logs[k - 1], logs[k + 1]) - places.vanishing(widths, error)
+    highest = start + int(loss[start:].argmax())
+    near = slice(max(highest - 1, 0), highest + 2)
+    top = vertex(logs[near], loss[near]) if len(logs[near]) == 3 else np.nan
+    return float(np.where(np.isnan(top), logs[highest], top)) - places.vanishing(widths, error)
 
 
 def _turn(losses: Floats) -> Floats:
-    """Loss of the widest networks less that at the width that all other teachers find best (teacher, size)."""
-    best = curves.others(losses).argmin(axis=1)
+    """Loss of the widest networks minus that at the width that all other teachers find best (teacher, size)."""
+    best = leave_one_out(losses).argmin(axis=1)
     return losses[:, -1] - np.take_along_axis(losses, best[:, None], axis=1)[:, 0]
 
 
-def _first(data: Any) -> int:
+def _first(found: Found) -> int:
     """The least number of members from which on the widest networks are worse by four standard errors."""
-    uncertain = [k for k in range(data.sizes["members"]) if curves.far(data, "turn", k) < 4]
-    return int(data["members"][min(max(uncertain, default=-1) + 1, data.sizes["members"] - 1)])
+    turn = found[TURN]
+    uncertain = np.flatnonzero(turn.value < 4 * turn.se)
+    return int(found[MEMBERS].value[min(uncertain.max(initial=-1) + 1, len(turn.value) - 1)])

@@ -6,8 +6,8 @@ from simlab.studies.langevin_drift.config import Config
 REMARKS = """## Where this departs from the talk
 
 * **"After some warm-up each point from the trajectory is a sample from p(x)."** At a finite step it is a sample from
-  another law, the chain's own: wider or narrower than p by an amount of first order in the step, which sympy derives
-  and the table confirms. And the warm-up is the relaxation time of the chain, which behind a barrier grows as
+  another distribution, the chain's own: wider or narrower than p by an amount of first order in the step, which sympy
+  derives and the table confirms. And the warm-up is the relaxation time of the chain, which behind a barrier grows as
   exp(height/T): compare the relaxation time of the double well with the time that walkers need to escape once its
   barrier is 2.5 T high.
 * **"We can derive the stationary distribution of random walk with changing variance."** Of two: 1/s^2 if the equation
@@ -17,8 +17,8 @@ REMARKS = """## Where this departs from the talk
   there, towards low curvature, with the exact size in the table. Without such noise SGD stands still to the last bit.
   And noise across the valley alone makes a drift, not a stationary density: for that there must be noise along the
   valley as well.
-* **"SGD returns samples from some implicit distribution."** On real data the walkers follow the exact law of the chain,
-  whose mean is that of the posterior, and whose covariance exceeds it by what the finite step explains.
+* **"SGD returns samples from some implicit distribution."** On real data the walkers follow the exact distribution of
+  the chain, whose mean is that of the posterior, and whose covariance exceeds it by what the finite step explains.
 """
 
 STUDY = Study(
@@ -37,5 +37,7 @@ STUDY = Study(
             "escape_walkers": 1 << 22, "escape_dts": (0.0025, 0.005, 0.01, 0.02, 0.04),
         },
     },
+    finding="A finite step samples the distribution of its own chain; Ito and Stratonovich steps sample two densities; "
+    "noise across the zero-loss valley drives SGD to where it is flat, with the size that averaging predicts.",
     remarks=REMARKS,
 )  # fmt: skip

@@ -16,7 +16,7 @@ Stable = Annotated[float, Field(ge=1e-3, le=1.99)]
 
 
 class Config(BaseConfig):
-    """Do walkers follow their exact laws, within error bars, from a double well to the posterior of real data?"""
+    """Do walkers follow their exact distributions, within errors, from a double well to the posterior of real data?"""
 
     walkers: int = Field(131072, ge=1024, le=2**22)
     """Walkers of each simulation: error bars come from their spread; about 1.5 kB of memory each."""
@@ -32,7 +32,7 @@ class Config(BaseConfig):
     duration: float = Field(600.0, ge=1)
     """well: time over which every walker is averaged at each of those steps, in units of time."""
     harmonic_dts: tuple[Stable, ...] = Field((0.1, 0.5, 1.0, 1.5), min_length=1, max_length=64)
-    """well: k dt of the harmonic well, whose chain has a closed law."""
+    """well: k dt of the harmonic well, whose chain has its variance in closed form."""
     barrier: float = Field(2.5, ge=0.5, le=12)
     """well: height of the barrier in units of the temperature, for the escape."""
     escape_dts: Steps = Field((0.01, 0.02, 0.04), min_length=2, max_length=64)
@@ -48,11 +48,11 @@ class Config(BaseConfig):
     steepness: float = Field(0.8, ge=0.01, le=0.99)
     """valley: depth c of the curvature h(x) = 1 + c cos x."""
     lr: float = Field(0.2, ge=1e-6)
-    """valley: learning rate of SGD, in units of 1/h (stable while lr h < 2)."""
+    """valley: learning rate of SGD, in units of 1/(mean curvature); stable while lr max h < 2."""
     exponent: float = Field(6.0, ge=0.01, le=100)
     """valley: lr sigma^2/t^2, label noise against noise along the valley: p ~ (1 - lr h/2)^exponent."""
     kicks: Kicks = Field((0.04, 0.06, 0.08), min_length=2, max_length=64)
-    """valley: standard deviations t of the noise along the valley, in rad a step; theory is t -> 0 (at least two)."""
+    """valley: standard deviations t of the noise along the valley, in rad per step; theory is t -> 0 (at least two)."""
 
     data: Path | None = None
     """posterior: an .npz or .csv file with X (n, d) and y (n), d to 16; without it the diabetes data (442 x 10)."""

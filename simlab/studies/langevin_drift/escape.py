@@ -8,201 +8,230 @@ to the integral of continuous time as dt -> 0, slowly: a boundary looked at only
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 import sympy as sp
-import xarray as xr
 
-from simlab.core.device import Device
-from simlab.core.errors import InputError, within_reach
-from simlab.core.progress import Progress
-from simlab.lab import plot as look
-from simlab.lab.claim import Claim
-from simlab.lab.cost import WALKER_STEP, Cost
-from simlab.lab.quantities import given, measured, predicted
-from simlab.sde import DT, EULER, SDE, Walkers, stopped
-from simlab.statistics import Estimate, chi_square, extrapolate, fit, mean
-from simlab.studies.langevin_drift import streams
+from simlab.core.errors import within_reach
+from simlab.lab.cost import WALKER_STEP
+from simlab.lab.scene import Axes, Claim, Cost, Found, InputError, Lab, Panel, Theory, Values, axis, quantity
+from simlab.sde import DT, EULER, SDE, stopped
+from simlab.statistics import Estimate, extrapolate, fit, mean
+from simlab.studies.langevin_drift import potential
 from simlab.studies.langevin_drift.config import Config
-from simlab.studies.langevin_drift.potential import T, X, wells
+from simlab.studies.langevin_drift.potential import T, X
 from simlab.theory import fokker_planck, transfer
+
+ESCAPE_STEP = axis("time step dt of the escape")
+ESCAPE_TIME = quantity(
+    "mean escape time", ESCAPE_STEP, equation="fokker_planck#how-long-the-warm-up-can-take-escape-over-a-barrier"
+)
+SHIFTED_TIME = quantity(
+    "mean escape time in continuous time, over a barrier 0.5826 s sqrt(dt) further",
+    ESCAPE_STEP,
+    equation="fokker_planck#how-long-the-warm-up-can-take-escape-over-a-barrier",
+)
+ESCAPE_LIMIT = quantity(
+    "mean escape time at dt = 0", equation="fokker_planck#how-long-the-warm-up-can-take-escape-over-a-barrier"
+)
+BOUNDARY_SHIFT = quantity(
+    "apparent shift of the barrier, in s sqrt(dt)",
+    equation="fokker_planck#how-long-the-warm-up-can-take-escape-over-a-barrier",
+)
+CENSORED = quantity("walkers that had not escaped at the end")
 
 TOP = sp.Symbol("top", real=True)
 HALVES = (0.0, 0.5, 1.0, 1.5)
 """Powers of dt in which first-passage times of a chain expand."""
 PATIENCE = 60.0
-"""Mean escape times to wait; of an exponential law e^-60 is left then. Whoever still stays is counted as censored."""
+"""Mean escape times to wait. Walkers that have not escaped by then (probability e^-60) are censored."""
 
 
 class Barrier(NamedTuple):
-    """Bottom of the leftmost well, top of the barrier beside it, and the temperature of the escape."""
+    """An equation, the bottom of its leftmost well, the top of the barrier beside it, and a temperature."""
 
+    sde: SDE
     bottom: float
     top: float
     temperature: float
 
 
-def barrier(sde: SDE, config: Config) -> Barrier | None:
+def barrier(config: Config) -> Barrier | None:
     """The first barrier, at the temperature at which it is `config.barrier` T high; None where there is one well."""
-    minima, maxima = wells(sde, config.temperature)
+    sde, (minima, maxima) = potential.model(config), potential.wells(config)
     if not maxima:
         return None
     height = -float(sp.Integral(sde.drift[0], (X, minima[0], maxima[0])).evalf())
-    return Barrier(minima[0], maxima[0], height / config.barrier)
+    return Barrier(sde, minima[0], maxima[0], height / config.barrier)
 
 
-def check(sde: SDE, config: Config) -> None:
-    """Refuse steps at which the escape has no law."""
-    scale = barrier(sde, config)
+def check(config: Config) -> None:
+    """Refuse steps at which the time of the escape is not known."""
+    scale = barrier(config)
     if scale is None:
         return
     for dt in config.escape_dts:
         try:
-            steps = _first_passage(sde, scale, dt)
+            steps = passage_steps(scale, dt)
         except ValueError as error:
             raise InputError(f"escape_dts = {dt:g} will not do for this potential: {error}") from error
         within_reach("barrier", config.barrier, math.log(config.escape_walkers) * steps)  # when the last one leaves
 
 
-def cost(sde: SDE, config: Config) -> list[Cost]:
+def cost(config: Config) -> list[Cost]:
     """A run for each dt, until the last walker has left."""
-    scale, n = barrier(sde, config), config.escape_walkers
+    scale, n = barrier(config), config.escape_walkers
     if scale is None:
         return []
-    steps = [math.log(n) * _first_passage(sde, scale, dt) for dt in config.escape_dts]
+    steps = [math.log(n) * passage_steps(scale, dt) for dt in config.escape_dts]
     fields = ("escape_walkers", "barrier", "escape_dts")
     return [Cost(fields, s, 96.0 * n, s * n * WALKER_STEP) for s in steps]
 
 
-def simulate(sde: SDE, config: Config, device: Device, progress: Progress) -> xr.Dataset:
-    """First passages over the top of the barrier at several dt: the chain stopped there, with its clock."""
-    scale = barrier(sde, config)
+def simulate(config: Config, lab: Lab) -> Values:
+    """First passages over the top of the barrier at several dt."""
+    scale, dts = barrier(config), config.escape_dts
     if scale is None:
-        progress.note("well: one well, no barrier: no claim on the escape.")
-        return xr.Dataset()
-    chain = stopped(EULER(sde), X < TOP)
-    estimates, censored, lost = [], 0, 0
-    for i, dt in enumerate(config.escape_dts):
-        expected = _first_passage(sde, scale, dt)
-        crowd = Walkers(
-            chain, config.escape_walkers, dt=dt, x0=[scale.bottom, 0.0], seed=config.seed,
-            stream=streams.ESCAPE + i, device=device, parameters={T: scale.temperature, TOP: scale.top},
-        )  # fmt: skip
-        limit = int(PATIENCE * expected)
-        with progress.task(f"well: escape at dt = {dt:g}", total=config.escape_walkers) as task:
-            staying = config.escape_walkers
-            while staying and crowd.step < limit:
-                crowd.run(max(1, min(int(expected / 2), limit - crowd.step)))
-                left, staying = staying, int((crowd.state[0] < scale.top).sum())
-                task.advance(left - staying)
-        censored += staying
-        lost += crowd.diverged()
-        estimates.append(mean(crowd.positions()[:, 1] * dt))
-    return xr.Dataset(
-        {
-            **given("escape_dt", "escape_dt", np.array(config.escape_dts), "time step"),
-            **given("diverged", (), lost, "walkers that left the numbers"),
-            **given("censored", (), censored, "walkers that had not escaped at the end"),
-            **measured("escape_time", "escape_dt", Estimate.stack(estimates), "mean escape time"),
-        }
-    )
-
-
-def theory(sde: SDE, config: Config, simulation: xr.Dataset) -> xr.Dataset:
-    """The chain's own first-passage time, the exact integral, and the integral to the shifted boundary."""
-    scale = barrier(sde, config)
-    if scale is None:
-        return xr.Dataset()
-    dts = simulation["escape_dt"].values
-    own = np.array([_first_passage(sde, scale, dt) * dt for dt in dts])
-    exact, shifted = _integral(sde, scale, 0.0), np.array([_shifted(sde, scale, dt) for dt in dts])
-    # What the fits of `compare` leave out, from the exact chains: at the steps of the simulation and far below them.
-    fine = min(dts) / 2 * np.arange(1, 5) / 4
-    chains: np.ndarray = np.array([_first_passage(sde, scale, dt) * dt for dt in fine])
-    errors = simulation["escape_time_se"].values
-    rest = extrapolate(fine, chains - [_shifted(sde, scale, dt) for dt in fine], HALVES[:4])[0]
-    rest_found = fit(dts, own - shifted, errors, (0.0, 1.0)).coefficients[0]
-    slope = _slope(sde, scale)
-    shift = extrapolate(fine, (chains - exact) / slope / np.sqrt(fine), HALVES[:4])[0]
-    shift_found = fit(dts, (own - exact) / slope / np.sqrt(dts), errors / np.sqrt(dts), HALVES[:2]).coefficients[0]
-    found = {
-        **predicted("escape_time", "escape_dt", own, "mean escape time"),
-        **given("escape_shifted", "escape_dt", shifted, "integral to the shifted boundary"),
-        **given("escape_integral", (), exact, "exact mean escape time in continuous time"),
-        **given("escape_slope", (), slope, "growth of that time with the boundary, over the noise s"),
-        **given("escape_limit_bias", (), abs(rest_found - rest), "what the fit leaves out of the limit"),
-        **given("escape_shift_bias", (), abs(shift_found - shift), "what the fit leaves out of the shift"),
+        lab.progress.note("well: one well, no barrier: no claim on the escape.")
+        return {}
+    weights = [passage_steps(scale, dt) for dt in dts]
+    times, censored = zip(*lab.cells(escape, config, range(len(dts)), "well: escape", weights=weights), strict=True)
+    limit, shift = limit_and_shift(scale, dts, Estimate.stack(times))
+    return {
+        ESCAPE_STEP: dts,
+        ESCAPE_TIME: list(times),
+        ESCAPE_LIMIT: limit,
+        BOUNDARY_SHIFT: shift,
+        CENSORED: sum(censored),
     }
-    return xr.Dataset(found)
 
 
-def compare(config: Config, data: xr.Dataset) -> list[Claim]:
-    """The escape at each dt, its limit, and the shift of the boundary."""
-    if "escape_time" not in data:
+def escape(config: Config, item: int, lab: Lab) -> tuple[Estimate, int]:
+    """Mean escape time at one dt, and the walkers still inside: the chain is stopped at the top, with its clock."""
+    scale, dt, n = barrier(config), config.escape_dts[item], config.escape_walkers
+    assert scale is not None
+    expected = passage_steps(scale, dt)
+    walkers = lab.walkers(
+        stopped(EULER(scale.sde), X < TOP), n, "escape", item, dt=dt, x0=[scale.bottom, 0.0],
+        parameters={T: scale.temperature, TOP: scale.top},
+    )  # fmt: skip
+    limit, staying = int(PATIENCE * expected), n
+    with lab.task(f"escape at dt = {dt:g}", n) as task:
+        while staying and walkers.step < limit:
+            walkers.run(max(1, min(int(expected / 2), limit - walkers.step)))
+            left, staying = staying, int((walkers.state[0] < scale.top).sum())
+            task.advance(left - staying)
+    return mean(walkers.positions()[:, 1] * dt), staying
+
+
+def theory(config: Config, axes: Axes) -> Values:
+    """The chain's own first-passage time, the exact integral, and the shift of the barrier.
+
+    Their biases are what the fits leave out, from the exact chains: at the steps of the simulation and far below them.
+    """
+    scale, dts = barrier(config), config.escape_dts
+    if scale is None:
+        return {}
+    exact = Estimate(np.array([chain_time(scale, dt) for dt in dts]), axes.se(ESCAPE_TIME))
+    fitted_limit, fitted_shift = limit_and_shift(scale, dts, exact)
+    limit, shift = exact_limit_and_shift(scale, dts)
+    return {
+        ESCAPE_TIME: Theory(exact.value),
+        SHIFTED_TIME: np.array([shifted_time(scale, dt) for dt in dts]),
+        ESCAPE_LIMIT: Theory(continuous_time(scale), np.abs(fitted_limit.value - limit)),
+        BOUNDARY_SHIFT: Theory(fokker_planck.DISCRETE_BOUNDARY_SHIFT, np.abs(fitted_shift.value - shift)),
+    }
+
+
+def compare(config: Config, found: Found) -> list[Claim]:
+    """The escape at each dt, its limit, and the shift of the barrier."""
+    if ESCAPE_TIME not in found:
         return []
-    dts, times, errors = data.escape_dt.values, data.escape_time.values, data.escape_time_se.values
-    integral, slope, root = float(data.escape_integral), float(data.escape_slope), np.sqrt(dts)
-    own = chi_square(times - data.escape_time_theory.values, errors)
-    limit = fit(dts, times - data.escape_shifted.values, errors, (0.0, 1.0))
-    shift = fit(dts, (times - integral) / slope / root, errors / slope / root, HALVES[:2])
+    time, limit, shift = found[ESCAPE_TIME], found[ESCAPE_LIMIT], found[BOUNDARY_SHIFT]
     claims = [
-        Claim.chi_square(
-            "well/escape", "At every dt, the mean time to cross the barrier is the chain's own first-passage time.",
-            "restricted transfer operator", *own,
+        time.agrees(
+            "escape", "At every dt, the mean time in which walkers cross the barrier is the chain's own first-passage "
+            "time.", source="restricted transfer operator",
         ),
-        Claim.equals(
-            "well/escape-limit",
-            "As dt -> 0 it tends to the exact integral, the boundary being moved out by 0.5826 s sqrt(dt).",
-            "Siegmund 1985; Broadie, Glasserman & Kou 1997",
-            integral + float(limit.coefficients[0]), integral, float(limit.se[0]), bias=float(data.escape_limit_bias),
-            resolution=float(abs(data.escape_time_theory - integral).max()),
+        limit.equals(
+            "escape-limit", "As dt -> 0 the mean escape time tends to the exact integral, the barrier being moved out "
+            "by 0.5826 s sqrt(dt).", source="Siegmund 1985; Broadie, Glasserman & Kou 1997",
+            resolution=float(np.abs(time.reference - limit.reference).max()),
         ),
-        Claim.equals(
-            "well/escape-shift",
-            "A boundary looked at every dt acts as if it stood so many s sqrt(dt) further out.",
-            "Siegmund 1985", float(shift.coefficients[0]), fokker_planck.DISCRETE_BOUNDARY_SHIFT, float(shift.se[0]),
-            bias=float(data.escape_shift_bias), resolution=fokker_planck.DISCRETE_BOUNDARY_SHIFT,
+        shift.equals(
+            "escape-shift", "A barrier that is looked at every dt acts as if it stood 0.5826 s sqrt(dt) further out.",
+            source="Siegmund 1985", resolution=float(shift.reference),
         ),
     ]  # fmt: skip
-    censored = int(data.censored)
+    censored = int(found[CENSORED])
     return [c.undecided(f"{censored} walkers had not escaped at the end") for c in claims] if censored else claims
 
 
-def plot(config: Config, data: xr.Dataset, axes: Any) -> None:
+def draw_escape(config: Config, found: Found, panel: Panel) -> None:
     """Escape time against sqrt(dt)."""
-    if "escape_time" not in data:
-        axes.set_axis_off()
-        axes.text(0.5, 0.5, "one well, no barrier", ha="center", va="center", transform=axes.transAxes)
+    title, scale = "Escape over the barrier", barrier(config)
+    if scale is None:
+        panel.blank(title, "one well, no barrier")
         return
-    root, limit = np.sqrt(data.escape_dt.values), float(data.escape_integral)
-    look.points(axes, root, data.escape_time, data.escape_time_se, "walkers")
-    look.line(axes, root, data.escape_time_theory, "first passage of the chain")
-    shifted = np.append(limit, data.escape_shifted.values)
-    label = r"integral, boundary $0.58\,s\sqrt{dt}$ further out"
-    look.line(axes, np.append(0, root), shifted, label, style="--")
-    axes.plot(0, limit, "k*", ms=9, clip_on=False, label="exact integral, dt = 0")
-    axes.set(title="escape over the barrier", xlabel=r"$\sqrt{dt}$", ylabel="mean time", xlim=(0, None))
+    root, limit = np.sqrt(found[ESCAPE_STEP].value), found[ESCAPE_LIMIT]
+    panel.points(ESCAPE_TIME, "walkers", x=root)
+    panel.line(ESCAPE_TIME, "first passage of the Euler chain", x=root)
+    shifted = np.append(limit.reference, found[SHIFTED_TIME].value)
+    label = "continuous time, barrier 0.58 s √dt further out"
+    panel.curve(np.append(0, root), shifted, label, color=1, style="--")
+    panel.points(limit, "extrapolated to dt = 0", x=0.0, color=2)
+    panel.axes.plot(0, limit.reference, "k*", ms=8, label="continuous time")
+    panel.set(title=title, xlabel="√dt")
+    panel.note(potential.described(config, scale.temperature))
+    panel.note(f"barrier {config.barrier:g} T high, from x = {scale.bottom:.2g} to {scale.top:.2g}; s = √(2T)")
 
 
-def _integral(sde: SDE, scale: Barrier, beyond: float) -> float:
-    """The exact mean time, in continuous time, to a boundary so far beyond the top."""
-    return fokker_planck.mean_first_passage(sde, {T: scale.temperature}, scale.bottom, scale.top + beyond)
+def limit_and_shift(scale: Barrier, dts: Sequence[float], times: Estimate) -> tuple[Estimate, Estimate]:
+    """What escape times at several dt say of the time at dt = 0, and of the shift of the barrier in s sqrt(dt)."""
+    integral, slope, root = continuous_time(scale), boundary_slope(scale), np.sqrt(dts)
+    limit = fit(dts, times.value - [shifted_time(scale, dt) for dt in dts], times.se, (0.0, 1.0))
+    shift = fit(dts, (times.value - integral) / slope / root, times.se / slope / root, HALVES[:2])
+    return Estimate(integral + limit.coefficients[0], limit.se[0]), Estimate(shift.coefficients[0], shift.se[0])
 
 
-def _shifted(sde: SDE, scale: Barrier, dt: float) -> float:
-    """The same to the boundary as a chain sees it."""
-    return _integral(sde, scale, fokker_planck.DISCRETE_BOUNDARY_SHIFT * float(np.sqrt(2 * scale.temperature * dt)))
+def exact_limit_and_shift(scale: Barrier, dts: Sequence[float]) -> tuple[float, float]:
+    """The same of the exact chains, from steps far below these."""
+    fine = min(dts) / 2 * np.arange(1, 5) / 4
+    times = np.array([chain_time(scale, dt) for dt in fine])
+    integral, slope = continuous_time(scale), boundary_slope(scale)
+    rest = extrapolate(fine, times - [shifted_time(scale, dt) for dt in fine], HALVES)
+    shift = extrapolate(fine, (times - integral) / slope / np.sqrt(fine), HALVES)
+    return integral + rest[0], shift[0]
 
 
-def _slope(sde: SDE, scale: Barrier) -> float:
-    """d(time)/d(boundary) at the top, times the noise s: the first order of time in sqrt(dt), for a shift of one."""
-    noise = float(np.sqrt(2 * scale.temperature))
-    small = 1e-3 * (scale.top - scale.bottom)
-    return noise * (_integral(sde, scale, small) - _integral(sde, scale, -small)) / (2 * small)
-
-
-def _first_passage(sde: SDE, scale: Barrier, dt: float) -> float:
+@cache
+def passage_steps(scale: Barrier, dt: float) -> float:
     """Expected steps of the Euler chain from the bottom to beyond the top."""
-    chain = transfer.gaussian(EULER(sde), {T: scale.temperature, DT: dt}, high=scale.top)
+    chain = transfer.gaussian(EULER(scale.sde), {T: scale.temperature, DT: dt}, high=scale.top)
     return chain.first_passage(scale.bottom)
+
+
+def chain_time(scale: Barrier, dt: float) -> float:
+    """The same in time."""
+    return passage_steps(scale, dt) * dt
+
+
+def continuous_time(scale: Barrier, beyond: float = 0.0) -> float:
+    """The exact mean time, in continuous time, to a boundary so far beyond the top."""
+    target = scale.top + beyond
+    return fokker_planck.mean_first_passage(scale.sde, {T: scale.temperature}, scale.bottom, target)
+
+
+def shifted_time(scale: Barrier, dt: float) -> float:
+    """The same to the boundary as a chain sees it."""
+    return continuous_time(scale, fokker_planck.DISCRETE_BOUNDARY_SHIFT * math.sqrt(2 * scale.temperature * dt))
+
+
+def boundary_slope(scale: Barrier) -> float:
+    """d(time)/d(boundary) at the top, times the noise s: the first order of time in sqrt(dt), for a shift of one."""
+    small = 1e-3 * (scale.top - scale.bottom)
+    rise = continuous_time(scale, small) - continuous_time(scale, -small)
+    return math.sqrt(2 * scale.temperature) * rise / (2 * small)

@@ -1,28 +1,32 @@
 """Part of scene 1: where walkers are, and how fast they forget where they were.
 
-The reference without any bias is the law of the chain itself at this dt, from its transfer operator. Its second
-eigenfunction phi has the autocorrelation lambda_2^n exactly, at any lag and any dt.
+The reference without any bias is the distribution of the chain itself at this dt, from its transfer operator. Its
+second eigenfunction phi has the autocorrelation lambda_2^n exactly, at any lag and any dt.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
-import xarray as xr
 
-from simlab.core.device import Device
-from simlab.core.progress import Progress
-from simlab.lab import plot as look
-from simlab.lab.claim import Claim
-from simlab.lab.cost import ENTRY, WALKER_STEP, Cost
-from simlab.lab.quantities import given, measured, measured_jointly, predicted
-from simlab.sde import SDE, Walkers
-from simlab.statistics import Estimate, chi_square, joint_mean, occupation, ratio
-from simlab.studies.langevin_drift import potential, streams
+from simlab.lab.cost import ENTRY, WALKER_STEP
+from simlab.lab.scene import Axes, Claim, Cost, Found, Lab, Panel, Theory, Values, axis, quantity
+from simlab.statistics import Estimate, Joint, joint_mean, occupation, ratio
+from simlab.studies.langevin_drift import potential
 from simlab.studies.langevin_drift.config import Config
-from simlab.studies.langevin_drift.potential import T, burn_in, law, start
-from simlab.theory import transfer
+from simlab.theory.quadrature import Function
+from simlab.theory.transfer import Transfer
+
+POSITION = axis("position x")
+WIDTH = quantity("width of the bin", POSITION)
+OCCUPATION = quantity("share of time in the bin", POSITION, equation="fokker_planck#what-a-finite-step-samples")
+GIBBS_OCCUPATION = quantity(
+    "share of time in the bin by Gibbs' density (dt = 0)", POSITION, equation="fokker_planck#gibbs-and-the-talks-form"
+)
+LAG = axis("lag", "step")
+CORRELATION = quantity("autocorrelation of the slowest mode", LAG, equation="fokker_planck#what-a-finite-step-samples")
+RELAXATION = quantity("relaxation time of the slowest mode", equation="fokker_planck#what-a-finite-step-samples")
 
 BINS, FRAMES = 40, 32
 LAGS = np.arange(9)
@@ -33,110 +37,124 @@ HEAVIEST = 50.0
 """Largest <phi^4> of a slow mode that walkers can be said to sample; the double well has 1.3, a harmonic well 3."""
 
 
-def cost(sde: SDE, config: Config) -> list[Cost]:
+class Stationary(NamedTuple):
+    """Occupation of the bins; autocorrelation and relaxation time of the slowest mode, None where it is not sampled."""
+
+    share: Joint
+    correlation: Estimate | None
+    relaxation: Estimate | None
+
+
+def cost(config: Config) -> list[Cost]:
     """One run; the largest memory is that of the bins of every frame."""
-    chain = law(sde, config.temperature, config.dt)
-    steps = burn_in(chain) + FRAMES * max(1, round(chain.relaxation_steps / 4))
+    chain = potential.chain(config, config.dt)
+    steps = potential.burn_in(chain) + FRAMES * potential.spacing(chain)
     size = config.walkers * 8.0 * (4 * FRAMES + 3 * BINS)
     fields = ("walkers", "dt", "temperature")
     return [Cost(fields, steps, size, config.walkers * (steps * WALKER_STEP + 40 * FRAMES * ENTRY))]
 
 
-def simulate(sde: SDE, config: Config, device: Device, progress: Progress) -> xr.Dataset:
-    """One stationary run: occupation of bins, autocorrelation of the slow mode."""
-    chain = law(sde, config.temperature, config.dt)
-    every = max(1, round(chain.relaxation_steps / 4))
-    crowd = Walkers(
-        sde, config.walkers, dt=config.dt, x0=start(sde, config.temperature), seed=config.seed,
-        stream=streams.HISTOGRAM, device=device, parameters={T: config.temperature},
+def simulate(config: Config, lab: Lab) -> Values:
+    """One stationary run: occupation of bins, autocorrelation of the slowest mode."""
+    ((share, correlation, relaxation),) = lab.cells(stationary, config, (config.dt,), "well: histogram")
+    edges = bin_edges(config)
+    values = {POSITION: (edges[1:] + edges[:-1]) / 2, WIDTH: np.diff(edges), OCCUPATION: share}
+    if correlation is None:
+        lab.progress.note("well: the slowest mode lives in tails that walkers hardly visit: no claim on it.")
+        return values
+    lags = LAGS * potential.spacing(potential.chain(config, config.dt))
+    return {**values, LAG: lags, CORRELATION: correlation, RELAXATION: relaxation}
+
+
+def stationary(config: Config, dt: float, lab: Lab) -> Stationary:
+    """Walkers at steps of dt, seen at frames a quarter of a relaxation time apart."""
+    sde, chain = potential.model(config), potential.chain(config, dt)
+    walkers = lab.walkers(
+        sde, config.walkers, "histogram", dt=dt, x0=potential.start(config),
+        parameters={potential.T: config.temperature},
     )  # fmt: skip
-    frames = np.empty((FRAMES, config.walkers))
-    with progress.task("well: histogram", total=burn_in(chain) + FRAMES * every) as task:
-        crowd.run(burn_in(chain), task.advance)
-        for frame in frames:
-            crowd.run(every, task.advance)
-            frame[:] = crowd.positions()[:, 0]
-    edges = _edges(chain, config.walkers)
-    share = joint_mean(occupation(frames, edges))
-    found: dict[str, Any] = {
-        **given("bin", "bin", (edges[1:] + edges[:-1]) / 2, "position x"),
-        **given("bin_width", "bin", np.diff(edges), "width of the bin"),
-        **measured_jointly("occupation", "bin", share, "share of time in the bin"),
-        **given("diverged", (), crowd.diverged(), "walkers that left the numbers"),
+    every = potential.spacing(chain)
+    frames = lab.frames(walkers, potential.burn_in(chain), every, FRAMES, "histogram")
+    x = np.array([w.positions()[:, 0] for w in frames])
+    share, mode = joint_mean(occupation(x, bin_edges(config))), slowest_mode(chain)
+    return Stationary(share, None, None) if mode is None else Stationary(share, *decay(mode, x, every * dt))
+
+
+def theory(config: Config, axes: Axes) -> Values:
+    """The chain's exact distribution at this dt, Gibbs' distribution, and the second eigenvalue."""
+    chain, edges = potential.chain(config, config.dt), bin_edges(config)
+    values = {
+        OCCUPATION: Theory(chain.bin_probabilities(edges)),
+        GIBBS_OCCUPATION: np.diff(potential.gibbs(config).cdf(edges)),
     }
-    _, mode = chain.second
-    weight = chain.expect(lambda x: mode(x) ** 4)
-    if weight < HEAVIEST:
-        found |= _autocorrelation(mode, frames, every, config.dt)
-    else:
-        progress.note(f"well: the slowest mode lives in tails hardly visited (<phi^4> = {weight:.0e}): no claim on it.")
-    return xr.Dataset(found)
+    if CORRELATION not in axes:
+        return values
+    time = chain.relaxation_steps * config.dt
+    return {**values, CORRELATION: Theory(chain.second[0] ** axes[LAG]), RELAXATION: Theory(time)}
 
 
-def theory(sde: SDE, config: Config, simulation: xr.Dataset) -> xr.Dataset:
-    """The chain's exact law at this dt, the Gibbs law, and the second eigenvalue."""
-    chain = law(sde, config.temperature, config.dt)
-    gibbs = potential.gibbs(sde, config.temperature)
-    centre, width = simulation["bin"].values, simulation["bin_width"].values
-    edges = np.append(centre - width / 2, centre[-1] + width[-1] / 2)
-    found = {
-        **predicted("occupation", "bin", chain.bin_probabilities(edges), "share of time in the bin (law of the chain)"),
-        **given("occupation_gibbs", "bin", np.diff(gibbs.cdf(edges)), "share of time in the bin (Gibbs, dt = 0)"),
-    }
-    if "correlation" in simulation:
-        decay = chain.second[0] ** simulation["lag_steps"].values
-        found |= predicted("correlation", "lag", decay, "autocorrelation of the slow mode")
-        found |= predicted("relaxation", (), chain.relaxation_steps * config.dt, "relaxation time")
-    return xr.Dataset(found)
-
-
-def compare(config: Config, data: xr.Dataset) -> list[Claim]:
+def compare(config: Config, found: Found) -> list[Claim]:
     """All bins at once; the relaxation time."""
-    deviation = (data.occupation - data.occupation_theory).values
     claims = [
-        Claim.chi_square(
-            "well/histogram", f"Walkers are where the law of the Euler chain at dt = {config.dt:g} puts them.",
-            "talk, Langevin dynamics", *chi_square(deviation, data.occupation_covariance.values, config.walkers),
+        found[OCCUPATION].agrees(
+            "histogram",
+            f"Langevin walkers at dt = {config.dt:g} follow the exact stationary distribution of the Euler chain, bin "
+            "by bin.",
         )
-    ]  # fmt: skip
-    if "relaxation" in data:
-        claims.append(Claim.equals(
-            "well/relaxation", "The slow mode decorrelates at the second eigenvalue of the chain's transfer operator.",
-            "Risken 1989", float(data.relaxation), float(data.relaxation_theory), float(data.relaxation_se),
-            resolution=float(data.relaxation_theory) / 2,
+    ]
+    if RELAXATION in found:
+        time = found[RELAXATION]
+        claims.append(time.equals(
+            "relaxation", "The slowest mode of Langevin walkers decays as the second eigenvalue of the chain's "
+            "transfer operator says.", source="Risken 1989", resolution=float(time.reference) / 2,
         ))  # fmt: skip
     return claims
 
 
-def plot(config: Config, data: xr.Dataset, axes: Any) -> None:
-    """The histogram with both laws; the two bins of the tails are left out."""
-    inner = data.isel(bin=slice(1, -1))
-    width = inner.bin_width
-    look.bars(axes, inner.bin, inner.occupation / width, inner.occupation_se / width, width, "walkers")
-    look.line(axes, inner.bin, inner.occupation_theory / width, f"law of the chain, dt = {config.dt:g}")
-    look.line(axes, inner.bin, inner.occupation_gibbs / width, r"Gibbs density $e^{-U/T}$, dt = 0", style="--")
-    axes.set(title="Langevin dynamics samples p(x)", xlabel="x", ylabel="density")
+def draw_density(config: Config, found: Found, panel: Panel) -> None:
+    """The histogram with both distributions; the two bins of the tails are left out."""
+    width = found[WIDTH].value[1:-1]
+    share, gibbs = found[OCCUPATION][1:-1] / width, found[GIBBS_OCCUPATION][1:-1] / width
+    panel.bars(share, "walkers")
+    panel.line(share, f"Euler chain, dt = {config.dt:g}")
+    panel.curve(gibbs.coordinates[0], gibbs.value, "Gibbs: $e^{-U/T}$, dt = 0", color=1, style="--")
+    panel.set(title="Langevin dynamics samples p(x)", ylabel="probability density")
+    panel.note(f"{potential.described(config, config.temperature)}; {config.walkers:,} walkers")
 
 
-def _autocorrelation(mode: Any, frames: np.ndarray, every: int, dt: float) -> dict[str, Any]:
-    """Autocorrelation of the slow mode over walkers and frames, and the relaxation time that it gives."""
+def draw_correlation(config: Config, found: Found, panel: Panel) -> None:
+    """How fast the slowest mode is forgotten."""
+    title = "How fast walkers forget"
+    if CORRELATION not in found:
+        panel.blank(title, "the slowest mode lives in tails that walkers hardly visit")
+        return
+    time = found[LAG].value * config.dt
+    panel.points(CORRELATION, "walkers", x=time)
+    panel.line(CORRELATION, "second eigenvalue of the Euler chain", x=time)
+    panel.set(title=title, xlabel="lag (time)", ylabel="autocorrelation", ylim=(0, None))
+    panel.note(f"{potential.described(config, config.temperature)}; dt = {config.dt:g}")
+
+
+def slowest_mode(chain: Transfer) -> Function | None:
+    """The second eigenfunction of the chain, None where it lives in tails that walkers hardly visit."""
+    _, mode = chain.second
+    return mode if chain.expect(lambda x: mode(x) ** 4) < HEAVIEST else None
+
+
+def decay(mode: Function, frames: np.ndarray, every: float) -> tuple[Estimate, Estimate]:
+    """Autocorrelation of the mode over walkers and frames, `every` apart in time, and its relaxation time."""
     phi = mode(frames.ravel()).reshape(frames.shape)
     square = (phi**2).mean(axis=0)
     products = [(phi[: len(phi) - lag] * phi[lag:]).mean(axis=0) for lag in LAGS]
-    correlations = [ratio(p, square) for p in products]
-    values, errors = (np.array([getattr(c, f) for c in correlations]) for f in ("value", "se"))
-    time = MEASURED_LAG * every * dt
-    tau = -time / np.log(values[MEASURED_LAG])
-    tau_se = tau**2 / time * errors[MEASURED_LAG] / values[MEASURED_LAG]
-    return {
-        **given("lag_steps", "lag", LAGS * every, "lag", "step"),
-        **measured("correlation", "lag", Estimate(values, errors), "autocorrelation of the slow mode"),
-        **measured("relaxation", (), Estimate(tau, tau_se), "relaxation time"),
-    }
+    correlation = Estimate.stack([ratio(product, square) for product in products])
+    value, se = (part[MEASURED_LAG] for part in correlation)
+    time = MEASURED_LAG * every
+    relaxation = -time / np.log(value)
+    return correlation, Estimate(relaxation, relaxation**2 / time * se / value)
 
 
-def _edges(chain: transfer.Transfer, walkers: int) -> np.ndarray:
+def bin_edges(config: Config) -> np.ndarray:
     """Bins of equal width with one wide bin for each tail, in which some twenty walkers are at any time."""
-    tail = max(5e-4, 20 / walkers)
+    chain, tail = potential.chain(config, config.dt), max(5e-4, 20 / config.walkers)
     low, high = np.interp([tail, 1 - tail], np.cumsum(chain.mass), chain.nodes)
     return np.concatenate([[chain.nodes[0]], np.linspace(low, high, BINS - 1), [chain.nodes[-1]]])

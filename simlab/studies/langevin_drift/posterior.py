@@ -1,42 +1,168 @@
 """Scene 4, real input: unadjusted Langevin on the posterior of Bayesian linear regression.
 
-y = X w + noise with a normal prior on w: the posterior is normal, the drift linear, and so the chain's law is normal
-too, with mean and covariance known after any number of steps. Walkers are compared with that law, and with the true
-posterior, from which a finite step is bound to differ: dx = -grad U dt + sqrt(2) dW widens every direction of curvature
-k by 1/(1 - dt k/2).
+y = X w + noise with a normal prior on w: the posterior is normal, the drift linear, and so the chain's distribution is
+normal too, with mean and covariance known after any number of steps. Walkers are compared with that distribution, and
+with the true posterior, from which a finite step is bound to differ: dx = -grad U dt + sqrt(2) dW widens every
+direction of curvature k by 1/(1 - dt k/2).
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import sympy as sp
-import xarray as xr
 
-from simlab.core.device import Device
-from simlab.core.progress import Progress
+from simlab.core.checks import Floats
 from simlab.data.regression import Regression
-from simlab.lab import plot as look
-from simlab.lab.claim import Claim
-from simlab.lab.cost import ENTRY, FLOP, WALKER_STEP, Cost, affordable
-from simlab.lab.quantities import given, measured, predicted
-from simlab.sde import SDE, Walkers
-from simlab.statistics import Estimate, chi_square, joint_mean
-from simlab.studies.langevin_drift import streams
+from simlab.lab.cost import ENTRY, FLOP, WALKER_STEP
+from simlab.lab.scene import Axes, Claim, Cost, Found, Lab, Panel, Theory, Values, axis, quantity
+from simlab.sde import SDE
+from simlab.statistics import joint_mean
 from simlab.studies.langevin_drift.config import Config
 from simlab.studies.langevin_drift.data import load
-from simlab.theory.sgd import linear_chain_law
+from simlab.theory.sgd import linear_chain_moments
 
-PANELS = 2
+SOURCE = "talk, Langevin dynamics: SGD returns samples from a distribution"
+WEIGHT = axis("weight of the regression")
+ENTRY_NAME = axis("mean of a weight (one name) or covariance of two (two names)")
+MOMENT = quantity(
+    "mean or covariance, in posterior standard deviations",
+    ENTRY_NAME,
+    equation="fokker_planck#what-a-finite-step-samples",
+)
+TRUE_MOMENT = quantity(
+    "mean or covariance of the true posterior, in its standard deviations",
+    ENTRY_NAME,
+    equation="fokker_planck#gibbs-and-the-talks-form",
+)
+STEPS = quantity("steps of each walker")
+POSTERIOR_DT = quantity("time step dt")
 
 
 class Posterior(NamedTuple):
-    """exp(-(w - mean)^T precision (w - mean)/2), the names of its weights, and the data it came from."""
+    """exp(-(w - mean)^T precision (w - mean)/2), and the names of its weights."""
 
-    mean: np.ndarray
-    precision: np.ndarray
+    mean: Floats
+    precision: Floats
     names: tuple[str, ...]
+
+    @property
+    def covariance(self) -> Floats:
+        """Of the weights."""
+        return np.asarray(np.linalg.inv(self.precision), float)
+
+    @property
+    def scale(self) -> Floats:
+        """Standard deviations of the weights: the units in which all entries of one table are comparable."""
+        return np.sqrt(np.diag(self.covariance))
+
+
+def check(config: Config) -> None:
+    """Nothing to refuse beyond what `cost` finds, which reads the data."""
+
+
+def cost(config: Config) -> list[Cost]:
+    """One run of d components, and the table of all moments of every walker."""
+    target = target_of(config)
+    steps, d, n = schedule(config, target)[1], len(target.mean), config.walkers
+    entries = d * (d + 3) / 2
+    seconds = n * (steps * d * (1 + d / 10) * WALKER_STEP + 8 * entries * ENTRY + entries**2 * FLOP)
+    return [Cost(("walkers", "prior", "step"), steps, n * 8 * (4 * d + 4 * entries), seconds)]
+
+
+def simulate(config: Config, lab: Lab) -> Values:
+    """Mean and covariance of independent walkers after a fixed number of steps from w = 0."""
+    target = target_of(config)
+    d, (dt, steps) = len(target.mean), schedule(config, target)
+    walkers = lab.walkers(model(d), config.walkers, "posterior", dt=dt, parameters=parameters(target))
+    with lab.task(f"posterior: {d} weights", steps) as task:
+        walkers.run(steps, task.advance)
+    w = walkers.positions() / target.scale
+    off, (i, j) = w - w.mean(axis=0), np.triu_indices(d)
+    moments = np.concatenate([w - target.mean / target.scale, off[:, i] * off[:, j]], axis=1)
+    return {
+        WEIGHT: target.names,
+        ENTRY_NAME: [*target.names, *(f"{target.names[a]} x {target.names[b]}" for a, b in zip(i, j, strict=True))],
+        MOMENT: joint_mean(moments),
+        STEPS: steps,
+        POSTERIOR_DT: dt,
+    }
+
+
+def theory(config: Config, axes: Axes) -> Values:
+    """The exact distribution of the chain after these steps, and the true posterior, in the same units."""
+    target = target_of(config)
+    d, (dt, steps) = len(target.mean), schedule(config, target)
+    mean, covariance = linear_chain_moments(
+        np.eye(d) - dt * target.precision, dt * target.precision @ target.mean, 2 * dt * np.eye(d),
+        np.zeros(d), np.zeros((d, d)), steps,
+    )  # fmt: skip
+    units, upper = np.outer(target.scale, target.scale), np.triu_indices(d)
+    return {
+        MOMENT: Theory(np.concatenate([(mean - target.mean) / target.scale, (covariance / units)[upper]])),
+        TRUE_MOMENT: np.concatenate([np.zeros(d), (target.covariance / units)[upper]]),
+    }
+
+
+def compare(config: Config, found: Found) -> list[Claim]:
+    """All entries against the chain's distribution; the mean against the true posterior; the step's bias."""
+    moment, true, d = found[MOMENT], found[TRUE_MOMENT].value, len(found[WEIGHT].value)
+    # Regression of the measured excess on the predicted one: 1 if the whole bias is there, 0 if there is none. Its
+    # weights come from the exact distribution, since estimated ones would be correlated with what they weigh.
+    excess, predicted = (moment.value - true)[d:], (moment.reference - true)[d:]
+    weight = np.linalg.solve(covariance_errors(moment.reference[d:], moment.samples), predicted)
+    share, se = float(weight @ excess / (weight @ predicted)), float(1 / np.sqrt(weight @ predicted))
+    return [
+        moment.agrees(
+            "distribution",
+            f"Mean and covariance over Langevin walkers are those of the {d}-dimensional chain, all {len(true)} "
+            "entries at once.",
+        ),
+        moment[:d].agrees("mean", "The mean over Langevin walkers is the mean of the true posterior.", true[:d]),
+        Claim.equals(
+            "posterior/bias", "The covariance over Langevin walkers exceeds the true posterior's by just what the "
+            "finite step explains (share of the predicted excess).",
+            "Mandt, Hoffman & Blei 2017, with the finite step", share, 1.0, se, resolution=0.5,
+        ),
+    ]  # fmt: skip
+
+
+def draw_variances(config: Config, found: Found, panel: Panel) -> None:
+    """Variance of every weight against both distributions."""
+    weights = found[WEIGHT].value
+    i, j = np.triu_indices(len(weights))
+    variances = found[MOMENT][len(weights) + np.flatnonzero(i == j)]
+    panel.points(variances, "walkers", x=weights)
+    panel.marks(variances, "exact Euler chain", x=weights)
+    panel.curve(weights, np.ones(len(weights)), "true posterior", color=1, style="--")
+    panel.set(title="Langevin walkers sample a posterior", xlabel="weight", ylabel="variance / posterior variance")
+    panel.axes.tick_params("x", rotation=45)
+    panel.note(f"dt = {config.step:g}/(largest curvature), {int(found[STEPS]):,} steps, {config.walkers:,} walkers")
+
+
+def draw_deviations(config: Config, found: Found, panel: Panel) -> None:
+    """How far every entry is from the chain's: means in a column of their own, then the whole covariance matrix."""
+    weights, z = found[WEIGHT].value, found[MOMENT].z
+    d = len(weights)
+    i, j = np.triu_indices(d)
+    table = np.full((d, d + 2), np.nan)
+    table[:, 0] = z[:d]
+    table[i, j + 2] = table[j, i + 2] = z[d:]
+    image = panel.axes.imshow(table, cmap="RdBu_r", vmin=-4, vmax=4, aspect="auto")
+    panel.scale(image, "(walkers - chain) / standard error")
+    panel.axes.set_xticks([0, *range(2, d + 2)], ["mean", *weights], rotation=90)
+    panel.axes.set_yticks(range(d), weights)
+    panel.set(title="All means and covariances", xlabel="mean of it, or covariance with", ylabel="weight")
+    panel.note(f"largest deviation from the exact chain: {np.abs(z).max():.1f} standard errors, of {len(z)} entries")
+
+
+PANELS = (draw_variances, draw_deviations)
+
+
+def target_of(config: Config) -> Posterior:
+    """The posterior of the data that a user gave, or of the bundled ones."""
+    return posterior(load(config.data), config.prior)
 
 
 def posterior(data: Regression, prior: float) -> Posterior:
@@ -54,138 +180,20 @@ def model(d: int) -> SDE:
     One kernel serves any data of width d.
     """
     w = sp.symbols(f"w0:{d}", real=True)
-    drift = [sp.Symbol(f"q{i}", real=True) - sum(_entry(i, j) * w[j] for j in range(d)) for i in range(d)]
+    drift = [sp.Symbol(f"q{i}", real=True) - sum(entry(i, j) * w[j] for j in range(d)) for i in range(d)]
     return SDE(w, drift, sp.sqrt(2))
 
 
-def check(config: Config) -> None:
-    """Read the data before anything runs, and see that the slowest direction is within reach."""
-    affordable(config, cost(config))
+def entry(i: int, j: int) -> sp.Symbol:
+    """The symbol of an entry of the precision."""
+    return sp.Symbol(f"P{min(i, j)}_{max(i, j)}", real=True)
 
 
-def cost(config: Config) -> list[Cost]:
-    """One run of d components, and the table of all moments of every walker."""
-    target = posterior(load(config.data), config.prior)
-    steps, d, n = schedule(config, target)[1], len(target.mean), config.walkers
-    entries = d * (d + 3) / 2
-    seconds = n * (steps * d * (1 + d / 10) * WALKER_STEP + 8 * entries * ENTRY + entries**2 * FLOP)
-    return [Cost(("walkers", "prior", "step"), steps, n * 8 * (4 * d + 4 * entries), seconds)]
-
-
-def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
-    """Mean and covariance of independent walkers after a fixed number of steps from w = 0."""
-    target = posterior(load(config.data), config.prior)
-    d = len(target.mean)
-    dt, steps = schedule(config, target)
-    crowd = Walkers(
-        model(d), config.walkers, dt=dt, x0=0.0, seed=config.seed, stream=streams.POSTERIOR, device=device,
-        parameters=_parameters(target),
-    )  # fmt: skip
-    with progress.task(f"posterior: {d} weights", total=steps) as task:
-        crowd.run(steps, task.advance)
-    # Weights in units of their own posterior spread, so that all entries of one table are comparable.
-    scale = np.sqrt(np.diag(np.linalg.inv(target.precision)))
-    units = crowd.positions() / scale
-    centre = target.mean / scale
-    i, j = np.triu_indices(d)
-    moments = np.concatenate([units - centre, (units - units.mean(0))[:, i] * (units - units.mean(0))[:, j]], axis=1)
-    joint = joint_mean(moments)
-    names = [*target.names, *(f"{target.names[a]} x {target.names[b]}" for a, b in zip(i, j, strict=True))]
-    se = np.sqrt(np.diag(joint.covariance))
-    return xr.Dataset(
-        {
-            **given("weight", "weight", list(target.names), "weight of the regression"),
-            **given("entry", "entry", names, "entry of the mean (a name) or of the covariance (two names)"),
-            **measured(
-                "moment", "entry", Estimate(joint.value, se), "mean and covariance in posterior standard deviations"
-            ),
-            **given(
-                "moment_covariance", ("entry", "entry_"), joint.covariance, "covariance of the errors of the moments"
-            ),
-            **given("steps", (), steps, "number of steps"),
-            **given("posterior_dt", (), dt, "time step"),
-            **given("diverged", (), crowd.diverged(), "walkers that left the numbers"),
-        }
-    )
-
-
-def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
-    """The exact law of the chain after these steps, and the true posterior, in the same units."""
-    target = posterior(load(config.data), config.prior)
-    d = len(target.mean)
-    dt, steps = schedule(config, target)
-    step = np.eye(d) - dt * target.precision
-    mean, covariance = linear_chain_law(
-        step, dt * target.precision @ target.mean, 2 * dt * np.eye(d), np.zeros(d), np.zeros((d, d)), steps
-    )
-    exact = np.linalg.inv(target.precision)
-    scale = np.sqrt(np.diag(exact))
-    i, j = np.triu_indices(d)
-    upper = (covariance / np.outer(scale, scale))[i, j]
-    truth = np.concatenate([np.zeros(d), (exact / np.outer(scale, scale))[i, j]])
-    return xr.Dataset(
-        {
-            **predicted(
-                "moment", "entry", np.concatenate([(mean - target.mean) / scale, upper]), "moments of the chain"
-            ),
-            **given("moment_posterior", "entry", truth, "moments of the true posterior"),
-        }
-    )
-
-
-def compare(config: Config, data: xr.Dataset) -> list[Claim]:
-    """All entries against the chain's law; the mean against the true posterior; the step's bias as predicted."""
-    d = data.sizes["weight"]
-    covariance = data.moment_covariance.values
-    own = (data.moment - data.moment_theory).values
-    off = (data.moment - data.moment_posterior).values
-    z = own / data.moment_se.values
-    source = "talk, Langevin dynamics: SGD returns samples from a distribution"
-    widest = slice(d, None)
-    bias = (data.moment_theory - data.moment_posterior).values[widest]
-    # Regression of the measured excess on the predicted one: 1 if the whole bias is there, 0 if there is none. Its
-    # weights come from the exact law, since estimated ones would hang together with what they weigh.
-    weight = np.linalg.solve(_covariance_errors(data, config.walkers), bias)
-    found, error = float(weight @ off[widest] / (weight @ bias)), float(1 / np.sqrt(weight @ bias))
-    return [
-        Claim.chi_square(
-            "posterior/law", f"Mean and covariance over walkers are those of the {d}-dimensional chain: all {len(z)} "
-            f"entries at once (largest |z| {np.abs(z).max():.1f}).", source,
-            *chi_square(own, covariance, config.walkers),
-        ),
-        Claim.chi_square(
-            "posterior/mean", "The sample mean is the mean of the true posterior.", source,
-            *chi_square(off[:d], covariance[:d, :d], config.walkers),
-        ),
-        Claim.equals(
-            "posterior/bias", "The covariance exceeds the true posterior's by just what the finite step explains "
-            "(share of the predicted excess).", "Mandt, Hoffman & Blei 2017, with the finite step", found, 1.0, error,
-            resolution=0.5,
-        ),
-    ]  # fmt: skip
-
-
-def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
-    """Spread of every weight against both laws, and the z-score of every entry."""
-    spread, scores = axes
-    d = data.sizes["weight"]
-    i, j = np.triu_indices(d)
-    diagonal = d + np.flatnonzero(i == j)
-    at = np.arange(d)
-    look.points(spread, at, data.moment[diagonal], data.moment_se[diagonal], "walkers")
-    look.marks(spread, at, data.moment_theory[diagonal], "law of the chain")
-    look.line(spread, [-0.5, d - 0.5], np.ones(2), "true posterior", style="--")
-    spread.set(title="posterior of a regression", ylabel="variance / posterior variance", xlabel="weight")
-    spread.set_xticks(at, [str(n) for n in data.weight.values], rotation=45)
-    z = ((data.moment - data.moment_theory) / data.moment_se).values
-    matrix = np.full((d, d + 1), np.nan)
-    matrix[:, 0] = z[:d]
-    matrix[i, j + 1] = z[d:]
-    image = scores.imshow(matrix, cmap="RdBu_r", vmin=-4, vmax=4, aspect="auto")
-    scores.figure.colorbar(image, ax=scores, label="z")
-    scores.set(title="z-score of every entry", ylabel="weight")
-    scores.set_xticks(range(d + 1), ["mean", *(str(n) for n in data.weight.values)], rotation=90)
-    scores.set_yticks(range(d), [str(n) for n in data.weight.values])
+def parameters(target: Posterior) -> dict[str, float]:
+    """Numbers for the symbols of the equation."""
+    d, linear = len(target.mean), target.precision @ target.mean
+    entries = {str(entry(i, j)): float(target.precision[i, j]) for i in range(d) for j in range(i, d)}
+    return {**entries, **{f"q{i}": float(linear[i]) for i in range(d)}}
 
 
 def schedule(config: Config, target: Posterior) -> tuple[float, int]:
@@ -198,23 +206,14 @@ def schedule(config: Config, target: Posterior) -> tuple[float, int]:
     return dt, int(np.ceil(np.log(1 + 100 * distance * np.sqrt(config.walkers)) / (dt * slowest)))
 
 
-def _covariance_errors(data: xr.Dataset, walkers: int) -> np.ndarray:
-    """Covariance of the errors of the entries of a sample covariance, from the exact law of the chain (Isserlis)."""
-    d = data.sizes["weight"]
+def covariance_errors(entries: Floats, samples: float) -> Floats:
+    """Covariance of the errors of a sample covariance from so many normal samples (Isserlis).
+
+    entries: the upper triangle of the exact covariance, row by row.
+    """
+    d = round((np.sqrt(8 * len(entries) + 1) - 1) / 2)
     i, j = np.triu_indices(d)
-    law = np.empty((d, d))
-    law[i, j] = law[j, i] = data.moment_theory.values[d:]
+    exact = np.empty((d, d))
+    exact[i, j] = exact[j, i] = entries
     k, m = i[:, None], j[:, None]
-    found: np.ndarray = (law[k, i] * law[m, j] + law[k, j] * law[m, i]) / walkers
-    return found
-
-
-def _entry(i: int, j: int) -> sp.Symbol:
-    return sp.Symbol(f"P{min(i, j)}_{max(i, j)}", real=True)
-
-
-def _parameters(target: Posterior) -> dict[str, float]:
-    d = len(target.mean)
-    linear = target.precision @ target.mean
-    entries = {str(_entry(i, j)): float(target.precision[i, j]) for i in range(d) for j in range(i, d)}
-    return {**entries, **{f"q{i}": float(linear[i]) for i in range(d)}}
+    return np.asarray((exact[k, i] * exact[m, j] + exact[k, j] * exact[m, i]) / samples)

@@ -13,11 +13,10 @@ import numpy as np
 import sympy as sp
 from scipy.optimize import brentq
 
-from simlab.lab.cost import ENTRY, WALKER_STEP, affordable
+from simlab.lab.cost import ENTRY, WALKER_STEP
 from simlab.lab.scene import Axes, Claim, Cost, Found, InputError, Lab, Panel, Theory, Values, axis, quantity
 from simlab.sde import DT, EULER, HEUN, SDE, Scheme
 from simlab.statistics import Estimate, Joint, edges_of, extrapolate, joint_mean, mean, occupation
-from simlab.studies.langevin_drift import streams
 from simlab.studies.langevin_drift.config import Config
 from simlab.theory import fokker_planck, transfer
 from simlab.theory.sde import Calculus
@@ -25,8 +24,10 @@ from simlab.theory.sde import Calculus
 SOURCE = "talk, Experiment 2: stationary distribution of random walk with changing variance"
 ANGLE = axis("angle x", "rad")
 CALCULUS = axis("calculus in which dx = s(x) dW is read")
-SHARE = quantity("share of time in the bin", CALCULUS, ANGLE)
-EXPONENT = quantity("exponent a of p ~ 1/s^a", CALCULUS)
+SHARE = quantity(
+    "share of time in the bin", CALCULUS, ANGLE, equation="fokker_planck#a-random-walk-with-changing-variance"
+)
+EXPONENT = quantity("exponent a of p ~ 1/s^a", CALCULUS, equation="fokker_planck#a-random-walk-with-changing-variance")
 
 X, A = sp.Symbol("x", real=True), sp.Symbol("a", positive=True)
 NOISE = 1 + A * sp.sin(X)
@@ -48,6 +49,11 @@ class Reading(NamedTuple):
         """The walk on the circle."""
         return SDE(X, 0, NOISE, self.calculus, (0, 2 * sp.pi), "periodic")
 
+    @property
+    def density(self) -> str:
+        """The stationary density up to a factor, as text."""
+        return f"1/s^{self.exponent:.0f}".removesuffix("^1")
+
 
 ITO, STRATONOVICH = READINGS = (Reading("ito", EULER, 2.0), Reading("stratonovich", HEUN, 1.0))
 
@@ -59,7 +65,6 @@ def check(config: Config) -> None:
     except ValueError as error:
         settings = f"walk_dt = {config.walk_dt:g} with modulation = {config.modulation:g}"
         raise InputError(f"{settings}: {error}") from error
-    affordable(config, cost(config))
 
 
 def cost(config: Config) -> list[Cost]:
@@ -71,7 +76,7 @@ def cost(config: Config) -> list[Cost]:
 
 def simulate(config: Config, lab: Lab) -> Values:
     """Occupation of the bins, and the exponent that fits it, for both readings."""
-    share, exponent = zip(*lab.cells(walk, config, range(len(READINGS)), "walk"), strict=True)
+    share, exponent = zip(*lab.cells(walk, config, range(len(READINGS)), "walk: both readings"), strict=True)
     calculi = [reading.calculus for reading in READINGS]
     return {ANGLE: CENTRES, CALCULUS: calculi, SHARE: list(share), EXPONENT: list(exponent)}
 
@@ -81,7 +86,7 @@ def walk(config: Config, item: int, lab: Lab) -> tuple[Joint, Estimate]:
     reading, every = READINGS[item], spacing(config)
     walkers = lab.walkers(
         reading.sde, config.walkers, "walk", reading.calculus, scheme=reading.scheme, dt=config.walk_dt,
-        parameters={A: config.modulation}, seed=config.seed, stream=streams.WALK + item,
+        parameters={A: config.modulation},
     )  # fmt: skip
     frames = lab.frames(walkers, BURN_IN * every, every, FRAMES, reading.scheme.name)
     x = np.array([w.positions()[:, 0] for w in frames])
@@ -112,7 +117,7 @@ def compare(config: Config, found: Found) -> list[Claim]:
             ),
             exponent.equals(
                 reading.calculus,
-                f"{scheme} steps sample {name}'s reading: the stationary density is p ~ 1/s^{reading.exponent:.0f}.",
+                f"{scheme} steps sample {name}'s reading: the stationary density is p ~ {reading.density}.",
                 resolution=0.5,
             ),
             exponent.differs(
@@ -129,9 +134,8 @@ def draw_density(config: Config, found: Found, panel: Panel) -> None:
     around, width = np.linspace(0, 2 * np.pi, 241), 2 * np.pi / BINS
     for i, reading in enumerate(READINGS):
         density = fokker_planck.density(reading.sde, {A: config.modulation})
-        power = f"1/s^{reading.exponent:.0f}".removesuffix("^1")
         panel.points(found[SHARE][i] / width, f"{reading.scheme.name.capitalize()} walkers", color=i)
-        panel.curve(around, density.pdf(around), f"{reading.calculus.capitalize()}: ${power}$", color=i)
+        panel.curve(around, density.pdf(around), f"{reading.calculus.capitalize()}: ${reading.density}$", color=i)
     panel.set(title="Two readings of dx = s(x) dW", ylabel="probability density (1/rad)")
     panel.note(f"s(x) = 1 + {config.modulation:g} sin x, dt = {config.walk_dt:g}, {config.walkers:,} walkers")
 
@@ -146,9 +150,9 @@ def chain(calculus: Calculus, modulation: float, dt: float) -> transfer.Transfer
     return transfer.koopman(scheme(SDE(X, 0, NOISE, calculus)), {A: modulation, DT: dt}, 0.0, 2 * np.pi)
 
 
-def chain_exponent(modulation: float, own: transfer.Transfer) -> float:
+def chain_exponent(modulation: float, exact: transfer.Transfer) -> float:
     """The exponent that fits the exact distribution of a chain."""
-    mean_log = own.expect(lambda x: np.log(noise(x, modulation)))
+    mean_log = exact.expect(lambda x: np.log(noise(x, modulation)))
     return float(fit_exponent(modulation, Estimate(np.array(mean_log), np.array(0.0))).value)
 
 

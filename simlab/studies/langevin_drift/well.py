@@ -1,30 +1,22 @@
 """Scene 1, the talk's Langevin dynamics: dx = -U'(x) dt + sqrt(2 T) dW in a well (Ito; the noise is additive).
 
-Three experiments on one equation: where walkers are and how fast they forget (histogram), how the law depends on the
-step (moments), and how long a walker stays behind a barrier (escape).
+Three experiments on one equation: where walkers are and how fast they forget (histogram), how the distribution depends
+on the step (moments), and how long a walker stays behind a barrier (escape).
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import sympy as sp
-import xarray as xr
 
-from simlab.core.device import Device
-from simlab.core.errors import InputError
-from simlab.core.progress import Progress
-from simlab.lab.claim import Claim
-from simlab.lab.cost import Cost, affordable
-from simlab.sde import SDE
+from simlab.lab.scene import Axes, Claim, Cost, Found, InputError, Lab, Values
 from simlab.studies.langevin_drift import escape, histogram, moments, potential
 from simlab.studies.langevin_drift.config import Config
-from simlab.studies.langevin_drift.potential import X, model
 from simlab.theory import transfer
 
+SOURCE = "talk, Langevin dynamics"
 PARTS = (histogram, moments, escape)
-PANELS = len(PARTS)
+PANELS = (histogram.draw_density, histogram.draw_correlation, moments.draw_moments, escape.draw_escape)
 NODE, PATIENCE = 2e-9, 30.0
 """Core-seconds of a stationary density over the cube of its nodes, at most, and how many all may take together in
 `check`: a potential that grows like |x| takes three, counted as eleven."""
@@ -32,47 +24,37 @@ NODE, PATIENCE = 2e-9, 30.0
 
 def check(config: Config) -> None:
     """Refuse a potential that does not confine, steps that are unstable and barriers that no walker crosses."""
-    sde = model(config)
-    _solvable(sde, config)
-    potential.check(sde, config)
-    escape.check(sde, config)
-    affordable(config, cost(config))
+    potential.model(config)
+    _solvable(config)
+    potential.check(config)
+    escape.check(config)
 
 
 def cost(config: Config) -> list[Cost]:
     """What the three parts need."""
-    return [own for part in PARTS for own in part.cost(model(config), config)]
+    return [need for part in PARTS for need in part.cost(config)]
 
 
-def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
-    """All three parts; `diverged` counts the walkers that any of them lost."""
-    found = [part.simulate(model(config), config, device, progress) for part in PARTS]
-    lost = sum(int(data.get("diverged", 0)) for data in found)
-    joined = xr.merge([data.drop_vars("diverged", errors="ignore") for data in found])
-    return joined.assign(diverged=found[0]["diverged"].copy(data=lost))
+def simulate(config: Config, lab: Lab) -> Values:
+    """All three parts."""
+    return {q: value for part in PARTS for q, value in part.simulate(config, lab).items()}
 
 
-def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
-    """The laws of the chains, Gibbs' law, and what leads from one to the other."""
-    return xr.merge([part.theory(model(config), config, simulation) for part in PARTS])
+def theory(config: Config, axes: Axes) -> Values:
+    """The distributions of the chains, Gibbs' distribution, and what leads from one to the other."""
+    return {q: value for part in PARTS for q, value in part.theory(config, axes).items()}
 
 
-def compare(config: Config, data: xr.Dataset) -> list[Claim]:
+def compare(config: Config, found: Found) -> list[Claim]:
     """The claims of the parts; one that asks for a barrier or a smooth slope is made only where there is one."""
-    return [claim for part in PARTS for claim in part.compare(config, data)]
+    return [claim for part in PARTS for claim in part.compare(config, found)]
 
 
-def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
-    """A panel each."""
-    for part, panel in zip(PARTS, axes, strict=True):
-        part.plot(config, data, panel)
-
-
-def _solvable(sde: SDE, config: Config) -> None:
+def _solvable(config: Config) -> None:
     """Refuse steps whose stationary densities, which all that follows needs, would take too long."""
     taken = 0.0
     for field, dt in dict.fromkeys([("dt", config.dt), *(("dts", dt) for dt in config.dts)]):
-        nodes, long = _nodes(sde, config.temperature, dt)
+        nodes, long = _nodes(config, dt)
         taken += NODE * nodes**3
         if not taken <= PATIENCE:
             raise InputError(
@@ -82,13 +64,14 @@ def _solvable(sde: SDE, config: Config) -> None:
             )
 
 
-def _nodes(sde: SDE, temperature: float, dt: float) -> tuple[float, bool]:
+def _nodes(config: Config, dt: float) -> tuple[float, bool]:
     """About how many nodes the density at this step has, and whether the length of the step makes them many.
 
     Nodes are a share of the noise apart, less where the mean step has a slope; see `simlab.theory.transfer`.
     """
-    grid = np.linspace(*potential.gibbs(sde, temperature).support, 2001)
-    drift = np.broadcast_to(sp.lambdify(X, sde.drift[0], ["scipy", "numpy"])(grid), grid.shape)
+    grid = np.linspace(*potential.gibbs(config).support, 2001)
+    force = sp.lambdify(potential.X, potential.model(config).drift[0], ["scipy", "numpy"])
+    drift = np.broadcast_to(force(grid), grid.shape)
     slope = float(np.abs(1 + dt * np.gradient(drift, grid)).max())
-    apart = transfer.RESOLUTION * float(np.sqrt(2 * temperature * dt))
+    apart = transfer.RESOLUTION * float(np.sqrt(2 * config.temperature * dt))
     return float(np.ptp(grid)) * max(1.0, slope) / apart, slope > 1

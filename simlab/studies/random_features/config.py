@@ -51,7 +51,7 @@ class Config(BaseConfig):
     budgets: Budgets = Field((4.0, 8.0, 16.0, 32.0), min_length=3, max_length=16)
     """memory_split: budgets of parameters N K, over d."""
     split_noise: float = Field(1.0, ge=0.1, le=10)
-    """memory_split: standard deviation of the noise; at less of it large budgets go back to one network."""
+    """memory_split: standard deviation of the noise; with less, large budgets are best spent on one network again."""
 
     data: Path | None = None
     """real_data: an .npz or .csv file with X (n, d) and y (n), d to 1024; without it the digits, even against odd."""

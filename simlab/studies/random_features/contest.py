@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from simlab.core.checks import Floats
-from simlab.core.device import Device
 from simlab.lab.cost import Cost
-from simlab.studies.random_features import networks, problem
+from simlab.lab.lab import Lab
+from simlab.studies.random_features import costs, networks, problem, replicates
 from simlab.studies.random_features.config import Config
+from simlab.studies.random_features.replicates import Block, Part
 
 CONTESTS = 4
 """Problems of the contest for each of the scene."""
@@ -19,12 +22,37 @@ def budgets(config: Config) -> list[float]:
     return [b / 4 for b in config.budgets]
 
 
-def once(config: Config, dimension: int, replicate: int, device: Device) -> Floats:
-    """Risk of one network of width P and of two of width P/2, each at its best ridge, same data (budget, 2)."""
-    own = problem.key(config, problem.MEMORY_SPLIT, dimension, replicate + 10**6)
-    data = problem.draw(own, round(config.samples * dimension), dimension, config.tests, config.split_noise, device)
-    most = round(budgets(config)[-1] * dimension)
-    theta = problem.members(own, 2, most, dimension, device)
+def simulate(config: Config, lab: Lab) -> Floats:
+    """Risk of two networks minus that of one (replicate, budget)."""
+    (risks,) = replicates.gather(lab, pairs, config, _parts(config), partial(_need, config), "memory split: best ridge")
+    return risks[..., 1] - risks[..., 0]
+
+
+def pairs(config: Config, block: Block, lab: Lab) -> Floats:
+    """Risk of one network of width P and of two of width P/2, same data (replicate, budget, 2)."""
+    return np.array([_pair(config, lab, block.dimension, replicate) for replicate in block.replicates])
+
+
+def theory(config: Config) -> Floats:
+    """The closed form of the difference (budget)."""
+    return np.array([best_ridge(config, p / 2, 2)[1] - best_ridge(config, p, 1)[1] for p in budgets(config)])
+
+
+def cost(config: Config) -> list[Cost]:
+    """Three regressions for each budget, at the larger size."""
+    return costs.cost(("dimension", "samples", "budgets", "tests"), _parts(config), partial(_need, config))
+
+
+def best_ridge(config: Config, psi1: float, members: int) -> tuple[float, float]:
+    """The ridge of least risk for so many networks of this width, and that risk."""
+    return problem.best_ridge(float(psi1), config.samples, config.split_noise, config.activation, members)
+
+
+def _pair(config: Config, lab: Lab, dimension: int, replicate: int) -> Floats:
+    """One problem (budget, 2)."""
+    key, device = lab.key("memory_split", "contest", dimension, replicate), lab.device
+    data = problem.draw(key, round(config.samples * dimension), dimension, config.tests, config.split_noise, device)
+    theta = problem.members(key, 2, round(budgets(config)[-1] * dimension), dimension, device)
     rows = []
     for budget in budgets(config):
         risks = []
@@ -32,22 +60,15 @@ def once(config: Config, dimension: int, replicate: int, device: Device) -> Floa
             width = round(budget * dimension / members)
             ridge, _ = best_ridge(config, budget / members, members)
             rest = networks.residuals(data, theta[:members, :width], config.activation, ridge, device)
-            risks.append(float(networks.products(rest, device).mean()))
+            risks.append(networks.products(rest, device).mean())
         rows.append(risks)
     return np.array(rows)
 
 
-def cost(config: Config) -> list[Cost]:
-    """Three regressions for each budget, at the larger size."""
-
-    def need(d: int) -> problem.Need:
-        n, most = round(config.samples * d), [round(b * d) for b in budgets(config)]
-        return networks.need(n, d, config.tests, most, 2)._replace(kept=2 * len(most))
-
-    fields = ("dimension", "samples", "budgets", "tests")
-    return problem.cost(config, fields, need, (1,), CONTESTS * config.replicates)
+def _parts(config: Config) -> list[Part]:
+    return [Part(config.dimension, CONTESTS * config.replicates)]
 
 
-def best_ridge(config: Config, psi1: float, members: int) -> tuple[float, float]:
-    """The ridge of least risk for so many networks of this width, and that risk."""
-    return problem.best_ridge(float(psi1), config.samples, config.split_noise, config.activation, members)
+def _need(config: Config, dimension: int) -> costs.Need:
+    n, widths = round(config.samples * dimension), [round(b * dimension) for b in budgets(config)]
+    return networks.need(n, dimension, config.tests, widths, 2)._replace(kept=2 * len(widths))

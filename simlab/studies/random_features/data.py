@@ -1,16 +1,57 @@
-"""The data of scene 6: the bundled digits, even against odd, or the user's own file; centred, in units of their own."""
+"""The data of scene 6 as a population: the bundled digits, even against odd, or the user's own file.
+
+Centred, in units of their own; with their covariance, and what the best linear predictor explains of y.
+"""
 
 from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from simlab.core.checks import Floats
 from simlab.data.regression import Regression, read
+from simlab.theory import least_squares
 
 LARGEST = 1024
 """Columns at most: the covariance and its eigenvectors are computed once."""
+
+
+class Population(NamedTuple):
+    """X and y, the covariance's eigenvalues (d) and eigenvectors (d, d), the best linear predictor and its miss."""
+
+    X: Floats
+    y: Floats
+    spectrum: Floats
+    vectors: Floats
+    beta: Floats
+    miss: float
+
+    def risk(self, ridges: ArrayLike, examples: int) -> Floats:
+        """Theory's excess risk of ridge regression from so many examples, which knows nothing else of the data."""
+        power = (self.vectors.T @ self.beta) ** 2
+        return least_squares.spectrum_risk(self.spectrum, power, examples, ridges, noise=self.miss)
+
+    def excess(self, b: Floats) -> Floats:
+        """(b - beta)^T Sigma (b - beta) of coefficients (..., d)."""
+        return np.asarray((((b - self.beta) @ self.vectors) ** 2 * self.spectrum).sum(axis=-1))
+
+
+def population(path: Path | None) -> Population:
+    """The population of a file as it is now: one that was written anew since is read anew."""
+    about = path.stat() if path is not None and path.exists() else None
+    return _population(path, (about.st_mtime_ns, about.st_size, about.st_ino) if about else ())
+
+
+@cache
+def _population(path: Path | None, version: tuple[int, ...]) -> Population:
+    X, y, _ = load(path)
+    spectrum, vectors = np.linalg.eigh(X.T @ X / len(X))
+    beta = np.linalg.lstsq(X, y, rcond=None)[0]
+    return Population(X, y, np.maximum(spectrum, 0), vectors, beta, float((y - X @ beta).std()))
 
 
 def load(path: Path | None) -> Regression:

@@ -7,204 +7,211 @@ peak: what diverges at N = n is the variance over initialisations, and averaging
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import numpy as np
-import xarray as xr
+from numpy.typing import ArrayLike, NDArray
 
 from simlab.core.checks import Floats
-from simlab.core.device import Device
-from simlab.core.errors import InputError
-from simlab.core.progress import Progress
-from simlab.lab import plot as look
-from simlab.lab.claim import Claim
-from simlab.lab.cost import Cost, affordable
-from simlab.lab.quantities import given, measured, measured_jointly, predicted
-from simlab.statistics import chi_square, jackknife, mean
-from simlab.studies.random_features import networks, problem
+from simlab.lab.scene import Axes, Claim, Cost, Found, InputError, Lab, Panel, Theory, Values, axis, quantity
+from simlab.statistics import jackknife, mean
+from simlab.studies.random_features import costs, networks, problem, replicates
 from simlab.studies.random_features.config import Config
+from simlab.studies.random_features.replicates import Block
 from simlab.theory import random_features as theory_of
 
-PANELS = 1
+SOURCE = "talk, Increasing the width and ensemble size; Jacot et al. 2020"
+EFFECTIVE = "random_features#infinitely-many-networks-the-effective-ridge"
+VARIANCE_OF = "random_features#what-diverges-at-n--n-and-how-it-decays"
+"""Where theories are derived."""
+WIDTH = axis("number of features N")
+MEMBERS = axis("members K of an ensemble")
+FEW = axis("members K whose average is predicted from other members")
+RANGE = axis("features over examples, N/n, averaged over ranges")
+RISK = quantity("excess risk E_K", MEMBERS, WIDTH, equation=EFFECTIVE)
+RISK_LIMIT = quantity("excess risk E_K for d -> infinity, from d/2 and d", MEMBERS, WIDTH, equation=EFFECTIVE)
+GAP = quantity("E_K minus E_inf + (E_1 - E_inf)/K of other members, over E_K", FEW, equation=EFFECTIVE)
+LIMIT = quantity("E_inf over theory, minus 1, for d -> infinity", RANGE, equation=EFFECTIVE)
+VARIANCE = quantity("E_1 - E_inf over theory, minus 1, for d -> infinity", RANGE, equation=VARIANCE_OF)
+RISE = quantity("excess risk E_K at N = n minus that at N = n/3", MEMBERS, equation=VARIANCE_OF)
+EXPONENT = quantity("exponent of N in E_1 - E_inf, N >= 2n, for d -> infinity", equation=VARIANCE_OF)
+
 SHARES = np.array([1 / 6, 1 / 4, 1 / 3, 1 / 2, 2 / 3, 5 / 6, 1, 7 / 6, 4 / 3, 2, 8 / 3, 10 / 3, 4, 5])
 """Widths over the number of examples."""
 THIRD, PEAK, WIDE = 2, 6, 9
 """Places in SHARES: N = n/3, N = n, and from where on the power law is fitted."""
 RANGES = 5
-SOURCE = "talk, Increasing the width and ensemble size; Jacot et al. 2020"
 
 
 def check(config: Config) -> None:
     """Refuse settings at which theory has no peak for averaging to remove."""
-    one, many = (
-        _reference(config, widths(config, config.dimension), config.dimension, k)[[THIRD, PEAK]] for k in (1, np.inf)
-    )
+    risks = reference(config, widths(config, config.dimension), config.dimension, (1, np.inf))
+    one, many = risks[:, [THIRD, PEAK]]
     if one[1] < 1.05 * one[0] or many[1] > 0.98 * many[0]:
         raise InputError(
             f"noise = {config.noise:g}, ensemble_ridge = {config.ensemble_ridge:g}, samples = {config.samples:g}, "
             f"activation = {config.activation}: between N = n/3 and N = n theory has no peak that averaging removes; "
             "change one of them."
         )
-    affordable(config, cost(config))
 
 
 def cost(config: Config) -> list[Cost]:
     """A regression for every member and width of every problem."""
     fields = ("dimension", "samples", "members", "tests")
-
-    def need(dimension: int) -> problem.Need:
-        own = networks.need(round(config.samples * dimension), dimension, config.tests, widths(config, dimension),
-                            config.members)  # fmt: skip
-        return own._replace(kept=len(SHARES) * config.members**2)
-
-    return problem.cost(config, fields, need)
+    return costs.cost(fields, replicates.both(config), partial(_need, config))
 
 
-def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
-    """E_1, E_inf and E_K at every width, and the identity between them from different members."""
-    # (replicate, width, member, member) for d/2 and d
-    both = problem.at_all_sizes(config, progress, "ensembles", lambda d, r: _pairs(config, d, r, device))
-    whole, dimensions = both[-1], problem.sizes(config)
-    one, all_of_them = networks.single(whole), networks.infinite(whole)
-    counts = _counts(config)
-    found: dict[str, Any] = given("width", "width", widths(config, config.dimension), "number of features N")
-    found |= given("members", "members", counts, "members K of an ensemble")
-    found |= measured("single", "width", mean(one), "excess risk E_1 of one network")
-    found |= measured("infinite", "width", mean(all_of_them), "excess risk E_inf of an average of infinitely many")
-    half = config.members // 2
-    first, second = whole[..., :half, :half], whole[..., half:, half:]
-    foretold = [networks.infinite(first) + (networks.single(first) - networks.infinite(first)) / k for k in counts]
-    scale = [_reference(config, widths(config, config.dimension), config.dimension, k) for k in counts]
-    gaps = [
-        ((networks.average(second, k) - f) / s).mean(axis=1) for k, f, s in zip(counts, foretold, scale, strict=True)
-    ]
-    found |= measured("gap", "members", mean(np.stack(gaps, axis=1)), "E_K less E_inf + (E_1 - E_inf)/K, over E_K")
-    average = np.stack([networks.average(whole, k) for k in counts], axis=1)
-    found |= measured("average", ("members", "width"), mean(average), "excess risk E_K of an average of K")
-    relative, features = [], []
-    for d, pairs in zip(dimensions, both, strict=True):
-        theirs = [_reference(config, widths(config, d), d, k) for k in (1, np.inf)]
-        mine = [networks.single(pairs), networks.infinite(pairs)]
-        relative.append(problem.ranges(mine[1] / theirs[1] - 1, RANGES))
-        features.append(problem.ranges((mine[0] - mine[1]) / (theirs[0] - theirs[1]) - 1, RANGES))
-    found |= measured_jointly("limit", "range", problem.limit(*relative), "E_inf over theory, less 1")
-    found |= measured_jointly("spread", "range", problem.limit(*features), "E_1 - E_inf over theory, less 1")
-    found |= measured("fall", (), mean(all_of_them[:, THIRD] - all_of_them[:, PEAK]), "E_inf at n/3 less E_inf at n")
-    found |= measured("rise", (), mean(one[:, PEAK] - one[:, THIRD]), "E_1 at n less E_1 at n/3")
-    slopes = [
-        jackknife(networks.single(p) - networks.infinite(p), partial(_slope, widths(config, d)))
-        for d, p in zip(dimensions, both, strict=True)
-    ]
-    found |= measured(
-        "exponent", (), problem.at_infinity(*slopes), "exponent of N in E_1 - E_inf, N >= 2n, d -> infinity"
-    )
-    return xr.Dataset(found)
+def simulate(config: Config, lab: Lab) -> Values:
+    """E_1, E_K and E_inf at every width, and the identity between them from different members."""
+    both = replicates.gather(lab, pairs, config, replicates.both(config), partial(_need, config), "ensembles")
+    dimensions, width, members = replicates.sizes(config), widths(config, config.dimension), ensemble_sizes(config)
+    risks = [risk(products, members) for products in both]  # (replicate, members, width)
+    theirs = [reference(config, widths(config, d), d, members) for d in dimensions]
+    relative = [mine / t - 1 for mine, t in zip(risks, theirs, strict=True)]
+    variances = [mine[:, 0] - mine[:, -1] for mine in risks]
+    over = [v / (t[0] - t[-1]) - 1 for v, t in zip(variances, theirs, strict=True)]
+    slopes = [jackknife(v, partial(_slope, widths(config, d))) for d, v in zip(dimensions, variances, strict=True)]
+    return {
+        WIDTH: width, MEMBERS: members, FEW: members[1:-1],
+        RANGE: replicates.middles(width / round(config.samples * config.dimension), RANGES),
+        RISK: mean(risks[-1]),
+        RISK_LIMIT: replicates.risk_at_infinity(theirs[-1], *relative),
+        GAP: mean(_gap(both[-1], members[1:-1], theirs[-1][1:-1])),
+        LIMIT: replicates.limit(*(replicates.ranges(r[:, -1], RANGES) for r in relative)),
+        VARIANCE: replicates.limit(*(replicates.ranges(r, RANGES) for r in over)),
+        RISE: mean(risks[-1][..., PEAK] - risks[-1][..., THIRD]),
+        EXPONENT: replicates.at_infinity(*slopes),
+    }  # fmt: skip
 
 
-def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
+def pairs(config: Config, block: Block, lab: Lab) -> Floats:
+    """Products of residuals of all members (replicate, width, member, member); the widths of a member are nested."""
+    return np.array([_pairs(config, lab, block.dimension, replicate) for replicate in block.replicates])
+
+
+def theory(config: Config, axes: Axes) -> Values:
     """The closed form for one, K and infinitely many members."""
-    width, d = simulation["width"].values, config.dimension
-    one, many = (_reference(config, width, d, k) for k in (1, np.inf))
-    average = np.array([_reference(config, width, d, k) for k in simulation["members"].values])
-    found: dict[str, Any] = predicted("single", "width", one, "excess risk E_1 of one network")
-    found |= predicted("infinite", "width", many, "excess risk E_inf of an average of infinitely many")
-    found |= predicted("average", ("members", "width"), average, "excess risk E_K of an average of K")
-    found |= predicted("gap", "members", np.zeros(len(average)), "E_K less E_inf + (E_1 - E_inf)/K")
-    found |= predicted("limit", "range", np.zeros(RANGES), "E_inf over theory, less 1")
-    found |= predicted("spread", "range", np.zeros(RANGES), "E_1 - E_inf over theory, less 1")
-    found |= predicted("fall", (), many[THIRD] - many[PEAK], "E_inf at n/3 less E_inf at n")
-    found |= predicted("rise", (), one[PEAK] - one[THIRD], "E_1 at n less E_1 at n/3")
+    risks = reference(config, axes[WIDTH], config.dimension, axes[MEMBERS])
     slopes = []
-    for size in problem.sizes(config):
-        own = widths(config, size)
-        slopes.append(float(_slope(own, _reference(config, own, size, 1) - _reference(config, own, size, np.inf))))
-    found |= predicted("exponent", (), problem.extrapolated(*slopes), "exponent of N in E_1 - E_inf, N >= 2n")
-    return xr.Dataset(found)
+    for d in replicates.sizes(config):
+        one, many = reference(config, widths(config, d), d, (1, np.inf))
+        slopes.append(_slope(widths(config, d), one - many))
+    return {
+        RISK: Theory(risks), RISK_LIMIT: Theory(risks), GAP: Theory(0.0), LIMIT: Theory(0.0), VARIANCE: Theory(0.0),
+        RISE: Theory(risks[:, PEAK] - risks[:, THIRD]), EXPONENT: Theory(replicates.extrapolated(*slopes)),
+    }  # fmt: skip
 
 
-def compare(config: Config, data: xr.Dataset) -> list[Claim]:
+def compare(config: Config, found: Found) -> list[Claim]:
     """The identity, the effective ridge, the peak that averaging removes, and the power law."""
-    exponent = float(data.exponent_theory)
-    claims = [
-        Claim.equals(
-            f"ensembles/identity-{k}",
-            f"The average of {k} has E_inf + (E_1 - E_inf)/{k}, both measured on other members.", SOURCE,
-            float(data.gap[i]), 0.0, float(data.gap_se[i]), resolution=0.2,
+    identities = [
+        found[GAP][i].equals(
+            f"identity-{k}",
+            f"The average of {k} networks has the risk E_inf + (E_1 - E_inf)/{k}, both measured on other networks.",
+            resolution=0.2,
         )
-        for i, k in enumerate(data["members"].values)
+        for i, k in enumerate(ensemble_sizes(config)[1:-1])
     ]  # fmt: skip
-    joint = chi_square(data["limit"].values, data["limit_covariance"].values, config.replicates)
-    features = chi_square(data["spread"].values, data["spread_covariance"].values, config.replicates)
-    claims += [
-        Claim.chi_square(
-            "ensembles/variance-over-initialisations",
-            "What averaging can remove, E_1 - E_inf, is that of theory at all widths as d grows.", SOURCE, *features,
+    return [
+        *identities,
+        found[VARIANCE].agrees(
+            "variance-over-initialisations",
+            "What averaging of networks can remove, E_1 - E_inf, is that of theory at all widths as d grows.",
         ),
-        Claim.chi_square(
-            "ensembles/effective-ridge",
+        found[LIMIT].agrees(
+            "effective-ridge",
             "Infinitely many networks are kernel ridge regression at the effective ridge, at all widths as d grows.",
-            SOURCE, *joint,
         ),
-        Claim.exceeds(
-            "ensembles/peak-of-one", "One network has the peak: E_1 rises from N = n/3 to N = n.", SOURCE,
-            float(data.rise) / float(data.rise_se), sigmas=6,
+        found[RISE][0].exceeds(
+            "peak-of-one", "One network has the peak: E_1 rises from N = n/3 to N = n.", sigmas=6
         ),
-        Claim.exceeds(
-            "ensembles/averaging-removes-the-peak",
-            "The average has none there: E_inf is lower at N = n than at N = n/3.", SOURCE,
-            float(data.fall) / float(data.fall_se), sigmas=6,
+        found[RISE][-1].below(
+            "averaging-removes-the-peak",
+            "The average of infinitely many has no peak there: E_inf falls from N = n/3 to N = n.", sigmas=6,
         ),
-        Claim.equals(
-            "ensembles/power-law",
-            f"E_1 - E_inf falls as N^{exponent:.2f} beyond N = 2n, as theory says; N^-1 is its limit.", SOURCE,
-            float(data.exponent), exponent, float(data.exponent_se), resolution=0.5,
+        found[EXPONENT].equals(
+            "power-law",
+            f"What averaging removes, E_1 - E_inf, falls as N^{float(found[EXPONENT].reference):.2f} beyond N = 2n, as "
+            "theory says; N^-1 is its limit.", resolution=0.5,
         ),
     ]  # fmt: skip
-    return claims
 
 
-def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
+def draw_risk(config: Config, found: Found, panel: Panel) -> None:
     """E_1, E_K and E_inf against width."""
-    (panel,) = axes
     n, d = round(config.samples * config.dimension), config.dimension
-    dense = np.geomspace(float(data["width"][0]), float(data["width"][-1]), 400)
-    rows = [("K = 1", data.single, data.single_se, 1.0)]
-    rows += [(f"K = {k}", data.average[i], data.average_se[i], k) for i, k in enumerate(data["members"].values)]
-    rows += [("K to infinity", data.infinite, data.infinite_se, np.inf)]
-    for i, (label, value, error, members) in enumerate(rows):
-        look.points(panel, data["width"] / n, value, error, label, color=i)
-        look.line(panel, dense / n, _reference(config, dense, d, members), "", color=i)
-    panel.set(xscale="log", yscale="log", title="Averaging removes the peak", xlabel="N/n", ylabel="excess risk")
+    width = found[WIDTH].value
+    dense = np.geomspace(width[0], width[-1], 400)
+    for i, (members, curve) in enumerate(
+        zip(ensemble_sizes(config), reference(config, dense, d, ensemble_sizes(config)), strict=True)
+    ):  # fmt: skip
+        label = "K to infinity" if members == np.inf else f"K = {members:g}"
+        panel.points(found[RISK_LIMIT][i], label, x=width / n, color=i)
+        panel.curve(dense / n, curve, color=i)
+    panel.set(xscale="log", yscale="log", title="Averaging K networks removes the peak", ylabel="excess risk",
+              xlabel="features over examples, N/n")  # fmt: skip
+    panel.note(
+        f"n = {config.samples:g} d examples, noise {config.noise:g}, ridge lambda = {config.ensemble_ridge:g} at every "
+        f"width; points for d to infinity, from {replicates.described(config)}; lines theory"
+    )
 
 
-def widths(config: Config, dimension: int) -> Any:
+PANELS = (draw_risk,)
+
+
+def widths(config: Config, dimension: int) -> NDArray[np.int64]:
     """Widths of this size of the problem."""
     return np.maximum(1, np.round(SHARES * round(config.samples * dimension))).astype(int)
 
 
-def _counts(config: Config) -> list[int]:
-    return [2, config.members // 2] if config.members > 4 else [2]
+def ensemble_sizes(config: Config) -> list[float]:
+    """Members of the ensembles: one, a few, and infinitely many."""
+    return [1, 2, config.members // 2, np.inf] if config.members > 4 else [1, 2, np.inf]
 
 
-def _reference(config: Config, width: Any, dimension: int, members: float) -> Floats:
+def reference(config: Config, width: ArrayLike, dimension: int, members: ArrayLike) -> Floats:
+    """Exact excess risk of ensembles of these sizes at these widths (members, width)."""
     psi2 = round(config.samples * dimension) / dimension
     return theory_of.risk(
-        width / dimension, psi2, config.ensemble_ridge, activation=config.activation, noise=config.noise,
-        members=members,
+        np.asarray(width) / dimension, psi2, config.ensemble_ridge, activation=config.activation, noise=config.noise,
+        members=np.asarray(members)[:, None],
     )  # fmt: skip
 
 
-def _slope(width: Any, variance: Floats) -> Floats:
+def risk(pairs: Floats, members: list[float]) -> Floats:
+    """E_K (replicate, members, width) from products (replicate, width, member, member)."""
+    rows = [networks.infinite(pairs) if k == np.inf else networks.average(pairs, int(k)) for k in members]
+    return np.stack(rows, axis=1)
+
+
+def _gap(pairs: Floats, members: list[float], theirs: Floats) -> Floats:
+    """E_K of one half of the members minus what the other half predicts, in units of theory's (replicate, few)."""
+    half = pairs.shape[-1] // 2
+    first, second = pairs[..., :half, :half], pairs[..., half:, half:]
+    one, many = networks.single(first), networks.infinite(first)
+    rows = [
+        ((networks.average(second, int(k)) - (many + (one - many) / k)) / t).mean(axis=1)
+        for k, t in zip(members, theirs, strict=True)
+    ]
+    return np.stack(rows, axis=1)
+
+
+def _slope(width: NDArray[np.int64], variance: Floats) -> Floats:
     """Exponent of N in the variance over initialisations, from N = 2n on."""
     x = np.log(width[WIDE:])
     x = x - x.mean()
     return np.log(variance[..., WIDE:]) @ x / (x @ x)
 
 
-def _pairs(config: Config, dimension: int, replicate: int, device: Device) -> Floats:
-    """Products of residuals of all members (width, member, member); the widths of a member are nested."""
-    own = problem.key(config, problem.ENSEMBLES, dimension, replicate)
-    n, every = round(config.samples * dimension), widths(config, dimension)
-    data = problem.draw(own, n, dimension, config.tests, config.noise, device)
-    theta = problem.members(own, config.members, int(every[-1]), dimension, device)
-    return networks.nested(data, theta, every, config.activation, config.ensemble_ridge, device)
+def _pairs(config: Config, lab: Lab, dimension: int, replicate: int) -> Floats:
+    """Products of residuals of all members (width, member, member), on one problem."""
+    key, device = lab.key("ensembles", dimension, replicate), lab.device
+    n, width = round(config.samples * dimension), widths(config, dimension)
+    data = problem.draw(key, n, dimension, config.tests, config.noise, device)
+    theta = problem.members(key, config.members, int(width[-1]), dimension, device)
+    return networks.nested(data, theta, width, config.activation, config.ensemble_ridge, device)
+
+
+def _need(config: Config, dimension: int) -> costs.Need:
+    width = widths(config, dimension)
+    one = networks.need(round(config.samples * dimension), dimension, config.tests, width, config.members)
+    return one._replace(kept=len(SHARES) * config.members**2)

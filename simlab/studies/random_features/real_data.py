@@ -9,55 +9,51 @@ the same covariance and noise, tells what the theory owes to Gaussian inputs.
 
 from __future__ import annotations
 
-from functools import cache, partial
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
-import xarray as xr
+from numpy.typing import NDArray
 
 from simlab import random as noise
 from simlab.core.checks import Floats
 from simlab.core.device import Device
-from simlab.core.errors import InputError
-from simlab.core.progress import Progress
-from simlab.lab import plot as look
-from simlab.lab.claim import Claim
-from simlab.lab.cost import ENTRY, FLOP, Cost, affordable
-from simlab.lab.quantities import given, measured, measured_jointly, predicted
+from simlab.lab.cost import ENTRY
+from simlab.lab.scene import Axes, Claim, Cost, Found, InputError, Lab, Panel, Theory, Values, axis, quantity
 from simlab.linear import decompose, random_features, width_curve
-from simlab.statistics import chi_square, jackknife, joint_mean, mean
-from simlab.studies.random_features import problem
+from simlab.statistics import jackknife, joint_mean, mean, vertex
+from simlab.studies.random_features import costs, problem, replicates
 from simlab.studies.random_features.config import Config
-from simlab.studies.random_features.data import load
-from simlab.theory import least_squares
+from simlab.studies.random_features.data import Population, population
+from simlab.studies.random_features.replicates import Block, Part
 
-PANELS = 1
+SOURCE = "talk, Double descent; Hastie, Montanari, Rosset & Tibshirani 2022"
+SPECTRUM = "least_squares#features-that-are-not-alike"
+PEAK_AT_N = "random_features#what-diverges-at-n--n-and-how-it-decays"
+"""Where theories are derived."""
+WIDTH = axis("number of features N")
+RIDGE = axis("ridge, on the mean squared error plus ridge |b|^2")
+RANGE = axis("ridge, averaged over ranges")
+ERROR = quantity("mean squared test error of random features", WIDTH)
+PEAK = quantity("N/n at the peak of random features", equation=PEAK_AT_N)
+RISE = quantity("test error of random features at N = n minus that at N = n/2", equation=PEAK_AT_N)
+RISK = quantity("excess risk of the raw columns", RIDGE, equation=SPECTRUM)
+TWIN = quantity("excess risk of the Gaussian twin", RIDGE, equation=SPECTRUM)
+TWIN_RANGE = quantity("excess risk of the Gaussian twin over theory, minus 1", RANGE, equation=SPECTRUM)
+DISTANCE = quantity("root mean square of ln(risk of the raw columns/theory) over the ridges", equation=SPECTRUM)
+BEST = quantity("ln of the ridge of least risk of the raw columns", equation=SPECTRUM)
+
 RIDGES = np.geomspace(1e-3, 10, 12)
 """Ridges of the raw columns, on |y - X b|^2/n + ridge |b|^2."""
 TESTS = 600
 """Examples at most that random features are tested on."""
-RIDGE, REACH, RANGES = 1e-5, 0.1, 4
+FEATURE_RIDGE, REACH, RANGES = 1e-5, 0.1, 4
 """Ridge lambda of the random features at N = n; the reach of the peak's parabola; ranges of ridges."""
-ORDER, TWIN = 4, 10**6
-"""The stream that shuffles the examples, and where the replicates of the Gaussian twin begin."""
-SOURCE = "talk, Double descent; Hastie, Montanari, Rosset & Tibshirani 2022"
-
-
-class Population(NamedTuple):
-    """X and y, the covariance's eigenvalues (d) and eigenvectors (d, d), the best linear predictor and its miss."""
-
-    X: Floats
-    y: Floats
-    spectrum: Floats
-    vectors: Floats
-    beta: Floats
-    miss: float
 
 
 def check(config: Config) -> None:
     """Refuse data that are unreadable, or too few to train and to test on."""
-    data = _population(config.data)
+    data = population(config.data)
     if len(data.y) < 60:
         raise InputError(f"data = {config.data}: {len(data.y)} examples are too few; this scene needs at least 60.")
     if config.training > len(data.y) // 2:
@@ -65,173 +61,192 @@ def check(config: Config) -> None:
             f"training = {config.training} of {len(data.y)} examples leaves too few to test on: take at most "
             f"{len(data.y) // 2}."
         )
-    affordable(config, cost(config))
 
 
 def cost(config: Config) -> list[Cost]:
     """A curve over all widths, and two ridge curves, of every replicate."""
-    own, n = _population(config.data), config.training
-    rows, d = own.X.shape
-    m = min(TESTS, rows - n)
-    one, draw = problem.curve(n, 3 * n, m), problem.drawn(0, d, 0, 3 * n)
-    ridges = float(n) * d * (20 * min(n, d) * FLOP + 15 * ENTRY) + n * d * d * 2 * FLOP
-    seconds = draw.seconds + problem.features(n + m, 3 * n, d) + one.seconds + 2 * ridges + rows * 30 * ENTRY
-    size = 8 * (draw.held + one.held + 6 * n * d + 3 * config.replicates * (one.kept + 2 * len(RIDGES)))
-    each = seconds + 4 * problem.OVERHEAD
-    return [Cost(("training", "replicates"), config.replicates, size, config.replicates * each)]
+    needs = _need_of_curve, _need_of_columns, _need_of_columns
+    return [part for need in needs for part in costs.cost(("training",), _parts(config), partial(need, config))]
 
 
-def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
+def simulate(config: Config, lab: Lab) -> Values:
     """Test error of random features at every width; excess risk of the raw columns at every ridge, and of the twin."""
-    count = config.replicates
-    with progress.task("real data", total=4 * count) as task:
-        curves, rows, twins = [], [], []
-        for replicate in range(count):
-            curves.append(_curve(config, replicate, device))
-            rows.append(_raw(config, replicate, device))
-            twins.append(_twin(config, replicate, device))
-            task.advance(4)
-    curves_, rows_, twins_ = map(np.array, (curves, rows, twins))
-    shown = np.unique(np.round(np.geomspace(config.training / 20, 3 * config.training, 45)).astype(int))
-    found: dict[str, Any] = given("width", "width", shown, "number of features N")
-    found |= given("ridge", "ridge", RIDGES, "ridge of the raw columns")
-    found |= measured("error", "width", mean(curves_[:, shown - 1]), "mean squared test error of random features")
-    found |= measured("peak", (), jackknife(curves_, partial(_peak, config)), "N/n at the peak")
-    n = config.training
-    found |= measured(
-        "rise", (), mean(curves_[:, n - 1] - curves_[:, n // 2 - 1]), "error at N = n less that at N = n/2"
-    )
-    found |= measured("risk", "ridge", mean(rows_), "excess risk of the raw columns")
-    found |= measured("twin", "ridge", mean(twins_), "excess risk of the Gaussian twin")
-    theirs = _reference(config)
-    relative = problem.ranges(twins_ / theirs - 1, RANGES)
-    found |= measured_jointly("twin_range", "range", joint_mean(relative), "twin's risk over theory, less 1")
-    distance = jackknife(rows_, partial(_distance, theirs))
-    found |= measured("distance", (), distance, "root mean square of ln(risk/theory) over the ridges")
-    found |= measured("best", (), jackknife(rows_, partial(_best, theirs)), "ln of the ridge of least risk")
-    return xr.Dataset(found)
+    n, widths = config.training, _widths(config.training)
+    errors = _gather(lab, curves, config, _need_of_curve, "random features")
+    columns = _gather(lab, raw_columns, config, _need_of_columns, "raw columns")
+    twins = _gather(lab, gaussian_twin, config, _need_of_columns, "Gaussian twin")
+    theirs = population(config.data).risk(RIDGES, n)
+    return {
+        WIDTH: widths, RIDGE: RIDGES, RANGE: replicates.middles(RIDGES, RANGES),
+        ERROR: mean(errors[:, widths - 1]),
+        PEAK: jackknife(errors, partial(_peak, config)),
+        RISE: mean(errors[:, n - 1] - errors[:, n // 2 - 1]),
+        RISK: mean(columns),
+        TWIN: mean(twins),
+        TWIN_RANGE: joint_mean(replicates.ranges(twins / theirs - 1, RANGES)),
+        DISTANCE: jackknife(columns, partial(_distance, theirs)),
+        BEST: jackknife(columns, partial(_best, theirs)),
+    }  # fmt: skip
 
 
-def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
+def curves(config: Config, block: Block, lab: Lab) -> Floats:
+    """Test error of random features of the data at every width to 3n (replicate, width)."""
+    return np.array([_curve(config, lab, replicate) for replicate in block.replicates])
+
+
+def raw_columns(config: Config, block: Block, lab: Lab) -> Floats:
+    """Excess risk of the raw columns at every ridge, from n examples drawn with replacement (replicate, ridge)."""
+    return np.array([_raw(config, lab, replicate) for replicate in block.replicates])
+
+
+def gaussian_twin(config: Config, block: Block, lab: Lab) -> Floats:
+    """The same for Gaussian inputs with the covariance of the data (replicate, ridge)."""
+    return np.array([_twin(config, lab, replicate) for replicate in block.replicates])
+
+
+def theory(config: Config, axes: Axes) -> Values:
     """Ridge regression from the empirical spectrum; the peak at N = n."""
-    risk = _reference(config)
-    found: dict[str, Any] = predicted("peak", (), 1.0, "N/n at the peak")
-    found |= predicted("risk", "ridge", risk, "excess risk of the raw columns")
-    found |= predicted("twin", "ridge", risk, "excess risk of the Gaussian twin")
-    found |= predicted("twin_range", "range", np.zeros(RANGES), "twin's risk over theory, less 1")
-    found |= predicted("distance", (), 0.0, "root mean square of ln(risk/theory) over the ridges")
-    found |= predicted("best", (), float(_best(risk, risk)), "ln of the ridge of least risk")
-    return xr.Dataset(found)
+    risk = population(config.data).risk(axes[RIDGE], config.training)
+    return {
+        PEAK: Theory(1.0, bias=0.02),
+        RISK: Theory(risk), TWIN: Theory(risk), TWIN_RANGE: Theory(0.0),
+        DISTANCE: Theory(0.0, bias=np.log(risk).std() / 5),
+        BEST: Theory(_best(risk, risk), bias=np.log(1.3)),
+    }  # fmt: skip
 
 
-def compare(config: Config, data: xr.Dataset) -> list[Claim]:
+def compare(config: Config, found: Found) -> list[Claim]:
     """The peak's place; the twin's curve exactly; the data's curve within a fifth of its own variation."""
-    joint = chi_square(data["twin_range"].values, data["twin_range_covariance"].values, config.replicates)
-    variation = float(np.log(data.risk_theory).std())
+    variation = float(np.log(found[RISK].reference).std())
     return [
-        Claim.equals(
-            "real_data/peak", "Random features on real data have their peak at N = n, but for one part in fifty.",
-            SOURCE,
-            float(data.peak), 1.0, float(data.peak_se), bias=0.02, resolution=0.1,
+        found[PEAK].equals(
+            "peak", "Random features on real data have their peak at N = n, up to one part in fifty.", resolution=0.1
         ),
-        Claim.exceeds(
-            "real_data/peak-is-there", "Random features on real data do worse at N = n than at N = n/2.", SOURCE,
-            float(data.rise) / float(data.rise_se), sigmas=6,
+        found[RISE].exceeds(
+            "peak-is-there", "Random features on real data do worse at N = n than at N = n/2.", sigmas=6
         ),
-        Claim.chi_square(
-            "real_data/gaussian-twin", "Gaussian inputs with the data's spectrum follow the theory at every ridge.",
-            SOURCE, *joint,
+        found[TWIN_RANGE].agrees(
+            "gaussian-twin", "Gaussian inputs with the data's spectrum follow the theory at every ridge."
         ),
-        Claim.equals(
-            "real_data/raw-columns",
-            "The spectrum alone gives the data's ridge curve, but for a fifth of the variation of its logarithm.",
-            SOURCE, float(data.distance), 0.0, float(data.distance_se), bias=variation / 5, resolution=variation / 2,
+        found[DISTANCE].equals(
+            "raw-columns",
+            "The spectrum alone gives the data's ridge curve, up to a fifth of the variation of its logarithm.",
+            resolution=variation / 2,
         ),
-        Claim.equals(
-            "real_data/best-ridge", "The ridge of least risk is the one that theory predicts, but for a factor 1.3.",
-            SOURCE, float(data.best), float(data.best_theory), float(data.best_se), bias=float(np.log(1.3)),
+        found[BEST].equals(
+            "best-ridge", "The ridge of least risk is the one that theory predicts, up to a factor 1.3.",
             resolution=1.0,
         ),
     ]  # fmt: skip
 
 
-def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
+def draw_ridges(config: Config, found: Found, panel: Panel) -> None:
     """The ridge curve of the raw columns, of their twin, and theory."""
-    (panel,) = axes
-    name = "digits" if config.data is None else "data"
-    look.points(panel, data["ridge"], data.risk, data.risk_se, f"{name}, raw columns", color=0)
-    look.points(panel, data["ridge"], data.twin, data.twin_se, "Gaussian twin", color=2)
+    panel.points(RISK, f"{_name(config)}, raw columns")
+    panel.points(TWIN, "Gaussian twin", color=2)
     dense = np.geomspace(RIDGES[0], RIDGES[-1], 200)
-    look.line(panel, dense, _reference(config, dense), "theory from the spectrum")
-    panel.set(xscale="log", yscale="log", title="Real data: theory from the spectrum", xlabel="ridge",
-              ylabel="excess risk")  # fmt: skip
+    panel.curve(dense, population(config.data).risk(dense, config.training), "theory from the spectrum")
+    panel.set(xscale="log", yscale="log", title="Real data: theory from the spectrum", ylabel="excess risk",
+              xlabel="ridge")  # fmt: skip
+    panel.note(
+        f"{config.training} examples, {config.replicates} training sets; ridge on the mean squared error; the twin has "
+        "Gaussian inputs of the same covariance"
+    )
 
 
-def _population(path: Path | None) -> Population:
-    """The population of a file as it is now: one that was written anew since is read anew."""
-    about = path.stat() if path is not None and path.exists() else None
-    return _population_of(path, (about.st_mtime_ns, about.st_size, about.st_ino) if about else ())
+def draw_ratio(config: Config, found: Found, panel: Panel) -> None:
+    """Their distance from theory."""
+    theirs = found[RISK].reference
+    panel.points(found[RISK] / theirs, f"{_name(config)}, raw columns")
+    panel.points(found[TWIN] / theirs, "Gaussian twin", x=RIDGES * 1.12, color=2)
+    panel.curve(RIDGES, np.ones(len(RIDGES)), "theory from the spectrum")
+    panel.set(xscale="log", title="Distance from theory", ylabel="excess risk over theory", xlabel="ridge")
+    panel.note("where the twin follows theory and the data do not, more than their covariance matters")
 
 
-@cache
-def _population_of(path: Path | None, version: tuple[int, ...]) -> Population:
-    X, y, _ = load(path)
-    spectrum, vectors = np.linalg.eigh(X.T @ X / len(X))
-    beta = np.linalg.lstsq(X, y, rcond=None)[0]
-    return Population(X, y, np.maximum(spectrum, 0), vectors, beta, float((y - X @ beta).std()))
+def draw_peak(config: Config, found: Found, panel: Panel) -> None:
+    """Double descent of random features of the data."""
+    panel.points(ERROR, "simulation", x=found[WIDTH].value / config.training)
+    panel.place(1, "theory: the peak is at N = n")
+    panel.set(xscale="log", yscale="log", title=f"Double descent on the {_name(config)}", ylabel="mean squared error",
+              xlabel="features over examples, N/n")  # fmt: skip
+    panel.note(f"{config.activation} features, ridge lambda = {FEATURE_RIDGE:g} at N = n = {config.training}")
 
 
-def _reference(config: Config, ridges: Floats = RIDGES) -> Floats:
-    own = _population(config.data)
-    power = (own.vectors.T @ own.beta) ** 2
-    return least_squares.spectrum_risk(own.spectrum, power, config.training, ridges, noise=own.miss)
+PANELS = (draw_ridges, draw_ratio, draw_peak)
 
 
-def _excess(own: Population, b: Floats) -> Floats:
-    """(b - beta)^T Sigma (b - beta) of coefficients (ridge, d)."""
-    return (((b - own.beta) @ own.vectors) ** 2 * own.spectrum).sum(axis=-1)
+def _name(config: Config) -> str:
+    return "digits" if config.data is None else "data"
 
 
-def _curve(config: Config, replicate: int, device: Device) -> Floats:
-    """Test error of random features of the data at every width to 3n."""
-    own, n = _population(config.data), config.training
-    at = problem.key(config, problem.REAL_DATA, n, replicate)
-    index = np.arange(len(own.y))
-    order = np.argsort(noise.uniforms(at, index, 0 * index, stream=ORDER))
+def _widths(n: int) -> NDArray[np.int64]:
+    """Widths that are shown."""
+    return np.unique(np.round(np.geomspace(n / 20, 3 * n, 45)).astype(int))
+
+
+def _parts(config: Config) -> list[Part]:
+    return [Part(config.training, config.replicates)]
+
+
+def _gather(
+    lab: Lab, work: Callable[[Config, Block, Lab], Floats], config: Config,
+    need: Callable[[Config, int], costs.Need], text: str,
+) -> Floats:  # fmt: skip
+    (rows,) = replicates.gather(lab, work, config, _parts(config), partial(need, config), f"real data: {text}")
+    return rows
+
+
+def _curve(config: Config, lab: Lab, replicate: int) -> Floats:
+    data, n, device = population(config.data), config.training, lab.device
+    key = lab.key("real_data", "random features", replicate)
+    index = np.arange(len(data.y))
+    order = np.argsort(noise.uniforms(noise.key(key, "order"), index, 0 * index))
     train, test = order[:n], order[n : n + TESTS]
-    theta = problem.weights(at, 3 * n, own.X.shape[1], device)
-    z, t = (random_features(device.asarray(own.X[rows]), theta, config.activation) for rows in (train, test))
-    y, t_y = device.asarray(own.y[train]), device.asarray(own.y[test])
-    return device.to_host(width_curve(z, y, t, t_y, RIDGE * (n / own.X.shape[1]) ** 2))
+    theta = problem.weights(key, 3 * n, data.X.shape[1], device)
+    z, t = (random_features(device.asarray(data.X[rows]), theta, config.activation) for rows in (train, test))
+    y, t_y = device.asarray(data.y[train]), device.asarray(data.y[test])
+    return device.to_host(width_curve(z, y, t, t_y, FEATURE_RIDGE * (n / data.X.shape[1]) ** 2))
 
 
-def _raw(config: Config, replicate: int, device: Device) -> Floats:
-    """Excess risk of the raw columns at every ridge, from n examples drawn with replacement."""
-    own, n = _population(config.data), config.training
-    at = problem.key(config, problem.REAL_DATA, n, replicate)
+def _raw(config: Config, lab: Lab, replicate: int) -> Floats:
+    data, n = population(config.data), config.training
     index = np.arange(n)
-    rows = np.minimum((noise.uniforms(at, index, 0 * index, stream=ORDER + 1) * len(own.y)).astype(int), len(own.y) - 1)
-    return _ridge_curve(own, own.X[rows], own.y[rows], device)
+    share = noise.uniforms(lab.key("real_data", "raw columns", replicate), index, 0 * index)
+    rows = np.minimum((share * len(data.y)).astype(int), len(data.y) - 1)
+    return _ridge_curve(data, data.X[rows], data.y[rows], lab.device)
 
 
-def _twin(config: Config, replicate: int, device: Device) -> Floats:
-    """The same for Gaussian inputs with the covariance of the data."""
-    own, n = _population(config.data), config.training
-    at = problem.key(config, problem.REAL_DATA, n, replicate + TWIN)
-    rows, columns = np.arange(n)[:, None], np.arange(len(own.beta))[None, :]
-    x = (noise.normals(at, rows, columns, stream=problem.POINTS) * np.sqrt(own.spectrum)) @ own.vectors.T
-    y = x @ own.beta + own.miss * noise.normals(at, rows[:, 0], 0 * rows[:, 0], stream=problem.LABELS)
-    return _ridge_curve(own, x, y, device)
+def _twin(config: Config, lab: Lab, replicate: int) -> Floats:
+    data, n = population(config.data), config.training
+    key, host = lab.key("real_data", "Gaussian twin", replicate), Device.open("cpu")
+    x = (problem.gaussian_points(key, n, len(data.beta), host) * np.sqrt(data.spectrum)) @ data.vectors.T
+    y = x @ data.beta + data.miss * problem.label_noise(key, n, host)
+    return _ridge_curve(data, x, y, lab.device)
 
 
-def _ridge_curve(own: Population, x: Floats, y: Floats, device: Device) -> Floats:
+def _ridge_curve(data: Population, x: Floats, y: Floats, device: Device) -> Floats:
     root = len(y) ** -0.5
-    return _excess(own, device.to_host(decompose(device.asarray(x * root), device.asarray(y * root)).ridge(RIDGES)))
+    b = decompose(device.asarray(x * root), device.asarray(y * root)).ridge(RIDGES)
+    return data.excess(device.to_host(b))
+
+
+def _need_of_curve(config: Config, n: int) -> costs.Need:
+    rows, d = population(config.data).X.shape
+    m = min(TESTS, rows - n)
+    one, drawn = costs.curve(n, 3 * n, m), costs.drawing(0, d, 0, 3 * n)
+    seconds = drawn.seconds + costs.features(n + m, 3 * n, d) + one.seconds + rows * 30 * ENTRY
+    return costs.Need(drawn.held + one.held, seconds, one.kept)
+
+
+def _need_of_columns(config: Config, n: int) -> costs.Need:
+    d = population(config.data).X.shape[1]
+    return costs.decomposition(n, d)._replace(held=6.0 * n * d, kept=len(RIDGES))
 
 
 def _peak(config: Config, curve: Floats) -> Floats:
     """N/n at the top of the parabola through the logarithm of the error near N = n."""
-    return problem.turn(curve, config.training, REACH) / config.training
+    return replicates.extremum(curve, config.training, REACH) / config.training
 
 
 def _distance(theirs: Floats, risk: Floats) -> Floats:
@@ -242,4 +257,4 @@ def _best(theirs: Floats, risk: Floats) -> Floats:
     """Logarithm of the ridge at the lowest point of a parabola through the risks around theory's lowest."""
     lowest = int(np.clip(theirs.argmin(), 2, len(RIDGES) - 3))
     window = slice(lowest - 2, lowest + 3)
-    return problem.summit(np.log(RIDGES[window]), np.log(risk[..., window]), top=False)
+    return vertex(np.log(RIDGES[window]), np.log(risk[..., window]), top=False)

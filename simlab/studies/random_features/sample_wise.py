@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any, NamedTuple
+from functools import cache, partial
+from typing import NamedTuple
 
 import numpy as np
-import xarray as xr
+from numpy.typing import ArrayLike, NDArray
 
 from simlab.core.checks import Floats
-from simlab.core.device import Device
-from simlab.core.errors import InputError
-from simlab.core.progress import Progress
-from simlab.lab import plot as look
-from simlab.lab.claim import Claim
-from simlab.lab.cost import FLOP, Cost, affordable
-from simlab.lab.quantities import given, measured, measured_jointly, predicted
+from simlab.lab.cost import FLOP
+from simlab.lab.scene import Axes, Claim, Cost, Found, InputError, Lab, Panel, Theory, Values, axis, quantity
 from simlab.linear import random_features, sample_curve
-from simlab.statistics import chi_square, jackknife, mean
-from simlab.studies.random_features import problem
+from simlab.statistics import jackknife, mean
+from simlab.studies.random_features import costs, problem, replicates
 from simlab.studies.random_features.config import Config
+from simlab.studies.random_features.replicates import Block
 from simlab.theory import random_features as theory_of
 
-PANELS = 1
+SOURCE = "talk, Double descent; Nakkiran et al. 2021"
+CURVE = "random_features#the-risk-without-cancellations"
+"""Where the theory is derived."""
+EXAMPLES = axis("number of examples n")
+RANGE = axis("examples over input dimension, n/d, averaged over ranges")
+RISK = quantity("excess risk", EXAMPLES, equation=CURVE)
+RISK_LIMIT = quantity("excess risk for d -> infinity, from d/2 and d", EXAMPLES, equation=CURVE)
+LIMIT = quantity("excess risk over theory, minus 1, for d -> infinity", RANGE, equation=CURVE)
+RISE = quantity("excess risk at the end of theory's interval of harm minus that at its start", equation=CURVE)
+START = quantity("n/N from where more data hurts", equation=CURVE)
+END = quantity("n/N where more data helps again", equation=CURVE)
+
 RANGES, REACH = 8, 0.1
 RIDGE = 1e-4
 """Ridge lambda at n = N: small, so that there is a peak."""
-SOURCE = "talk, Double descent; Nakkiran et al. 2021"
 
 
 class Interval(NamedTuple):
@@ -42,117 +48,111 @@ def check(config: Config) -> None:
         raise InputError(
             f"most = {config.most:g} is less than twice width = {config.width:g}: the curve would end at its peak."
         )
-    found = interval(config)
-    if found is not None and found.start * config.dimension < 8:
+    harm = interval(config)
+    if harm is not None and harm.start * config.dimension < 8:
         raise InputError(
-            f"width = {config.width:g}: theory's interval of harm starts at n = {found.start:.2g} d, too few "
+            f"width = {config.width:g}: theory's interval of harm starts at n = {harm.start:.2g} d, too few "
             "examples to see it; take more width or a larger dimension."
         )
-    if found is None:
+    if harm is None:
         raise InputError(
             f"noise = {config.noise:g} with width = {config.width:g}: theory has no lowest point before "
             "the peak from which more data hurts; take other noise or an activation with a linear part."
         )
-    affordable(config, cost(config))
 
 
 def cost(config: Config) -> list[Cost]:
     """A curve over all sample sizes for each problem."""
-    return problem.cost(config, ("dimension", "most", "width", "tests"), lambda d: _need(config, d))
+    return costs.cost(("dimension", "most", "width", "tests"), replicates.both(config), partial(_need, config))
 
 
-def _need(config: Config, dimension: int) -> problem.Need:
-    most, width = round(config.most * dimension), round(config.width * dimension)
-    own = problem.drawn(most, dimension, config.tests, width)
-    seconds = problem.features(most + config.tests, width, dimension)
-    # Z Z^T and its factor, and what test points make of it, for all examples at once.
-    n, m = float(most), float(config.tests)
-    flops = 2 * n**2 * width + n**3 / 3 + 2 * n * m * width + 2 * n**2 * m + 200 * n * m
-    return problem.Need(own.held + 3 * n**2 + 2 * n * (m + width), own.seconds + seconds + FLOP * flops, n)
-
-
-def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
+def simulate(config: Config, lab: Lab) -> Values:
     """Excess risk at every sample size, its deviation from theory, and what the predicted interval costs."""
-    curves = problem.at_all_sizes(config, progress, "sample-wise", lambda d, r: _curve(config, d, r, device))
-    dimensions = problem.sizes(config)
-    relative = [
-        problem.ranges(c[:, (own := sizes(config, d)) - 1] / reference(config, own, d) - 1, RANGES)
-        for d, c in zip(dimensions, curves, strict=True)
-    ]
-    shown = sizes(config, config.dimension)
-    found: dict[str, Any] = given("examples", "examples", shown, "number of examples n", "examples")
-    found |= measured("risk", "examples", mean(curves[-1][:, shown - 1]), "excess risk")
-    joint = problem.limit(*relative)
-    found |= measured_jointly("limit", "range", joint, "risk over theory, less 1, for d -> infinity")
-    at = [round(e * config.dimension) - 1 for e in _predicted(config)]
-    found |= measured(
-        "rise", (), mean(curves[-1][:, at[1]] - curves[-1][:, at[0]]), "risk at the end less at the start"
-    )
-    found |= measured("end", (), jackknife(curves[-1], lambda c: _top(config, c)), "n/N where more data helps again")
-    found |= measured(
-        "start", (), jackknife(curves[-1], lambda c: _bottom(config, c)), "n/N from where more data hurts"
-    )
-    return xr.Dataset(found)
+    both = replicates.gather(lab, curves, config, replicates.both(config), partial(_need, config), "sample-wise")
+    relative = [_relative(config, d, c) for d, c in zip(replicates.sizes(config), both, strict=True)]
+    whole, shown = both[-1], sizes(config, config.dimension)
+    start, end = _places(config)
+    return {
+        EXAMPLES: shown, RANGE: replicates.middles(shown / config.dimension, RANGES),
+        RISK: mean(whole[:, shown - 1]),
+        RISK_LIMIT: replicates.risk_at_infinity(reference(config, shown, config.dimension), *relative),
+        LIMIT: replicates.limit(*(replicates.ranges(r, RANGES) for r in relative)),
+        RISE: mean(whole[:, end] - whole[:, start]),
+        START: jackknife(whole, partial(_bottom, config)),
+        END: jackknife(whole, partial(_top, config)),
+    }  # fmt: skip
 
 
-def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
+def curves(config: Config, block: Block, lab: Lab) -> Floats:
+    """Excess risk at every sample size (replicate, examples), on one problem for each replicate."""
+    return np.array([_curve(config, lab, block.dimension, replicate) for replicate in block.replicates])
+
+
+def theory(config: Config, axes: Axes) -> Values:
     """Mei & Montanari's curve along n, and its two turning points."""
-    examples = simulation["examples"].values
+    examples = axes[EXAMPLES]
     curve = reference(config, np.arange(1, examples[-1] + 1), config.dimension)
-    low, high = (round(e * config.dimension) - 1 for e in _predicted(config))
-    found: dict[str, Any] = predicted("risk", "examples", reference(config, examples, config.dimension), "excess risk")
-    found |= predicted("limit", "range", np.zeros(RANGES), "risk over theory, less 1")
-    found |= predicted("rise", (), curve[high] - curve[low], "risk at the end less at the start")
-    found |= predicted("end", (), float(_top(config, curve)), "n/N where more data helps again")
-    found |= predicted("start", (), float(_bottom(config, curve)), "n/N from where more data hurts")
-    return xr.Dataset(found)
+    start, end = _places(config)
+    risk = Theory(reference(config, examples, config.dimension))
+    return {
+        RISK: risk, RISK_LIMIT: risk,
+        LIMIT: Theory(0.0),
+        RISE: Theory(curve[end] - curve[start]),
+        START: Theory(_bottom(config, curve), bias=2 / config.dimension),
+        END: Theory(_top(config, curve), bias=2 / config.dimension),
+    }  # fmt: skip
 
 
-def compare(config: Config, data: xr.Dataset) -> list[Claim]:
+def compare(config: Config, found: Found) -> list[Claim]:
     """The whole curve, the two ends of the interval, and the harm in it."""
-    low, high = _predicted(config)
-    joint = chi_square(data["limit"].values, data["limit_covariance"].values, config.replicates)
-    bias = 2 / config.dimension
+    start, end = _harm(config)
     return [
-        Claim.chi_square(
-            "sample_wise/curve", "The risk follows theory over all sample sizes as d grows.", SOURCE, *joint
+        found[LIMIT].agrees("curve", "At a fixed width the risk follows theory over all sample sizes as d grows."),
+        found[RISE].exceeds(
+            "more-data-hurts",
+            f"From n = {start:.3g} d to n = {end:.3g} d, the interval that theory predicts, more data makes the risk "
+            "larger.", sigmas=6,
         ),
-        Claim.exceeds(
-            "sample_wise/more-data-hurts",
-            f"From n = {low:.3g} d to n = {high:.3g} d, the interval that theory predicts, more data makes it worse.",
-            SOURCE, float(data.rise) / float(data.rise_se), sigmas=6,
+        found[START].equals(
+            "interval-starts", "More data begins to hurt where theory says, up to a shift of order 1/d.",
+            resolution=0.3,
         ),
-        Claim.equals(
-            "sample_wise/interval-starts", "The harm starts where theory says, but for a shift of order 1/d.", SOURCE,
-            float(data.start), float(data.start_theory), float(data.start_se), bias=bias, resolution=0.3,
-        ),
-        Claim.equals(
-            "sample_wise/interval-ends", "It ends at n = N, where theory has its peak, but for a shift of order 1/d.",
-            SOURCE, float(data.end), float(data.end_theory), float(data.end_se), bias=bias, resolution=0.15,
+        found[END].equals(
+            "interval-ends",
+            "More data ceases to hurt at n = N, where theory has its peak, up to a shift of order 1/d.",
+            resolution=0.15,
         ),
     ]  # fmt: skip
 
 
-def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
+def draw_curve(config: Config, found: Found, panel: Panel) -> None:
     """The curve along n with the interval shaded."""
-    (panel,) = axes
-    low, high = _predicted(config)
-    panel.axvspan(low, high, color="0.92", zorder=0, label="theory: more data hurts")
-    look.points(panel, data["examples"] / config.dimension, data.risk, data.risk_se, f"N = {config.width:g} d")
-    dense = np.geomspace(float(data["examples"][0]), float(data["examples"][-1]), 400)
-    look.line(panel, dense / config.dimension, reference(config, dense, config.dimension), "theory")
-    panel.set(xscale="log", yscale="log", title="More data can hurt", xlabel="n/d", ylabel="excess risk")
+    start, end = _harm(config)
+    panel.axes.axvspan(start, end, color="0.92", zorder=0, label="theory: more data hurts")
+    examples = found[EXAMPLES].value
+    panel.points(RISK_LIMIT, "simulation, d to infinity", x=examples / config.dimension)
+    dense = np.geomspace(examples[0], examples[-1], 400)
+    panel.curve(dense / config.dimension, reference(config, dense, config.dimension), "theory")
+    panel.set(xscale="log", yscale="log", title="More data can hurt", ylabel="excess risk",
+              xlabel="examples over input dimension, n/d")  # fmt: skip
+    panel.note(
+        f"N = {config.width:g} d features, noise {config.noise:g}, ridge lambda = {RIDGE:g} at n = N; points from "
+        f"{replicates.described(config)}"
+    )
 
 
-def sizes(config: Config, dimension: int) -> Any:
+PANELS = (draw_curve,)
+
+
+def sizes(config: Config, dimension: int) -> NDArray[np.int64]:
     """Some fifty sample sizes, dense around the peak."""
     return problem.spread(config.width, 0.2, config.most, 16, 15, dimension)
 
 
-def reference(config: Config, examples: Any, dimension: int) -> Floats:
+def reference(config: Config, examples: ArrayLike, dimension: int) -> Floats:
     """Exact excess risk at these sample sizes for the ridge term that RIDGE is at n = N."""
     psi1 = round(config.width * dimension) / dimension
-    psi2 = examples / dimension
+    psi2 = np.asarray(examples) / dimension
     return theory_of.risk(psi1, psi2, RIDGE * psi1 / psi2, activation=config.activation, noise=config.noise)
 
 
@@ -171,30 +171,52 @@ def _interval(width: float, noise: float, activation: str) -> Interval | None:
     return Interval(float(psi2[rises[0]]), float(psi2[rises[-1] + 1]))
 
 
-def _predicted(config: Config) -> Interval:
-    found = interval(config)
-    assert found is not None, "check() has refused this"
-    return found
+def _harm(config: Config) -> Interval:
+    harm = interval(config)
+    assert harm is not None, "check() has refused this"
+    return harm
 
 
-def _curve(config: Config, dimension: int, replicate: int, device: Device) -> Floats:
-    own = problem.key(config, problem.SAMPLE_WISE, dimension, replicate)
+def _places(config: Config) -> list[int]:
+    """The places of both ends in a curve over every sample size."""
+    return [round(end * config.dimension) - 1 for end in _harm(config)]
+
+
+def _curve(config: Config, lab: Lab, dimension: int, replicate: int) -> Floats:
+    """One problem at every sample size."""
+    key, device = lab.key("sample_wise", dimension, replicate), lab.device
     most, width = int(sizes(config, dimension)[-1]), round(config.width * dimension)
-    points, labels, tests, truth = problem.draw(own, most, dimension, config.tests, config.noise, device)
-    theta = problem.weights(own, width, dimension, device)
+    points, labels, tests, truth = problem.draw(key, most, dimension, config.tests, config.noise, device)
+    theta = problem.weights(key, width, dimension, device)
     z, t = (random_features(x, theta, config.activation) for x in (points, tests))
     return device.to_host(sample_curve(z, labels, t, truth, RIDGE * (width / dimension) ** 2))
 
 
+def _need(config: Config, dimension: int) -> costs.Need:
+    most, width = round(config.most * dimension), round(config.width * dimension)
+    drawn = costs.drawing(most, dimension, config.tests, width)
+    seconds = costs.features(most + config.tests, width, dimension)
+    # Z Z^T and its factor, and what test points make of it, for all examples at once.
+    n, m = float(most), float(config.tests)
+    flops = 2 * n**2 * width + n**3 / 3 + 2 * n * m * width + 2 * n**2 * m + 200 * n * m
+    return costs.Need(drawn.held + 3 * n**2 + 2 * n * (m + width), drawn.seconds + seconds + FLOP * flops, n)
+
+
+def _relative(config: Config, dimension: int, curves: Floats) -> Floats:
+    """Risk over theory, minus 1, at each sample size that is shown (replicate, examples)."""
+    examples = sizes(config, dimension)
+    return curves[:, examples - 1] / reference(config, examples, dimension) - 1
+
+
 def _top(config: Config, curve: Floats) -> Floats:
-    return _turn(config, curve, config.width, REACH, top=True)
+    return _extremum(config, curve, config.width, REACH, top=True)
 
 
 def _bottom(config: Config, curve: Floats) -> Floats:
-    return _turn(config, curve, _predicted(config).start, 1.0, top=False)
+    return _extremum(config, curve, _harm(config).start, 1.0, top=False)
 
 
-def _turn(config: Config, curve: Floats, centre: float, reach: float, *, top: bool) -> Floats:
+def _extremum(config: Config, curve: Floats, centre: float, reach: float, *, top: bool) -> Floats:
     """n/N at the extremum of the parabola through the logarithm of the risk near n = centre d."""
-    size = problem.turn(curve, centre * config.dimension, reach, top=top)
+    size = replicates.extremum(curve, centre * config.dimension, reach, top=top)
     return size / round(config.width * config.dimension)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import xarray as xr
 
 from simlab.core.checks import Floats
-from simlab.statistics import Estimate, jackknife, ratio
+from simlab.statistics import Estimate, jackknife, mean, ratio
 from simlab.theory import scale_invariant as theory_of
 
 RISE = 1.1
 """A burst is a rise of the norm by this factor at least."""
+UNKNOWN = Estimate(np.array(np.nan), np.array(np.nan))
+"""Where no net has a burst: then there is no verdict."""
 
 
 class Bursts(NamedTuple):
@@ -23,10 +24,15 @@ class Bursts(NamedTuple):
     largest: Floats
     least: Floats
 
+    @property
+    def gaps(self) -> Floats:
+        """Steps from the start of a burst to that of the next."""
+        return np.diff(self.bottom)
 
-def bursts(record: xr.Dataset, model: int) -> Bursts:
+
+def bursts(steps: Floats, norm: Floats) -> Bursts:
     """The bursts of one net: turning points of its norm, rises and falls by less than `RISE` being passed over."""
-    log_norm = np.log(record.weight_norm.values[:, model].astype(float))
+    log_norm = np.log(norm)
     turns, rising, extreme = [0], True, 0
     for i, value in enumerate(log_norm):
         beyond = value >= log_norm[extreme] if rising else value <= log_norm[extreme]
@@ -37,37 +43,20 @@ def bursts(record: xr.Dataset, model: int) -> Bursts:
             rising, extreme = not rising, i
     # turns: the start, a top, a bottom, a top ...; whole falls lie between a top and the bottom after it.
     tops, bottoms = (np.array(turns[i::2], int) for i in (1, 2))
-    steps = record.step.values.astype(float)
     falls = len(bottoms)
     return Bursts(steps[tops[:falls]], steps[bottoms], np.exp(log_norm[tops[:falls]]), np.exp(log_norm[bottoms]))
 
 
-def late(record: xr.Dataset, model: int) -> int:
-    """Bursts in the second half of a run."""
-    return int((bursts(record, model).bottom > record.step.values[-1] / 2).sum())
-
-
-def mean_gap(gaps: list[Floats], scale: float = 1.0) -> Estimate:
+def mean_gap(nets: list[Bursts], scale: float = 1.0) -> Estimate:
     """Total interval over number of intervals, nets being independent."""
-    totals = np.array([g.sum() for g in gaps]) * scale
-    return _ratio(totals, np.array([len(g) for g in gaps], float))
+    totals = np.array([b.gaps.sum() for b in nets]) * scale
+    return _ratio(totals, np.array([len(b.gaps) for b in nets], float))
 
 
-def _ratio(above: Floats, below: Floats) -> Estimate:
-    """`ratio`, or NaN where no net has a burst: then there is no verdict on it."""
-    return ratio(above, below) if below.any() else Estimate(np.array(np.nan), np.array(np.nan))
-
-
-def irregularity(gaps: list[Floats]) -> Estimate:
+def irregularity(nets: list[Bursts]) -> Estimate:
     """The standard deviation of the intervals over their mean."""
     # Number, sum and sum of squares of the intervals of each net.
-    return jackknife(np.array([[len(g), g.sum(), (g**2).sum()] for g in gaps], float), _deviation)
-
-
-def _deviation(sums: Floats) -> float:
-    """The same from number, sum and sum of squares."""
-    number, total, squares = sums
-    return float(np.sqrt(max(squares * number / total**2 - 1, 0.0))) if total > 0 else np.nan
+    return jackknife(np.array([[len(b.gaps), b.gaps.sum(), (b.gaps**2).sum()] for b in nets], float), _deviation)
 
 
 def decay(nets: list[Bursts], lr: float, wd: float) -> Estimate:
@@ -77,13 +66,32 @@ def decay(nets: list[Bursts], lr: float, wd: float) -> Estimate:
     return _ratio(taken, free)
 
 
-def crossings(record: xr.Dataset, curvature: Floats) -> tuple[Floats, Floats]:
-    """A curvature (step, model) around each burst: the largest within two records of its start, the least before it."""
+def crossings(steps: Floats, norm: Floats, curvature: Floats) -> tuple[Floats, Floats]:
+    """A curvature around each burst: the largest within two records of its start, and the least in the fall before.
+
+    norm, curvature: (step, model).
+    """
     crossed, calm = [], []
-    for m in range(curvature.shape[1]):
-        own, one = bursts(record, m), curvature[:, m]
-        for top, bottom in zip(own.top, own.bottom, strict=True):
-            a, b = np.searchsorted(record.step.values, (top, bottom))
+    for one_norm, one in zip(norm.T, curvature.T, strict=True):
+        found = bursts(steps, one_norm)
+        for top, bottom in zip(found.top, found.bottom, strict=True):
+            a, b = np.searchsorted(steps, (top, bottom))
             crossed.append(one[max(a, b - 2) : b + 3].max())
             calm.append(one[a : b + 1].min())
     return np.array(crossed), np.array(calm)
+
+
+def mean_over_bursts(values: Floats) -> Estimate:
+    """The mean of at least two bursts."""
+    return mean(values) if len(values) > 1 else UNKNOWN
+
+
+def _ratio(above: Floats, below: Floats) -> Estimate:
+    """`ratio`, where any net has a burst."""
+    return ratio(above, below) if below.any() else UNKNOWN
+
+
+def _deviation(sums: Floats) -> float:
+    """The standard deviation over the mean, from number, sum and sum of squares."""
+    number, total, squares = sums
+    return float(np.sqrt(max(squares * number / total**2 - 1, 0.0))) if total > 0 else np.nan

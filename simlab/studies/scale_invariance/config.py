@@ -29,16 +29,16 @@ class Config(BaseConfig):
     products: tuple[Annotated[float, Field(gt=1e-5, lt=0.05)], ...] = Field(
         (0.004, 0.002, 0.001), min_length=3, max_length=6
     )
-    """sphere: lr times weight decay, from large to small; the law of the direction is that of the limit."""
+    """sphere: lr times weight decay, from large to small; the direction has the distribution of the limit."""
 
     replicates: int = Field(12, ge=4, le=4096)
-    """Nets of each setting, each with data, initial weights and minibatches of its own: error bars are their spread."""
+    """Nets of each setting, each with data, initial weights and minibatches of its own; error bars are their spread."""
     width: int = Field(32, ge=4, le=4096)
     """Width of the hidden layers (all scenes but phases)."""
     examples: int = Field(1000, ge=50, le=1000000)
     """Training examples (all scenes but phases)."""
     tests: int = Field(700, ge=50, le=1000000)
-    """Test examples at most: what the data leave."""
+    """Test examples; as many as the data leave where those are fewer."""
     noise: float = Field(0.2, ge=0, le=0.8)
     """equilibrium, regimes: the share of wrong training labels, which keeps the loss above zero."""
     data: Path | None = None
@@ -58,7 +58,7 @@ class Config(BaseConfig):
     phase_steps: tuple[Annotated[int, Field(ge=1, le=10**8)], ...] = Field(
         (10, 100, 300, 1000, 3000), min_length=3, max_length=12
     )
-    """phases: checkpoints, fixed before anything is run; the second one is the peak, the last one the end."""
+    """phases: checkpoints, fixed before anything is run; phase 1 ends at the second one, phase 2 at the last."""
     phase_replicates: int = Field(48, ge=4, le=4096)
     """phases: nets of each variant."""
 

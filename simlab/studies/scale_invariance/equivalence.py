@@ -7,41 +7,54 @@ How far rounding may separate two such runs is measured, on a third whose first 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import xarray as xr
 
 from simlab import nn
-from simlab.core.device import Device
-from simlab.core.progress import Progress
-from simlab.lab import plot as look
-from simlab.lab.claim import Claim
-from simlab.lab.cost import Cost, affordable
-from simlab.lab.quantities import given, measured, predicted
+from simlab.core.checks import Floats
+from simlab.lab.scene import Axes, Claim, Cost, Found, Lab, Panel, Theory, Values, axis, quantity
 from simlab.nn.calculus.views import norm
 from simlab.nn.training.schedules import Schedule
 from simlab.statistics import mean
-from simlab.studies.scale_invariance import needs, nets
+from simlab.studies.scale_invariance import needs, nets, problem
 from simlab.studies.scale_invariance.config import Config
 from simlab.theory import scale_invariant as theory_of
 
-PANELS = 1
+SOURCE = "talk, Scale invariance of DNNs; van Laarhoven 2017; Li & Arora 2020, theorem 2.1"
+STEP = axis("step")
+APART = quantity("relative difference of outputs, weight decay and growing rate", STEP)
+CONTROL = quantity("relative difference of outputs, first weights changed in the last bit", STEP)
+WORST = quantity(
+    "largest relative difference of outputs, weight decay and growing rate",
+    equation="scale_invariant#weight-decay-is-a-growing-learning-rate",
+)
+ROUNDING = quantity("largest relative difference of outputs, first weights changed in the last bit")
+GROWTH = quantity(
+    "norm without decay over norm with it, at the end",
+    equation="scale_invariant#weight-decay-is-a-growing-learning-rate",
+)
+FUNCTION = quantity(
+    "largest relative change of the outputs under w -> c w", equation="scale_invariant#the-width-of-a-minimum"
+)
+ORTHOGONAL = quantity("largest |w . grad|/(|w| |grad|)", equation="scale_invariant#the-width-of-a-minimum")
+GRADIENT = quantity(
+    "largest relative distance of c grad(c w) from grad(w)", equation="scale_invariant#the-width-of-a-minimum"
+)
+HESSIAN = quantity(
+    "largest relative distance of c^2 Hessian(c w) v from Hessian(w) v",
+    equation="scale_invariant#the-width-of-a-minimum",
+)
+
 STEPS, EVERY, BATCH = 300, 20, 50
 LR, DECAY = 0.1, 0.01
 FACTORS = (0.1, 10.0)
-ROUNDING = 1e-9
+"""The c of w -> c w."""
+EPSILON = 1e-9
 """A thousand operations of relative error 2e-16 on sums of a thousand terms stay far below; an error of any formula is
 of the order 1."""
-SOURCE = "talk, Scale invariance of DNNs; van Laarhoven 2017; Li & Arora 2020, theorem 2.1"
-
-
-INVARIANCES = {
-    "function": "largest relative change of the outputs under w -> c w",
-    "orthogonal": "largest |w . grad|/(|w| |grad|)",
-    "gradient": "largest relative distance of c grad(c w) from grad(w)",
-    "hessian": "largest relative distance of c^2 Hessian(c w) v from Hessian(w) v",
-}
+AMPLIFIED = 100
+"""Times the difference that the last bit of the first weights makes, up to which functions count as the same."""
 
 
 class Growing(Schedule):
@@ -52,103 +65,96 @@ class Growing(Schedule):
         return theory_of.growing_lr(LR, DECAY, step)
 
 
+class Run(NamedTuple):
+    """Nets at the end of training, and their outputs on the way, (step, model, example, class)."""
+
+    end: nets.Stack
+    outputs: Floats
+
+
 def check(config: Config) -> None:
     """Refuse data that cannot be used."""
-    nets.check(config)
-    affordable(config, cost(config))
+    problem.check(config)
 
 
 def cost(config: Config) -> list[Cost]:
     """Three runs in double precision, by the arrays' engine, and the products with the Hessian."""
     count, examples = _sizes(config)
-    own = needs.Stack(config, count, config.width, 2, examples, bytes=8)
+    size = needs.Nets(config, count, config.width, 2, examples, bytes=8)
     records = len(range(0, STEPS + 1, EVERY))
-    seconds = 3 * (STEPS * (needs.STEP + 3 * own.forward(BATCH)) + records * own.forward(config.tests))
-    memory = own.memory(count, count) + 3 * records * count * min(config.tests, nets.available(config)) * 80.0
-    return [Cost(("width", "examples"), 3 * STEPS, memory, seconds + 20 * own.forward(examples))]
+    seconds = 3 * (STEPS * (needs.STEP + 3 * size.forward(BATCH)) + records * size.forward(config.tests))
+    memory = size.memory(count, count) + 3 * records * count * min(config.tests, problem.available(config)) * 80.0
+    return [Cost(("width", "examples"), 3 * STEPS, memory, seconds + 20 * size.forward(examples))]
 
 
-def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
+def simulate(config: Config, lab: Lab) -> Values:
     """Three runs of 300 steps, and the invariances at the end of the first."""
     count, examples = _sizes(config)
-    net = nets.scale_invariant((nets.features(config), config.width, config.width, nets.classes(config)), eps=0.0)
-    data = nets.problem(config, nets.EQUIVALENCE, count, examples, config.noise, device)
-    data = data._replace(x=data.x.astype(np.float64), test_x=data.test_x.astype(np.float64))
-    start = nets.initial(config, nets.EQUIVALENCE, net, list(range(count)), logits=1.0, device=device, dtype="float64")
-    flat = nn.flatten(start)
-    nudged = nn.unflatten(start, flat + 2.0**-52 * flat[:, ::-1])
-    steps = list(range(0, STEPS + 1, EVERY))
-    ways = [(start, LR, DECAY), (start, Growing(), 0.0), (nudged, LR, DECAY)]
-    ends, outputs = [], []
-    with progress.task("equivalence: three runs", 3 * STEPS) as task:
-        for params, lr, decay in ways:
-            seen = nets.Keeper(lambda frame: frame.test_outputs)
-            record = nn.Record([seen.quantity], at=steps, test=(data.test_x, data.test_y))
-            end, _ = nn.train(
-                net, params, (data.x, data.y), nn.SGD(lr, weight_decay=decay), batch_size=BATCH, steps=STEPS,
-                seed=nets.seed(config, nets.EQUIVALENCE), record=record, progress=task.advance,
-            )  # fmt: skip
-            ends.append(end)
-            outputs.append(np.stack([device.to_host(seen.at(step)) for step in steps]))
-    decayed, growing, third = outputs
-    size = np.abs(decayed).max(axis=(2, 3))
-    apart, control = (np.abs(other - decayed).max(axis=(2, 3)) / size for other in (growing, third))
-    found: dict[str, Any] = given("step", "step", steps, "steps", "steps")
-    found |= measured("apart", "step", mean(apart.T), "difference of outputs, weight decay and growing rate")
-    found |= measured(
-        "control", "step", mean(control.T), "difference of outputs, first weights changed in the last bit"
-    )
-    found |= given("worst", (), apart.max(), "largest difference of outputs, weight decay and growing rate")
-    found |= given(
-        "rounding", (), control.max(), "largest difference of outputs, first weights changed in the last bit"
-    )
-    grown = [device.to_host(norm(end)) for end in ends[:2]]
-    found |= given("growth", (), (grown[1] / grown[0]).mean(), "norm without decay over norm with it, at the end")
-    for name, value in _invariances(net, ends[0], data, device).items():
-        found |= given(name, (), value, INVARIANCES[name])
-    return xr.Dataset(found)
+    start = nets.stack(
+        config, lab, "equivalence", (config.width, config.width), replicates=count, examples=examples,
+        noise=config.noise, logits=1.0, eps=0.0, dtype="float64",
+    )  # fmt: skip
+    nudged = start.with_weights(start.weights + 2.0**-52 * start.weights[:, ::-1])
+    ways = [(start, nn.SGD(LR, weight_decay=DECAY)), (start, nn.SGD(Growing())), (nudged, nn.SGD(LR, 0.0, DECAY))]
+    with lab.task("equivalence: three runs", len(ways) * STEPS) as task:
+        decayed, growing, third = [_train(lab, nets_, sgd, task.advance) for nets_, sgd in ways]
+    apart, control = (_difference(other.outputs, decayed.outputs) for other in (growing, third))
+    norms = [lab.device.to_host(norm(run.end.params)) for run in (decayed, growing)]
+    return {
+        STEP: np.array(_recorded()),
+        APART: mean(apart.T),
+        CONTROL: mean(control.T),
+        WORST: apart.max(),
+        ROUNDING: control.max(),
+        GROWTH: (norms[1] / norms[0]).mean(),
+        **_invariances(decayed.end),
+    }
 
 
-def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
-    """The same functions, on spheres whose radii drift apart."""
-    found: dict[str, Any] = predicted("growth", (), (1 - LR * DECAY) ** -STEPS, "norm without decay over norm with it")
-    return xr.Dataset(found)
+def theory(config: Config, axes: Axes) -> Values:
+    """The same functions, on spheres whose radii drift apart; all invariances are exact."""
+    exact = Theory(0.0, EPSILON)
+    return {
+        WORST: Theory(0.0), GROWTH: Theory((1 - LR * DECAY) ** -STEPS), FUNCTION: exact, ORTHOGONAL: exact,
+        GRADIENT: exact, HESSIAN: exact,
+    }  # fmt: skip
 
 
-def compare(config: Config, data: xr.Dataset) -> list[Claim]:
+def compare(config: Config, found: Found) -> list[Claim]:
     """Equal to rounding, each."""
-    bound = 100 * float(data.rounding)
-    claims = [
-        Claim.equals(
-            "equivalence/functions",
-            f"With decay, and without at the growing rate, {STEPS} steps give the same functions, to a "
-            "hundred times what the last bit of the first weights makes.", SOURCE, float(data.worst), 0.0, 0.0,
-            bias=bound, resolution=1e-6,
+    bound = AMPLIFIED * float(found[ROUNDING])
+    return [
+        found[WORST].equals(
+            "functions",
+            f"Nets trained with decay, and without at the growing rate, are the same functions for {STEPS} steps, up "
+            "to a hundred times what the last bit of the first weights makes.", bias=bound, se=0.0, resolution=1e-6,
         ),
-        Claim.equals(
-            "equivalence/norms", "Their norms drift apart by (1 - lr wd)^-t.", SOURCE, float(data.growth),
-            float(data.growth_theory), 0.0, bias=bound * float(data.growth_theory), resolution=1e-6,
+        found[GROWTH].equals(
+            "norms", "The norms of nets trained with decay, and without at the growing rate, drift apart by "
+            "(1 - lr wd)^-t.", bias=bound * float(found[GROWTH].reference), se=0.0, resolution=1e-6,
+        ),
+        found[FUNCTION].equals("function", "Multiplying all weights by c changes no output: f(c w) = f(w).", se=0.0),
+        found[ORTHOGONAL].equals("orthogonal", "The gradient is orthogonal to the weights.", se=0.0),
+        found[GRADIENT].equals(
+            "gradient", "The gradient is homogeneous of degree -1: grad(c w) = grad(w)/c.", se=0.0
+        ),
+        found[HESSIAN].equals(
+            "hessian", "The width of a minimum changes where the function does not: Hessian(c w) = Hessian(w)/c^2.",
+            se=0.0,
         ),
     ]  # fmt: skip
-    says = {
-        "function": "f(c w) = f(w).", "orthogonal": "The gradient is orthogonal to the weights.",
-        "gradient": "grad(c w) = grad(w)/c.", "hessian": "Hessian(c w) = Hessian(w)/c^2: the width of a minimum "
-        "changes where the function does not.",
-    }  # fmt: skip
-    claims += [
-        Claim.equals(f"equivalence/{name}", sentence, SOURCE, float(data[name]), 0.0, 0.0, bias=ROUNDING)
-        for name, sentence in says.items()
-    ]
-    return claims
 
 
-def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
+def draw_difference(config: Config, found: Found, panel: Panel) -> None:
     """Differences of outputs, on the scale of rounding."""
-    (panel,) = axes
-    later = data.isel(step=slice(1, None))
-    look.points(panel, later.step, later.apart, later.apart_se, "decay and growing rate")
-    look.points(panel, later.step, later.control, later.control_se, "last bit of the first weights", color=1)
-    panel.set(yscale="log", title="Weight decay is a growing rate", xlabel="step", ylabel="difference of outputs")
+    panel.points(found[APART][1:], "decay and growing rate")
+    panel.points(found[CONTROL][1:], "last bit of the first weights", color=1)
+    panel.set(yscale="log", title="Weight decay is a growing rate", ylabel="relative difference of outputs")
+    panel.note(f"lr = {LR:g}, weight decay {DECAY:g}; double precision; the claim allows "
+               f"{AMPLIFIED * float(found[ROUNDING]):.0e}")  # fmt: skip
+
+
+PANELS = (draw_difference,)
 
 
 def _sizes(config: Config) -> tuple[int, int]:
@@ -156,25 +162,43 @@ def _sizes(config: Config) -> tuple[int, int]:
     return min(config.replicates, 8), min(config.examples, 500)
 
 
-def _invariances(net: Any, params: Any, data: nets.Problem, device: Device) -> dict[str, float]:
+def _recorded() -> list[int]:
+    """Steps at which outputs are kept."""
+    return list(range(0, STEPS + 1, EVERY))
+
+
+def _train(lab: Lab, start: nets.Stack, sgd: nn.SGD, progress: Any) -> Run:
+    kept = nets.Keeper(lambda frame: frame.test_outputs)
+    end, _ = start.train(
+        sgd, STEPS, batch=BATCH, key=lab.key("equivalence", "batches"), record=[kept.quantity],
+        at=_recorded(), progress=progress,
+    )  # fmt: skip
+    return Run(end, np.stack([lab.device.to_host(kept.at(step)) for step in _recorded()]))
+
+
+def _difference(outputs: Floats, others: Floats) -> Floats:
+    """The largest over examples and classes, relative to the largest output: (step, model)."""
+    found: Floats = np.abs(outputs - others).max(axis=(2, 3)) / np.abs(others).max(axis=(2, 3))
+    return found
+
+
+def _invariances(stack: nets.Stack) -> dict[Any, float]:
     """The largest violation of each invariance over nets and factors c."""
-    flat = nn.flatten(params)
-    whole = (nn.cross_entropy, params, data.x, data.y)
-    gradient = nn.flatten(nn.value_and_grad(net, *whole)[1])
-    v = nn.unflatten(params, flat[:, ::-1].copy())
-    image = nn.flatten(nn.hvp(net, *whole, v))
-    outputs = net.forward(params, data.x)[0]
-    worst = dict.fromkeys(INVARIANCES, 0.0)
+    net, x, y = stack.net, stack.data.x, stack.data.y
+    flat, v = stack.weights, stack.with_weights(stack.weights[:, ::-1].copy()).params
+
+    def measured(some: nets.Stack) -> tuple[Any, Any, Any]:
+        """Outputs, gradient and the Hessian's product with v."""
+        whole = (net, nn.cross_entropy, some.params, x, y)
+        outputs = net.forward(some.params, x)[0]
+        return outputs, nn.flatten(nn.value_and_grad(*whole)[1]), nn.flatten(nn.hvp(*whole, v))
+
+    outputs, gradient, image = measured(stack)
     lengths = [(a * a).sum(axis=1) ** 0.5 for a in (flat, gradient)]
-    worst["orthogonal"] = float((abs((flat * gradient).sum(axis=1)) / (lengths[0] * lengths[1])).max())
+    worst = {ORTHOGONAL: float((abs((flat * gradient).sum(axis=1)) / (lengths[0] * lengths[1])).max())}
     for c in FACTORS:
-        scaled = nn.unflatten(params, c * flat)
-        there = (nn.cross_entropy, scaled, data.x, data.y)
-        pairs = {
-            "function": (net.forward(scaled, data.x)[0], outputs),
-            "gradient": (c * nn.flatten(nn.value_and_grad(net, *there)[1]), gradient),
-            "hessian": (c**2 * nn.flatten(nn.hvp(net, *there, v)), image),
-        }
-        for name, (one, other) in pairs.items():
-            worst[name] = max(worst[name], float(abs(one - other).max() / abs(other).max()))
+        there = measured(stack.with_weights(c * flat))
+        pairs = {FUNCTION: (there[0], outputs), GRADIENT: (c * there[1], gradient), HESSIAN: (c**2 * there[2], image)}
+        for kind, (one, other) in pairs.items():
+            worst[kind] = max(worst.get(kind, 0.0), float(abs(one - other).max() / abs(other).max()))
     return worst

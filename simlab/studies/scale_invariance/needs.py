@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from simlab.lab.cost import forward_seconds, training_seconds
-from simlab.studies.scale_invariance import nets
+from simlab.studies.scale_invariance import problem
 from simlab.studies.scale_invariance.config import Config
 
 RECORD, STEP = 1e-3, 8e-4
@@ -15,7 +15,7 @@ RECORDED = 300.0
 """Bytes of a record beside its numbers."""
 
 
-class Stack(NamedTuple):
+class Nets(NamedTuple):
     """So many nets, with hidden layers of this width, on data sets of so many examples; bytes: of a number."""
 
     config: Config
@@ -28,7 +28,7 @@ class Stack(NamedTuple):
     @property
     def widths(self) -> tuple[int, ...]:
         """Of all layers."""
-        return (nets.features(self.config), *(self.width,) * self.layers, nets.classes(self.config))
+        return (problem.features(self.config), *(self.width,) * self.layers, problem.classes(self.config))
 
     @property
     def parameters(self) -> float:
@@ -53,7 +53,7 @@ class Stack(NamedTuple):
 
         together: nets whose outputs on all examples are held at a time.
         """
-        tests = min(self.config.tests, nets.available(self.config) - self.examples)
+        tests = min(self.config.tests, problem.available(self.config) - self.examples)
         data = (2 * data_sets + self.models) * (self.examples + tests) * (self.widths[0] + 2.0)
         outputs = 3.0 * min(together, self.models) * max(self.examples, tests) * self.width
         return self.bytes * (data + 5 * self.models * self.parameters + outputs)

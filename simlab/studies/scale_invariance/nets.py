@@ -1,4 +1,4 @@
-"""The nets and the data of all scenes: scale-invariant perceptrons on noisy digits, each seed with data of its own.
+"""The nets of all scenes: scale-invariant perceptrons, many side by side, each with data of its own.
 
 Hidden layers have no bias and are followed by batch normalisation without scale and shift; the last layer is fixed.
 Every trained weight is then scale-invariant, and the net with all weights multiplied by c > 0 is the same function.
@@ -6,21 +6,20 @@ Every trained weight is then scale-invariant, and the net with all weights multi
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from simlab import data, nn
+from simlab import nn, random
+from simlab.core.checks import Floats
 from simlab.core.device import Device
-from simlab.core.errors import InputError
+from simlab.lab.lab import Lab
 from simlab.nn.layers.layer import Fixed, Layer, Params, leaves, rebuilt
 from simlab.nn.training.draws import LANGEVIN, Draw
-from simlab.random import key
+from simlab.studies.scale_invariance import problem
 from simlab.studies.scale_invariance.config import Config
 
 Array = Any
@@ -29,147 +28,100 @@ EPS = 1e-10
 DISTANCE, DIRECTIONS, TOGETHER = 0.3, 4, 16
 """The width of a minimum: the mean rise of the loss at this share of the norm away, in so many random directions; nets
 that are measured at a time."""
-EQUIVALENCE, EQUILIBRIUM, PHASES, PERIODS, REGIMES = range(5)
-"""The scene in a seed: no two scenes share data, initial weights or minibatches."""
 
 
-class Problem(NamedTuple):
-    """Data of all models of a stack, on the device: x (model, n, in), y (model, n), and the same for tests."""
+class Stack(NamedTuple):
+    """Nets side by side with their data; those of one replicate share data, first weights and minibatches."""
 
-    x: Array
-    y: Array
-    test_x: Array
-    test_y: Array
+    net: Layer
+    params: Params
+    data: problem.Problem
+    replicates: np.ndarray  # (model,)
 
-    def part(self, models: Any) -> Problem:
-        """Some of the models, any number of times."""
-        return Problem(*(a[models] for a in self))
+    @property
+    def device(self) -> Device:
+        """Where it is."""
+        return Device.of(self.data.x)
+
+    @property
+    def weights(self) -> Array:
+        """All trained weights, (model, weight)."""
+        return nn.flatten(self.params)
+
+    def with_weights(self, weights: Array) -> Stack:
+        """The same nets with other trained weights, (model, weight)."""
+        return self._replace(params=nn.unflatten(self.params, weights))
+
+    def at_norm(self, radius: float | Floats) -> Stack:
+        """The same functions at this norm of all trained weights, a number or (model,)."""
+        share = _of_models(radius, self.params, self.device) / (self.weights * self.weights).sum(axis=1) ** 0.5
+        return self.with_weights(self.weights * share[:, None])
+
+    def part(self, models: slice | np.ndarray) -> Stack:
+        """Some of the nets, any number of times."""
+        places = models if isinstance(models, slice) else self.device.asarray(models)
+        return Stack(self.net, nn.select(self.params, places), self.data.part(places), self.replicates[models])
+
+    def train(
+        self, optimiser: nn.SGD | nn.SphereSGD, steps: int, *, batch: int, key: random.Key,
+        progress: Callable[[int], Any], record: Sequence[str | nn.Quantity] = ("weight_norm",), at: Iterable[int] = (),
+    ) -> tuple[Stack, xr.Dataset]:  # fmt: skip
+        """The nets after so many steps, and what was recorded at some of them, (step, model)."""
+        x, y, *test = self.data
+        params, found = nn.train(
+            self.net, self.params, (x, y), optimiser, batch_size=batch, steps=steps, seed=key,
+            record=nn.Record(record, at=at, test=(test[0], test[1])),
+            options=nn.Options(models=self.replicates.tolist(), progress=progress),
+        )  # fmt: skip
+        return self._replace(params=params), found
+
+    def weights_at(
+        self, optimiser: nn.SGD | nn.SphereSGD, steps: Sequence[int], *, batch: int, key: random.Key,
+        progress: Callable[[int], Any],
+    ) -> list[Array]:  # fmt: skip
+        """The trained weights, (model, weight), at each of these steps of one training."""
+        kept = Keeper(lambda frame: nn.flatten(frame.params))
+        self.train(optimiser, steps[-1], batch=batch, key=key, progress=progress, record=[kept.quantity], at=steps)
+        return [kept.at(step) for step in steps]
+
+    def sharpness(self, key: random.Key) -> Floats:
+        """The mean rise of the training loss `DISTANCE` norms away, in the same directions for the same replicate."""
+        found = []
+        for first in range(0, len(self.replicates), TOGETHER):
+            some = self.part(slice(first, first + TOGETHER))
+            x, y, flat = some.data.x, some.data.y, some.weights
+            rise = -nn.cross_entropy.value(self.net.forward(some.params, x)[0], y)
+            for direction in range(DIRECTIONS):
+                z = Draw(key, some.replicates, direction).normals(flat.shape[1], LANGEVIN, flat)
+                size = DISTANCE * ((flat * flat).sum(axis=1) / (z * z).sum(axis=1)) ** 0.5
+                moved = self.net.forward(some.with_weights(flat + size[:, None] * z).params, x)[0]
+                rise = rise + nn.cross_entropy.value(moved, y) / DIRECTIONS
+            found.append(self.device.to_host(rise))
+        return np.concatenate(found).astype(float)
 
 
-def seed(config: Config, scene: int) -> int:
-    """The seed of a scene's initial weights and minibatches."""
-    return config.seed * 16 + scene
+def stack(
+    config: Config, lab: Lab, scene: str, hidden: Sequence[int], *, replicates: int, examples: int, noise: float,
+    logits: float, whiten: bool = False, eps: float = EPS, dtype: str = "float32",
+) -> Stack:  # fmt: skip
+    """Nets with hidden layers of these widths, one for each replicate, at the start of training.
+
+    logits multiplies the fixed last layer. All stacks of a scene have the same data, but for the wrong labels where
+    `noise` differs, and the same first weights.
+    """
+    net = scale_invariant((problem.features(config), *hidden, problem.classes(config)), eps)
+    params = nn.init(net, models=replicates, seed=lab.key(scene, "weights"), dtype=dtype, device=lab.device.name)
+    keys = [lab.key(scene, "data", replicate) for replicate in range(replicates)]
+    data = problem.make(config, keys, examples, noise, lab.device, whiten=whiten, dtype=dtype)
+    return Stack(net, _with_logits(params, logits, lab.device), data, np.arange(replicates))
 
 
 def scale_invariant(widths: tuple[int, ...], eps: float = EPS) -> Layer:
-    """The net; the entries of its last layer have the variance 1 / width until `scaled` says otherwise."""
+    """The net; the entries of its last layer have the variance 1 / width until `stack` says otherwise."""
     layers: list[Layer] = []
     for n_in, n_out in pairwise(widths[:-1]):
         layers += [nn.dense(n_in, n_out, bias=False), nn.batch_norm(n_out, affine=False, eps=eps), nn.relu]
     return nn.serial(*layers, nn.fixed(nn.dense(*widths[-2:], bias=False)))
-
-
-def initial(
-    config: Config,
-    scene: int,
-    net: Layer,
-    replicates: list[int],
-    *,
-    logits: Any,
-    device: Device,
-    dtype: str = "float32",
-) -> Params:
-    """Initial weights of these replicates; logits, a number or (model,), multiplies the fixed last layer."""
-    params = nn.init(net, models=replicates, seed=seed(config, scene), dtype=dtype, device=device.name)
-    *hidden, last = params
-    size = _of_models(logits, params, device)
-    return rebuilt(params, [*hidden, Fixed(last.layer._replace(W=last.layer.W * size[:, None, None]))])
-
-
-def resized(params: Params, radius: Any, device: Device) -> Params:
-    """The same directions at this norm of all trained weights, a number or (model,)."""
-    flat = nn.flatten(params)
-    share = _of_models(radius, params, device) / (flat * flat).sum(axis=1) ** 0.5
-    return nn.unflatten(params, flat * share[:, None])
-
-
-def _of_models(value: Any, params: Params, device: Device) -> Array:
-    like = leaves(params)[0]
-    return device.asarray(np.broadcast_to(np.asarray(value, like.dtype), len(like)).copy())
-
-
-@cache
-def _source(path: Path | None) -> data.Data:
-    return data.digits() if path is None else data.read(path)
-
-
-def check(config: Config, examples: str = "examples") -> None:
-    """InputError where the data cannot be read, are no classes, or leave too few for tests; `examples` is a field."""
-    source, wanted = _source(config.data), getattr(config, examples)
-    if source.classes is None:
-        raise InputError("data: y must be integer labels, for this study classifies.")
-    if wanted + 50 > len(source):
-        raise InputError(
-            f"{examples} = {wanted}: the data have {len(source)} examples and 50 at least must be left for tests."
-        )
-
-
-def classes(config: Config) -> int:
-    """The number of classes of the data."""
-    return len(_source(config.data).counts)
-
-
-def available(config: Config) -> int:
-    """The number of examples of the data."""
-    return len(_source(config.data))
-
-
-def features(config: Config) -> int:
-    """The number of features of the data."""
-    return int(_source(config.data).x.shape[1])
-
-
-def problem(
-    config: Config, scene: int, replicates: int, examples: int, noise: float, device: Device, *, whiten: bool = False
-) -> Problem:
-    """A shuffle, a split and wrong labels of its own for each replicate; all features in units of one scale.
-
-    whiten: features are rotated to principal components and divided by their deviations, so that all have one scale.
-    """
-    whole, parts = _source(config.data), []
-    for replicate in range(replicates):
-        own = seed(config, scene) * 4096 + replicate
-        train, test = data.split(whole, examples, min(config.tests, len(whole) - examples), seed=own)
-        train, test = data.standardise(data.noisy_labels(train, noise, seed=own), test, scale="global")
-        x, test_x = _whitened(train.x, test.x) if whiten else (train.x, test.x)
-        parts.append((x.astype(np.float32), train.y, test_x.astype(np.float32), test.y))
-    return Problem(*(device.asarray(np.stack(column)) for column in zip(*parts, strict=True)))
-
-
-def _whitened(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both in the units of the training part's principal components; directions without variance become zero."""
-    mean = train.mean(axis=0)
-    _, sizes, turn = np.linalg.svd((train - mean) / len(train) ** 0.5, full_matrices=False)
-    kept = sizes > 1e-3 * sizes[0]
-    scale = np.where(kept, 1 / np.where(kept, sizes, 1), 0)
-    return (train - mean) @ (turn.T * scale), (test - mean) @ (turn.T * scale)
-
-
-def sharpness(config: Config, scene: int, net: Layer, params: Params, data: Problem, replicates: np.ndarray) -> Any:
-    """The mean rise of the training loss `DISTANCE` norms away, in the same directions for the same replicate."""
-    device, found = Device.of(data.x), []
-    for first in range(0, len(replicates), TOGETHER):
-        part = slice(first, first + TOGETHER)
-        own, some, flat = nn.select(params, part), data.part(part), nn.flatten(nn.select(params, part))
-        rise = -nn.cross_entropy.value(net.forward(own, some.x)[0], some.y)
-        for direction in range(DIRECTIONS):
-            draw = Draw(key(config.seed, scene), replicates[part], direction)
-            z = draw.normals(flat.shape[1], LANGEVIN, flat)
-            size = DISTANCE * ((flat * flat).sum(axis=1) / (z * z).sum(axis=1)) ** 0.5
-            moved = net.forward(nn.unflatten(own, flat + size[:, None] * z), some.x)[0]
-            rise = rise + nn.cross_entropy.value(moved, some.y) / DIRECTIONS
-        found.append(device.to_host(rise))
-    return np.concatenate(found)
-
-
-def in_errors(data: xr.Dataset, name: str) -> float:
-    """A value in its own standard errors; NaN where it has none."""
-    return over(float(data[name]), float(data[f"{name}_se"]))
-
-
-def over(value: float, se: float) -> float:
-    """A distance in standard errors; NaN where there are none, and then there is no verdict."""
-    return value / se if se > 0 else float("nan")
 
 
 def log_ratio(above: Any, below: Any) -> Any:
@@ -199,3 +151,16 @@ class Keeper:
         """What was kept at this step, models first."""
         parts = self._parts[step]
         return Device.of(parts[0]).xp.concatenate(parts)
+
+
+def _with_logits(params: Params, logits: float, device: Device) -> Params:
+    """The same with the fixed last layer multiplied."""
+    *hidden, last = params
+    size = _of_models(logits, params, device)
+    return rebuilt(params, [*hidden, Fixed(last.layer._replace(W=last.layer.W * size[:, None, None]))])
+
+
+def _of_models(value: float | Floats, params: Params, device: Device) -> Array:
+    """A number for each model, in the precision of the parameters."""
+    like = leaves(params)[0]
+    return device.asarray(np.broadcast_to(np.asarray(value, like.dtype), len(like)).copy())

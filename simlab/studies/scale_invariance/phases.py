@@ -16,42 +16,43 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-import xarray as xr
 
 from simlab import nn
 from simlab.core.checks import Floats
-from simlab.core.device import Device
-from simlab.core.errors import InputError
-from simlab.core.progress import Progress
-from simlab.lab import plot as look
-from simlab.lab.claim import Claim
-from simlab.lab.cost import Cost, affordable
-from simlab.lab.quantities import given, measured
+from simlab.lab.lab import Advance
+from simlab.lab.scene import Axes, Claim, Cost, Found, InputError, Lab, Panel, Quantity, Values, axis, quantity
 from simlab.nn.calculus.views import norm
 from simlab.statistics import mean
-from simlab.studies.scale_invariance import needs, nets
+from simlab.studies.scale_invariance import needs, nets, problem
 from simlab.studies.scale_invariance.config import Config
 
-Array = Any
-PANELS = 3
+SOURCE = "talk, Scale invariance of DNNs and Experiment 1; rival: Heckel & Yilmaz 2021"
+VARIANT = axis("how the nets are trained")
+CHECKPOINT = axis("step before annealing")
+RADIUS = quantity("norm of the weights", VARIANT, CHECKPOINT)
+TRAIN_ERROR = quantity("share of training data misclassified, annealed", VARIANT, CHECKPOINT)
+TEST_ERROR = quantity("share of test data misclassified, annealed", VARIANT, CHECKPOINT)
+TEST_LOSS = quantity("test loss, annealed", VARIANT, CHECKPOINT)
+SHARPNESS = quantity(f"rise of the training loss {nets.DISTANCE:g} norms away", VARIANT, CHECKPOINT)
+GROWTH = quantity("ln of the largest norm over the first")
+SHRINKAGE = quantity("ln of the largest norm over the last")
+GAIN_TEST_ERROR = quantity("fall of the test error in phase 2", VARIANT)
+GAIN_TEST_LOSS = quantity("fall of the test loss in phase 2", VARIANT)
+WIDENING = quantity("ln of the sharpness at the second checkpoint over that at the last", VARIANT)
+LOST_TEST_LOSS_FROZEN = quantity("fall of the test loss in phase 2, plain minus frozen")
+LOST_WIDENING_FROZEN = quantity("ln of the sharpness, second checkpoint over last: plain minus frozen")
+EARLY_RISE = quantity("rise of the test error in phase 1")
+BUMP_RISE = quantity("rise of the test error where a bump was once seen")
+
 BATCH, LR, DECAY = 100, 0.02, 0.05
 ANNEALING = 300
 BUMP_STEPS = (20, 200, 2000)
-NONE = 0.01
+NEGLIGIBLE = 0.01
 """A rise of the test error that would not be worth a name."""
-SOURCE = "talk, Scale invariance of DNNs and Experiment 1; rival: Heckel & Yilmaz 2021"
-MEASURES = {
-    "train_error": "share of training data misclassified",
-    "test_error": "share of test data misclassified", "test_loss": "test loss",
-    "sharpness": f"rise of the training loss {nets.DISTANCE:g} norms away",
-}  # fmt: skip
-
-
-RUNNING = {"radius": "norm of the weights"}
 
 
 class Variant(NamedTuple):
-    """How a group of nets is trained; logits multiplies the last layer."""
+    """How a group of nets is trained; logits multiplies the last layer, noise is the share of wrong labels."""
 
     name: str
     logits: float
@@ -63,26 +64,44 @@ class Variant(NamedTuple):
 VARIANTS = (
     Variant("plain", 25.0, 0.1), Variant("frozen", 25.0, 0.1, frozen=True), Variant("whitened", 25.0, 0.1, whiten=True)
 )  # fmt: skip
+PLAIN, FROZEN, WHITENED = range(3)
 BUMP = Variant("bump", 10.0, 0.2)
+
+
+class Course(NamedTuple):
+    """The norm of nets in training, and what was measured of their annealed copies, (replicate, checkpoint) each."""
+
+    first_norm: Floats  # (replicate,)
+    radius: Floats
+    train_error: Floats
+    test_error: Floats
+    test_loss: Floats
+    sharpness: Floats
+
+
+MEASURES = {
+    RADIUS: "radius", TRAIN_ERROR: "train_error", TEST_ERROR: "test_error", TEST_LOSS: "test_loss",
+    SHARPNESS: "sharpness",
+}  # fmt: skip
 
 
 def check(config: Config) -> None:
     """Refuse checkpoints that do not follow each other, and data that cannot be used."""
-    nets.check(config, "phase_examples")
+    problem.check(config, "phase_examples")
     if list(config.phase_steps) != sorted(set(config.phase_steps)) or config.phase_steps[0] < 1:
         raise InputError("phase_steps must be increasing steps from 1 on.")
-    affordable(config, cost(config))
 
 
 def cost(config: Config) -> list[Cost]:
     """A run of every variant, and the copies of all its checkpoints, annealed and measured."""
     found = []
-    for steps in [config.phase_steps] * len(VARIANTS) + [BUMP_STEPS]:
-        nets_, copies = (
-            needs.Stack(config, count * config.phase_replicates, config.phase_width, 3, config.phase_examples)
+    for variant in (*VARIANTS, BUMP):
+        steps = checkpoints(config, variant)
+        size, copies = (
+            needs.Nets(config, count * config.phase_replicates, config.phase_width, 3, config.phase_examples)
             for count in (1, len(steps))
         )
-        seconds = nets_.training(BATCH, steps[-1]) + copies.training(BATCH, ANNEALING)
+        seconds = size.training(BATCH, steps[-1]) + copies.training(BATCH, ANNEALING)
         seconds += copies.forward((2 + nets.DIRECTIONS) * config.phase_examples + config.tests)
         memory = copies.memory(config.phase_replicates, config.phase_replicates)
         fields = ("phase_steps", "phase_replicates", "phase_width", "phase_examples")
@@ -90,169 +109,185 @@ def cost(config: Config) -> list[Cost]:
     return found
 
 
-def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
-    """Every variant at its checkpoints, annealed and measured; all arrays are (replicate, ...) until averaged."""
-    steps = config.phase_steps
-    found: dict[str, Any] = given("checkpoint", "checkpoint", np.array(steps), "steps before annealing", "steps")
-    found |= given("variant", "variant", [v.name for v in VARIANTS], "how the nets are trained")
-    total = (len(VARIANTS) * (steps[-1] + ANNEALING) + BUMP_STEPS[-1] + ANNEALING) * config.phase_replicates
-    with progress.task("phases: nets", total) as task:
-        values = [_run(config, variant, steps, device, task.advance) for variant in VARIANTS]
-        bump = _run(config, BUMP, BUMP_STEPS, device, task.advance)
-    for name, text in (MEASURES | RUNNING).items():
-        own = np.stack([v[name] for v in values], axis=1)  # (replicate, variant, checkpoint)
-        found |= measured(name, ("variant", "checkpoint"), mean(own), text)
-    plain = values[0]
-    largest = plain["radius"].max(axis=1)
-    found |= measured("growth", (), mean(np.log(largest / plain["start"])), "ln of largest over first norm")
-    found |= measured("shrinkage", (), mean(np.log(largest / plain["radius"][:, -1])), "ln of largest over last norm")
-    for name in ("test_error", "test_loss"):
-        gains = np.stack([v[name][:, 1] - v[name][:, -1] for v in values], axis=1)
-        found |= measured(f"gain_{name}", "variant", mean(gains), f"{MEASURES[name]}: fall in phase 2")
-        lost = mean(gains[:, 0] - gains[:, 1])
-        found |= measured(f"lost_{name}_frozen", (), lost, f"{MEASURES[name]}: fall in phase 2, plain less frozen")
-    wider = np.stack([nets.log_ratio(v["sharpness"][:, 1], v["sharpness"][:, -1]) for v in values], axis=1)
-    found |= measured("widening", "variant", mean(wider), "ln of the sharpness, second checkpoint over last")
-    lost = mean(wider[:, 0] - wider[:, 1])
-    found |= measured(
-        "lost_widening_frozen", (), lost, "ln of the sharpness, second checkpoint over last: plain less frozen"
+def simulate(config: Config, lab: Lab) -> Values:
+    """Every variant at its checkpoints, annealed and measured."""
+    variants = [*VARIANTS, BUMP]
+    weights = [float(checkpoints(config, v)[-1] + ANNEALING) for v in variants]
+    *courses, bump = lab.cells(train_variant, config, variants, "phases: nets", weights=weights)
+    plain, frozen = courses[PLAIN], courses[FROZEN]
+    largest, second, last = plain.radius.max(axis=1), 1, -1
+    found: dict[Quantity, Any] = {VARIANT: [v.name for v in VARIANTS], CHECKPOINT: np.array(config.phase_steps)}
+    for measure, name in MEASURES.items():
+        found[measure] = mean(np.stack([getattr(course, name) for course in courses], axis=1))
+
+    def fall(values: Floats) -> Floats:
+        return values[:, second] - values[:, last]
+
+    def widening(course: Course) -> Floats:
+        return np.asarray(nets.log_ratio(course.sharpness[:, second], course.sharpness[:, last]))
+
+    return {
+        **found,
+        GROWTH: mean(np.log(largest / plain.first_norm)),
+        SHRINKAGE: mean(np.log(largest / plain.radius[:, last])),
+        GAIN_TEST_ERROR: [mean(fall(c.test_error)) for c in courses],
+        GAIN_TEST_LOSS: [mean(fall(c.test_loss)) for c in courses],
+        WIDENING: [mean(widening(c)) for c in courses],
+        LOST_TEST_LOSS_FROZEN: mean(fall(plain.test_loss) - fall(frozen.test_loss)),
+        LOST_WIDENING_FROZEN: mean(widening(plain) - widening(frozen)),
+        EARLY_RISE: mean(plain.test_error[:, second] - plain.test_error[:, 0]),
+        BUMP_RISE: mean(bump.test_error[:, second] - bump.test_error[:, 0]),
+    }
+
+
+def train_variant(config: Config, variant: Variant, lab: Lab) -> Course:
+    """Nets of a variant up to its last checkpoint, and the copies of all checkpoints, annealed and measured."""
+    count, steps = config.phase_replicates, checkpoints(config, variant)
+    start = nets.stack(
+        config, lab, "phases", (config.phase_width,) * 3, replicates=count, examples=config.phase_examples,
+        noise=variant.noise, logits=variant.logits, whiten=variant.whiten,
+    ).at_norm(1.0)  # fmt: skip
+    with lab.task("nets", steps[-1] + ANNEALING) as task:
+        weights = _weights(start, variant, steps, lab, task)
+        # The copies of all checkpoints are one stack: (checkpoint, replicate).
+        copies = start.part(np.tile(np.arange(count), len(steps))).with_weights(lab.device.xp.concatenate(weights))
+        annealed, _ = copies.train(
+            nn.SGD(nn.Cosine(LR, ANNEALING)), ANNEALING, batch=BATCH, key=lab.key("phases", "annealing"),
+            progress=task.advance,
+        )  # fmt: skip
+    parts = [annealed.part(slice(k * count, (k + 1) * count)) for k in range(len(steps))]
+    train_error, test_error, test_loss = (
+        np.stack([lab.device.to_host(row) for row in rows], axis=1).astype(float)
+        for rows in zip(*map(_measure, parts), strict=True)
     )
-    early = mean(plain["test_error"][:, 1] - plain["test_error"][:, 0])
-    found |= measured("early_rise", (), early, "rise of the test error in phase 1")
-    rise = mean(bump["test_error"][:, 1] - bump["test_error"][:, 0])
-    found |= measured("bump_rise", (), rise, "bump: rise of the annealed test error")
-    return xr.Dataset(found)
+    sharpness = annealed.sharpness(lab.key("phases", "directions")).reshape(len(steps), count).T
+    radius = lab.device.to_host(norm(copies.params)).astype(float).reshape(len(steps), count).T
+    first_norm = lab.device.to_host(norm(start.params)).astype(float)
+    return Course(first_norm, radius, train_error, test_error, test_loss, sharpness)
 
 
-def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
-    """There is no curve for these phases: what they claim is an order of things, and which explanation survives."""
-    return xr.Dataset()
+def theory(config: Config, axes: Axes) -> Values:
+    """No reference: claims are about order in time and controls."""
+    return {}
 
 
-def compare(config: Config, data: xr.Dataset) -> list[Claim]:
-    """Two phases; what of the talk's peak is there; what the two explanations forbid."""
-    plain = data.sel(variant="plain")
-    last = config.phase_steps[-1]
-    peak = config.phase_steps[1]
-    late = plain.isel(checkpoint=slice(1, None))
-    worst = int(late.train_error.values.argmax())
+def compare(config: Config, found: Found) -> list[Claim]:
+    """Two phases; what the two explanations forbid; what of the talk's peak is there."""
+    _, peak, *_, last = config.phase_steps
+    late = found[TRAIN_ERROR][PLAIN][1:]
     return [
-        Claim.exceeds("phases/growth", "Phase 1: the norm grows.", SOURCE, nets.in_errors(data, "growth")),
-        Claim.exceeds("phases/shrinkage", "Phase 2: the norm shrinks.", SOURCE, nets.in_errors(data, "shrinkage")),
-        Claim.equals(
-            "phases/memorised", f"From step {peak} on the annealed nets make no error on the training data.", SOURCE,
-            float(late.train_error[worst]), 0.0, float(late.train_error_se[worst]), bias=1 / config.phase_examples,
+        found[GROWTH].exceeds("growth", "Phase 1, memorisation: the norm of the weights grows."),
+        found[SHRINKAGE].exceeds("shrinkage", "Phase 2, consolidation: the norm of the weights shrinks."),
+        late[int(late.value.argmax())].equals(
+            "memorised", f"From step {peak} on the annealed nets make no error on the training data.", 0.0,
+            bias=1 / config.phase_examples,
         ),
-        Claim.exceeds(
-            "phases/width", f"Phase 2: from step {peak} to {last} the minimum becomes wider.", SOURCE,
-            nets.in_errors(plain, "widening"),
+        found[WIDENING][PLAIN].exceeds(
+            "width", f"Phase 2, from step {peak} to {last}: the minimum becomes wider."
         ),
-        Claim.exceeds(
-            "phases/test-error", "Phase 2: the test error falls, at zero training error.", SOURCE,
-            nets.in_errors(plain, "gain_test_error"), sigmas=4,
+        found[GAIN_TEST_ERROR][PLAIN].exceeds(
+            "test-error", "Phase 2: the test error falls, at zero training error.", sigmas=4
         ),
-        Claim.exceeds(
-            "phases/test-loss", "Phase 2: the test loss falls, at zero training error.", SOURCE,
-            nets.in_errors(plain, "gain_test_loss"), sigmas=4,
+        found[GAIN_TEST_LOSS][PLAIN].exceeds(
+            "test-loss", "Phase 2: the test loss falls, at zero training error.", sigmas=4
         ),
-        Claim.exceeds(
-            "phases/frozen-width", "With the norm frozen at its peak the minimum widens less.", SOURCE,
-            nets.in_errors(data, "lost_widening_frozen"),
+        *_controls(config, found),
+        *_no_peaks(config, found),
+    ]  # fmt: skip
+
+
+def _controls(config: Config, found: Found) -> list[Claim]:
+    """What is left of phase 2 without the cause that an explanation names."""
+    return [
+        found[LOST_WIDENING_FROZEN].exceeds(
+            "frozen-width",
+            f"With the norm frozen from step {config.phase_steps[0]} on the minimum widens less in phase 2.",
         ),
-        Claim.exceeds(
-            "phases/frozen-loss", "With the norm frozen the test loss falls less: this is the norm's doing.", SOURCE,
-            nets.in_errors(data, "lost_test_loss_frozen"), sigmas=4,
+        found[LOST_TEST_LOSS_FROZEN].exceeds(
+            "frozen-loss", "With the norm frozen the test loss falls less in phase 2: this is the norm's doing.",
+            sigmas=4,
         ),
-        Claim.exceeds(
-            "phases/frozen-error", "With the norm frozen the test error falls all the same: not all is its doing.",
-            SOURCE, nets.in_errors(data.sel(variant="frozen"), "gain_test_error"), sigmas=4,
+        found[GAIN_TEST_ERROR][FROZEN].exceeds(
+            "frozen-error",
+            "With the norm frozen the test error still falls in phase 2: not all of the fall is the norm's doing.",
+            sigmas=4,
         ),
-        Claim.exceeds(
-            "phases/whitened", "With inputs of one scale in every direction the test error falls all the same: no slow "
-            "features of the data are needed.", SOURCE,
-            nets.in_errors(data.sel(variant="whitened"), "gain_test_error"), sigmas=5,
-        ),
-        Claim.exceeds(
-            "phases/no-peak", f"There is no peak: in phase 1 the test error rises by less than {NONE:g}, if at all.",
-            SOURCE, nets.over(NONE - float(data.early_rise), float(data.early_rise_se)), sigmas=4,
-        ),
-        Claim.exceeds(
-            "phases/no-bump", f"Nor where one was once seen: from step {BUMP_STEPS[0]} to {BUMP_STEPS[1]} the "
-            f"annealed test error rises by less than {2 * NONE:g}.", SOURCE,
-            nets.over(2 * NONE - float(data.bump_rise), float(data.bump_rise_se)), sigmas=4,
+        found[GAIN_TEST_ERROR][WHITENED].exceeds(
+            "whitened", "With inputs of one scale in every direction the test error still falls in phase 2: no slow "
+            "features of the data are needed.", sigmas=5,
         ),
     ]  # fmt: skip
 
 
-def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
-    """Norm, sharpness and test error of every variant against the step."""
-    shown = {"radius": "norm of the weights", "sharpness": MEASURES["sharpness"], "test_error": "test error, annealed"}
-    for panel, (name, label) in zip(axes, shown.items(), strict=True):
-        for i, variant in enumerate(data["variant"].values):
-            one = data.sel(variant=variant)
-            look.points(panel, one.checkpoint, one[name], one[f"{name}_se"], str(variant), color=i)
-        panel.axvspan(config.phase_steps[0], config.phase_steps[1], color="0.93", lw=0)
-        panel.set(xscale="log", xlabel="step", ylabel=label)
-    axes[0].set(yscale="log", title="Memorisation, then consolidation")
-    axes[1].set(yscale="log", title="The minimum becomes wide")
-    axes[2].set(title="and the test error falls")
+def _no_peaks(config: Config, found: Found) -> list[Claim]:
+    """A rise of the test error before its fall is nowhere."""
+    first, peak, *_ = config.phase_steps
+    return [
+        found[EARLY_RISE].below(
+            "no-peak",
+            f"Phase 1 has no peak of the test error: from step {first} to {peak} the annealed test error rises by less "
+            f"than {NEGLIGIBLE:g}, if at all.", NEGLIGIBLE, sigmas=4,
+        ),
+        found[BUMP_RISE].below(
+            "no-bump",
+            f"Settings in which a bump of the test error was once seen show none: from step {BUMP_STEPS[0]} to "
+            f"{BUMP_STEPS[1]} the annealed test error rises by less than {2 * NEGLIGIBLE:g}.", 2 * NEGLIGIBLE, sigmas=4,
+        ),
+    ]  # fmt: skip
 
 
-def _run(config: Config, variant: Variant, steps: tuple[int, ...], device: Device, tell: Any) -> dict[str, Floats]:
-    """Measures of the annealed copies, and the norm of the nets themselves, (replicate, checkpoint) each."""
-    count, hidden = config.phase_replicates, config.phase_width
-    net = nets.scale_invariant((nets.features(config), hidden, hidden, hidden, nets.classes(config)))
-    replicates = list(range(count))
-    data = nets.problem(config, nets.PHASES, count, config.phase_examples, variant.noise, device, whiten=variant.whiten)
-    start = nets.initial(config, nets.PHASES, net, replicates, logits=variant.logits, device=device)
-    start = nets.resized(start, 1.0, device)
-    seed, xp = nets.seed(config, nets.PHASES), device.xp
-    flats: list[Array] = []
+def draw_error(config: Config, found: Found, panel: Panel) -> None:
+    """The test error of every variant."""
+    _draw(config, found, panel, TEST_ERROR)
+    panel.set(title="The test error falls after memorisation")
 
-    def train(params: Any, sgd: Any, at: list[int], way: int) -> None:
-        """Train to the last of these steps, and keep the parameters at each."""
-        kept = nets.Keeper(lambda frame: nn.flatten(frame.params))
-        record = nn.Record([kept.quantity], at=at)
-        nn.train(
-            net, params, (data.x, data.y), sgd, batch_size=BATCH, steps=at[-1], seed=seed + way * 2**40, record=record,
-            progress=lambda done: tell(done * count),
-        )  # fmt: skip
-        flats.extend(kept.at(step) for step in at)
 
-    plain = nn.SGD(LR, weight_decay=DECAY)
+def draw_norm(config: Config, found: Found, panel: Panel) -> None:
+    """The norm of every variant."""
+    _draw(config, found, panel, RADIUS)
+    panel.set(yscale="log", title="Memorisation, then consolidation")
+
+
+def draw_sharpness(config: Config, found: Found, panel: Panel) -> None:
+    """The sharpness of every variant."""
+    _draw(config, found, panel, SHARPNESS)
+    panel.set(yscale="log", title="The minimum becomes wide")
+
+
+PANELS = (draw_error, draw_norm, draw_sharpness)
+
+
+def checkpoints(config: Config, variant: Variant) -> tuple[int, ...]:
+    """Steps at which nets are copied, annealed and measured."""
+    return BUMP_STEPS if variant.name == BUMP.name else config.phase_steps
+
+
+def _weights(start: nets.Stack, variant: Variant, steps: tuple[int, ...], lab: Lab, task: Advance) -> list[Any]:
+    """The trained weights at every checkpoint; on a sphere from the first one on where the norm is frozen."""
+    decaying, key = nn.SGD(LR, weight_decay=DECAY), lab.key("phases", "batches")
+    last = 1 if variant.frozen else len(steps)
+    found = start.weights_at(decaying, steps[:last], batch=BATCH, key=key, progress=task.advance)
     if variant.frozen:
-        train(start, plain, [steps[0]], 0)
-        train(nn.unflatten(start, flats[0]), nn.SphereSGD(LR), [s - steps[0] for s in steps[1:]], 1)
-    else:
-        train(start, plain, list(steps), 0)
-    # The copies of all checkpoints are one stack: (checkpoint, replicate).
-    every = len(steps)
-    places = device.asarray(np.tile(replicates, every))
-    copies = nn.unflatten(nn.select(start, places), xp.concatenate(flats))
-    many = data.part(places)
-    sgd = nn.SGD(nn.Cosine(LR, ANNEALING))
-    annealed, _ = nn.train(
-        net, copies, (many.x, many.y), sgd, batch_size=BATCH, steps=ANNEALING, seed=seed + 2 * 2**40,
-        models=replicates * every, record=nn.Record(["weight_norm"], at=[ANNEALING]),
-        progress=lambda done: tell(done * count),
-    )  # fmt: skip
-    found = _measure(config, net, annealed, many, replicates * every)
-    found["radius"] = device.to_host(norm(copies))
-    result = {name: np.asarray(values, float).reshape(every, count).T for name, values in found.items()}
-    result["start"] = device.to_host(norm(start)).astype(float)
-    return result
+        later, key = [step - steps[0] for step in steps[1:]], lab.key("phases", "frozen")
+        frozen = start.with_weights(found[0])
+        found += frozen.weights_at(nn.SphereSGD(LR), later, batch=BATCH, key=key, progress=task.advance)
+    return found
 
 
-def _measure(config: Config, net: Any, params: Any, data: nets.Problem, replicates: list[int]) -> dict[str, Any]:
-    """What `MEASURES` names, (model,) each, some models at a time."""
-    device = Device.of(data.x)
-    columns: dict[str, list[Any]] = {name: [] for name in MEASURES if name != "sharpness"}
-    for first in range(0, len(replicates), config.phase_replicates):
-        part = slice(first, first + config.phase_replicates)
-        own, some = nn.select(params, part), data.part(part)
-        outputs, tests = net.forward(own, some.x)[0], nn.predict(net, own, some.test_x)
-        columns["train_error"].append(nn.error(outputs, some.y))
-        columns["test_error"].append(nn.error(tests, some.test_y))
-        columns["test_loss"].append(nn.cross_entropy.value(tests, some.test_y))
-    found = {name: np.concatenate([device.to_host(v) for v in values]) for name, values in columns.items()}
-    return found | {"sharpness": nets.sharpness(config, nets.PHASES, net, params, data, np.array(replicates))}
+def _measure(stack: nets.Stack) -> tuple[Any, Any, Any]:
+    """Training error, test error and test loss, (model,) each."""
+    outputs = stack.net.forward(stack.params, stack.data.x)[0]
+    tests, test_y = nn.predict(stack.net, stack.params, stack.data.test_x), stack.data.test_y
+    return nn.error(outputs, stack.data.y), nn.error(tests, test_y), nn.cross_entropy.value(tests, test_y)
+
+
+def _draw(config: Config, found: Found, panel: Panel, measure: Quantity) -> None:
+    """A quantity of every variant against the step, and phase 1."""
+    first, peak, *_ = config.phase_steps
+    labels = ("plain", f"norm frozen from step {first} on", "inputs whitened")
+    for i, label in enumerate(labels):
+        panel.points(found[measure][i], label, x=np.array(config.phase_steps) * 1.06 ** (i - 1), color=i)
+    panel.axes.axvspan(first, peak, color="0.93", lw=0, label="phase 1", zorder=0)
+    panel.set(xscale="log", xlabel="step (shifted sideways)")
+    panel.note(f"means over {config.phase_replicates} nets, {config.phase_examples} examples, a tenth of them with "
+               "wrong labels; whitened: inputs have one scale in every direction")  # fmt: skip

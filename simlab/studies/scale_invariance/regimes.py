@@ -1,175 +1,218 @@
 """Scene 6, three regimes on the sphere: convergence, chaotic equilibrium, divergence, by the effective learning rate.
 
-Weights are put back on the unit sphere after every step, so that lr is the effective learning rate. The smallest loss
-with these regimes is a sum of pairs a x^2/(x^2 + y^2); it converges below 1/sum(a), found here by bisection. Then nets
-on digits with wrong labels: the loss still falls at the end (convergence), or stays at a level that grows with lr
-(equilibrium), or is that of guessing (divergence). Annealing from every lr says where the best optimum is found from.
+Weights return to the unit sphere after every step, so that lr is the effective learning rate. The smallest loss with
+these regimes is a sum of pairs a x^2/(x^2 + y^2), which converges below lr = 1/sum(a), found here by bisection. Nets on
+digits with wrong labels: at the end of training the loss still falls (convergence), is stationary at a level that grows
+with lr (equilibrium), or is that of guessing (divergence). Annealing from every lr shows which regime to start from.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import xarray as xr
 
-from simlab import nn
+from simlab import nn, random
 from simlab.core.checks import Floats
-from simlab.core.device import Device
-from simlab.core.errors import InputError
-from simlab.core.progress import Progress
-from simlab.lab import plot as look
-from simlab.lab.claim import Claim
-from simlab.lab.cost import Cost, affordable
-from simlab.lab.quantities import given, measured, predicted
+from simlab.lab.scene import Axes, Claim, Cost, Found, InputError, Lab, Panel, Theory, Values, axis, quantity
 from simlab.statistics import mean
-from simlab.studies.scale_invariance import needs, nets
+from simlab.studies.scale_invariance import needs, nets, problem
 from simlab.studies.scale_invariance.config import Config
 from simlab.theory import three_regimes as toy
 
-PANELS = 2
-SCALES = (0.2, 0.5, 1.0, 2.0)
-"""The a of the pairs."""
-TOY_STARTS, TOY_STEPS, HALVINGS = 32, 10000, 9
-BATCH, LOGITS, ANNEALING = 50, 5.0, 1000
-LOWEST, HIGHEST = 3e-5, 1.0
-CALM, CHAOTIC = 4e-3, 1e-2
-"""Two rates in equilibrium."""
-TOY_STEP = 3e-5
-"""Core-seconds of a step of the toy."""
-FAR = 1e6
-"""The rate, in thresholds, at which the toy's angles are random: of the order 1/FAR they are not."""
 SOURCE = "talk, Scale invariance of DNNs; Kodryan et al. 2022"
+THRESHOLD = quantity(
+    "toy: largest learning rate that converges", equation="scale_invariant#three-regimes-on-the-sphere"
+)
+RANDOM = quantity("toy: loss far above the threshold", equation="scale_invariant#three-regimes-on-the-sphere")
+ELR = axis("effective learning rate lr/rho^2")
+HALF_LOSS = quantity("training loss half-way", ELR)
+LOSS = quantity("training loss at the end", ELR)
+FALLEN = quantity("ln of the loss half-way over that at the end", ELR)
+TEST_ERROR = quantity("share of test data misclassified at the end", ELR)
+ANNEALED_ERROR = quantity("share of test data misclassified after annealing", ELR)
+SHARPNESS = quantity(f"rise of the training loss {nets.DISTANCE:g} norms away", ELR)
+RISE_OF_LOSS = quantity("ln of the loss at the higher over that at the lower rate, in equilibrium")
+WIDENING = quantity("ln of the sharpness at the lower over that at the higher rate, in equilibrium")
+GAIN_OVER_LOW = quantity("annealed test error, from the low rate minus from the highest")
+GAIN_OVER_CHAOTIC = quantity("annealed test error, from equilibrium minus from the highest rate")
 
-
-TEXTS = {
-    "half_loss": "training loss half-way", "loss": "training loss at the end",
-    "test_error": "share of test data misclassified at the end", "sharpness": "rise of the loss 0.3 norms away",
-    "annealed_error": "share of test data misclassified after annealing",
-}  # fmt: skip
-CONTRASTS = {
-    "rise_of_loss": "ln of the loss at a higher rate over that at a lower one, in equilibrium",
-    "widening_of_sharpness": "ln of the sharpness at a lower rate over that at a higher one, in equilibrium",
-}
+SCALES = (0.2, 0.5, 1.0, 2.0)
+"""The a of the toy's pairs."""
+TOY_STARTS, TOY_STEPS, HALVINGS = 32, 10000, 9
 CONVERGED = 1e-6
 """The toy's loss below which it has converged; in the chaos a few per cent above the threshold it is some 0.06."""
 RESOLVED = float(np.log(sum(SCALES) / CONVERGED)) / (4 * TOY_STEPS)
-"""A rate less than this share below the threshold cannot get there in time: the loss falls by exp(-4 share) a step."""
+"""The relative distance below the threshold at which TOY_STEPS just suffice: the loss falls by exp(-4 distance) per
+step."""
+FAR = 1e6
+"""The rate, in thresholds, at which the toy's angles are random, up to terms of the order 1/FAR."""
+TOY_STEP = 3e-5
+"""Core-seconds of a step of the toy."""
+BATCH, LOGITS, ANNEALING = 50, 5.0, 1000
+LOWEST, HIGHEST = 3e-5, 1.0
+JUDGED = {"low": 2e-4, "calm": 4e-3, "chaotic": 1e-2, "high": HIGHEST}
+"""Rates fixed in advance, well within the regimes of Kodryan et al. 2022: one of convergence, two of equilibrium and
+one of divergence. The nearest ones of the grid are judged."""
+
+
+class Outcome(NamedTuple):
+    """Nets trained at one rate, (replicate,) each; losses and errors are means over a tenth of the run."""
+
+    half_loss: Floats
+    loss: Floats
+    test_error: Floats
+    annealed_error: Floats
+    sharpness: Floats
 
 
 def check(config: Config) -> None:
     """Refuse data that cannot be used, and rates so far apart that one is the nearest to two of those judged."""
-    nets.check(config)
-    if len(set(_places(config).values())) < len(_places(config)):
+    problem.check(config)
+    if len(set(judged(config).values())) < len(JUDGED):
+        calm, chaotic = JUDGED["calm"], JUDGED["chaotic"]
         raise InputError(
-            f"elrs = {config.elrs}: of so many rates one is the nearest both to {CALM:g} and to {CHAOTIC:g}, which are "
+            f"elrs = {config.elrs}: of so many rates one is the nearest both to {calm:g} and to {chaotic:g}, which are "
             "compared; take another number, such as 14."
         )
-    affordable(config, cost(config))
 
 
 def cost(config: Config) -> list[Cost]:
-    """The toy, and one stack of nets at all rates, trained and then annealed."""
-    own = needs.Stack(config, config.elrs * config.replicates, config.width, 2, config.examples)
-    seconds = own.training(BATCH, config.regime_steps + ANNEALING) + TOY_STEPS * (HALVINGS + 1) * TOY_STEP
-    seconds += 20 * own.forward(config.examples + config.tests) + (1 + nets.DIRECTIONS) * own.forward(config.examples)
+    """Nets at every rate, trained and then annealed; the toy counts with the first of them."""
+    size = needs.Nets(config, config.replicates, config.width, 2, config.examples)
+    seconds = size.training(BATCH, config.regime_steps + ANNEALING)
+    seconds += 20 * size.forward(config.examples + config.tests) + (1 + nets.DIRECTIONS) * size.forward(config.examples)
     fields = ("regime_steps", "elrs", "replicates", "width", "examples")
-    return [Cost(fields, config.regime_steps + ANNEALING, own.memory(config.replicates, nets.TOGETHER), seconds)]
+    each = Cost(fields, config.regime_steps + ANNEALING, size.memory(config.replicates, nets.TOGETHER), seconds)
+    with_toy = each._replace(seconds=seconds + TOY_STEPS * (HALVINGS + 1) * TOY_STEP)
+    return [with_toy, *[each] * (config.elrs - 1)]
 
 
-def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
-    """The toy's threshold and its values; nets at every rate, half-way, at the end and annealed."""
-    with progress.task("regimes: toy", HALVINGS + 1) as task:
-        edges = _thresholds(config, task.advance)
-        values = _values(config)
-        task.advance(1)
-    found = measured("threshold", (), mean(edges), "toy: largest rate that converges")
-    found |= measured("random", (), mean(values), "toy: loss far above the threshold")
-    rates = elrs(config)
-    found |= given("elr", "elr", rates, "effective learning rate")
-    with progress.task("regimes: nets", config.regime_steps + ANNEALING) as task:
-        nets_ = _nets(config, rates, device, task.advance)
-    for name, text in TEXTS.items():
-        found |= measured(name, "elr", mean(nets_[name]), text)
-    fallen = nets.log_ratio(nets_["half_loss"], nets_["loss"])
-    found |= measured("fallen", "elr", mean(fallen), "ln of the loss half-way over that at the end")
-    for name, (a, b) in _pairs(config).items():
-        quantity = nets_[name.partition("_of_")[2]]
-        found |= measured(name, (), mean(nets.log_ratio(quantity[:, a], quantity[:, b])), CONTRASTS[name])
-    annealed, place = nets_["annealed_error"], _places(config)
-    for name in ("low", "chaotic"):
-        gain = mean(annealed[:, place[name]] - annealed[:, place["high"]])
-        found |= measured(
-            f"gain_over_{name}", (), gain, f"annealed test error, from the {name} rate less from the highest"
-        )
-    return xr.Dataset(found)
+def simulate(config: Config, lab: Lab) -> Values:
+    """The toy's threshold and its random level; nets at every rate, half-way, at the end and annealed."""
+    (threshold,) = lab.cells(toy_thresholds, config, ["threshold"], "regimes: toy")
+    (level,) = lab.cells(toy_levels, config, ["level"], "regimes: toy at random")
+    outcomes = lab.cells(train_at, config, range(config.elrs), "regimes: nets")
+    each = Outcome(*(np.stack(column, axis=1) for column in zip(*outcomes, strict=True)))  # (replicate, elr)
+    low, calm, chaotic, high = judged(config).values()
+    return {
+        THRESHOLD: mean(threshold),
+        RANDOM: mean(level),
+        ELR: elrs(config),
+        HALF_LOSS: mean(each.half_loss),
+        LOSS: mean(each.loss),
+        FALLEN: mean(nets.log_ratio(each.half_loss, each.loss)),
+        TEST_ERROR: mean(each.test_error),
+        ANNEALED_ERROR: mean(each.annealed_error),
+        SHARPNESS: mean(each.sharpness),
+        RISE_OF_LOSS: mean(nets.log_ratio(each.loss[:, chaotic], each.loss[:, calm])),
+        WIDENING: mean(nets.log_ratio(each.sharpness[:, calm], each.sharpness[:, chaotic])),
+        GAIN_OVER_LOW: mean(each.annealed_error[:, low] - each.annealed_error[:, high]),
+        GAIN_OVER_CHAOTIC: mean(each.annealed_error[:, chaotic] - each.annealed_error[:, high]),
+    }
 
 
-def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
-    """The exact threshold, and the mean over random angles."""
-    found = predicted("threshold", (), toy.threshold(SCALES), "toy: largest rate that converges")
-    found |= predicted("random", (), toy.random_value(SCALES), "toy: loss far above the threshold")
-    return xr.Dataset(found)
+def train_at(config: Config, place: int, lab: Lab) -> Outcome:
+    """Nets at one effective learning rate, and annealed from there."""
+    rate, steps = float(elrs(config)[place]), config.regime_steps
+    start = nets.stack(
+        config, lab, "regimes", (config.width, config.width), replicates=config.replicates, examples=config.examples,
+        noise=config.noise, logits=LOGITS,
+    ).at_norm(1.0)  # fmt: skip
+    window = np.linspace(0, steps // 10, 10).astype(int)
+    half, end = steps // 2 - window, steps - window
+    with lab.task("nets", steps + ANNEALING) as task:
+        trained, record = start.train(
+            nn.SphereSGD(rate), steps, batch=BATCH, key=lab.key("regimes", "batches"),
+            record=["loss", "test_error"], at=[*half, *end], progress=task.advance,
+        )  # fmt: skip
+        _, last = trained.train(
+            nn.SphereSGD(nn.Cosine(rate, ANNEALING)), ANNEALING, batch=BATCH,
+            key=lab.key("regimes", "annealing"), record=["test_error"], at=[ANNEALING], progress=task.advance,
+        )  # fmt: skip
+
+    def average(values: Any, at: Any) -> Floats:
+        return np.asarray(values.sel(step=at).mean("step"), float)
+
+    return Outcome(
+        average(record.loss, half), average(record.loss, end), average(record.test_error, end),
+        average(last.test_error, [ANNEALING]), trained.sharpness(lab.key("regimes", "directions")),
+    )  # fmt: skip
 
 
-def compare(config: Config, data: xr.Dataset) -> list[Claim]:
-    """The toy exactly; the three regimes of nets at places of the grid that were fixed before; annealing."""
-    place = _places(config)
-    low, chaotic, high = (data.isel(elr=place[name]) for name in ("low", "chaotic", "high"))
-    edge = toy.threshold(SCALES)
-    classes = nets.classes(config)
+def theory(config: Config, axes: Axes) -> Values:
+    """The toy's exact threshold, and its mean over random angles; how far finite runs are from both."""
+    threshold, level = toy.threshold(SCALES), toy.random_value(SCALES)
+    return {
+        THRESHOLD: Theory(threshold, threshold * (RESOLVED + 2.0**-HALVINGS)),
+        RANDOM: Theory(level, 2 * level / FAR),
+    }
+
+
+def compare(config: Config, found: Found) -> list[Claim]:
+    """The toy exactly; the three regimes of nets at rates that were fixed before; annealing."""
+    low, _, chaotic, high = judged(config).values()
+    rates, classes = elrs(config), problem.classes(config)
     return [
-        Claim.equals(
-            "regimes/toy-threshold", "The toy converges below 1/sum(a), and not above.", SOURCE, float(data.threshold),
-            edge, float(data.threshold_se), bias=edge * (RESOLVED + 2.0**-HALVINGS), resolution=0.02,
+        found[THRESHOLD].equals(
+            "toy-threshold", "The toy loss, a sum of pairs a x^2/(x^2 + y^2), converges at learning rates below "
+            "1/sum(a), and not above.", resolution=0.02,
         ),
-        Claim.equals(
-            "regimes/toy-random", "Far above it the toy is at random angles: its loss is sum(a)/2.", SOURCE,
-            float(data.random), float(data.random_theory), float(data.random_se),
-            bias=2 * float(data.random_theory) / FAR,
+        found[RANDOM].equals(
+            "toy-random", "Far above its threshold the toy loss is that of random angles, sum(a)/2."
         ),
-        Claim.exceeds(
-            "regimes/convergence", f"At lr/rho^2 = {float(low.elr):.1e} the loss still falls in the second half.",
-            SOURCE,             nets.in_errors(low, "fallen"),
+        found[FALLEN][low].exceeds(
+            "convergence",
+            f"At lr/rho^2 = {rates[low]:.1e} the training loss of nets still falls in the second half of the run.",
         ),
-        Claim.equals(
-            "regimes/equilibrium", f"At {float(chaotic.elr):.1e} it is where it was half-way.", SOURCE,
-            float(chaotic.fallen), 0.0, float(chaotic.fallen_se), resolution=0.1, samples=config.replicates,
+        found[FALLEN][chaotic].equals(
+            "equilibrium", f"At lr/rho^2 = {rates[chaotic]:.1e} the training loss of nets at the end is that half-way.",
+            0.0, resolution=0.1, samples=config.replicates,
         ),
-        Claim.exceeds(
-            "regimes/level", "In equilibrium the loss is higher, the higher the rate.", SOURCE,
-            nets.in_errors(data, "rise_of_loss"),
+        found[RISE_OF_LOSS].exceeds("level", "In equilibrium the training loss is higher, the higher the rate."),
+        found[WIDENING].exceeds("sharpness", "In equilibrium the minimum is wider, the higher the rate."),
+        found[LOSS][high].exceeds(
+            "divergence",
+            f"At lr/rho^2 = {rates[high]:.1e} the training loss of nets is above that of guessing, ln {classes}.",
+            np.log(classes),
         ),
-        Claim.exceeds(
-            "regimes/sharpness", "In equilibrium the minimum is wider, the higher the rate.", SOURCE,
-            nets.in_errors(data, "widening_of_sharpness")
+        found[GAIN_OVER_LOW].exceeds(
+            "annealing", "Annealed from the highest rate, through equilibrium, a net has a lower test error than "
+            "annealed from convergence.", sigmas=6,
         ),
-        Claim.exceeds(
-            "regimes/divergence", f"At {float(high.elr):.1e} the loss is above that of guessing, ln {classes}.", SOURCE,
-            nets.over(float(high.loss) - float(np.log(classes)), float(high.loss_se)),
-        ),
-        Claim.exceeds(
-            "regimes/annealing", "Annealed from the highest rate, through equilibrium, a net is better than from "
-            "convergence.", SOURCE, nets.in_errors(data, "gain_over_low"), sigmas=6,
-        ),
-        Claim.exceeds(
-            "regimes/best-start", "Annealed from the highest rate a net is better than from equilibrium.",
-            SOURCE, nets.in_errors(data, "gain_over_chaotic"), sigmas=4,
+        found[GAIN_OVER_CHAOTIC].exceeds(
+            "best-start", "Annealed from the highest rate a net has a lower test error than annealed from equilibrium.",
+            sigmas=4,
         ),
     ]  # fmt: skip
 
 
-def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
-    """Loss half-way and at the end; test error as it is and annealed."""
-    loss, error = axes
-    look.points(loss, data.elr, data.half_loss, data.half_loss_se, "half-way", color=1)
-    look.points(loss, data.elr, data.loss, data.loss_se, "at the end")
-    loss.set(
-        xscale="log", yscale="log", title="Three regimes", xlabel="effective learning rate", ylabel="training loss"
-    )
-    look.points(error, data.elr, data.test_error, data.test_error_se, "at the end")
-    look.points(error, data.elr, data.annealed_error, data.annealed_error_se, "annealed", color=2)
-    error.set(xscale="log", title="Which start is best", xlabel="effective learning rate", ylabel="test error")
+def draw_loss(config: Config, found: Found, panel: Panel) -> None:
+    """The training loss half-way and at the end."""
+    panel.points(HALF_LOSS, "half-way", color=1)
+    panel.points(LOSS, "at the end")
+    panel.level(float(np.log(problem.classes(config))), f"guessing, ln {problem.classes(config)}")
+    panel.set(xscale="log", yscale="log", title="Three regimes on the unit sphere", ylabel="training loss")
+    _mark_regimes(config, panel)
+
+
+def draw_error(config: Config, found: Found, panel: Panel) -> None:
+    """The test error as it is and annealed."""
+    panel.points(TEST_ERROR, "at the end")
+    panel.points(ANNEALED_ERROR, f"after {ANNEALING} steps of annealing", color=2)
+    panel.set(xscale="log", title="Which rate to anneal from", ylabel="share of test data misclassified")
+    _mark_regimes(config, panel)
+
+
+def draw_sharpness(config: Config, found: Found, panel: Panel) -> None:
+    """How wide the minimum is, where there is one."""
+    panel.points(found[SHARPNESS][found[LOSS].value < np.log(problem.classes(config))], "at the end")
+    panel.set(xscale="log", yscale="log", title="The width of the minimum")
+    panel.note("where the loss is below that of guessing")
+    _mark_regimes(config, panel, divergence=False)
+
+
+PANELS = (draw_loss, draw_error, draw_sharpness)
 
 
 def elrs(config: Config) -> Floats:
@@ -177,77 +220,51 @@ def elrs(config: Config) -> Floats:
     return np.geomspace(LOWEST, HIGHEST, config.elrs)
 
 
-def _places(config: Config) -> dict[str, int]:
-    """Where the grid is judged: fixed rates that lie well within the regimes that others found."""
-    wanted = {"low": 2e-4, "calm": CALM, "chaotic": CHAOTIC, "high": HIGHEST}
-    return {name: int(np.abs(np.log(elrs(config) / rate)).argmin()) for name, rate in wanted.items()}
+def judged(config: Config) -> dict[str, int]:
+    """Places of the rates that claims are about."""
+    return {name: int(np.abs(np.log(elrs(config) / rate)).argmin()) for name, rate in JUDGED.items()}
 
 
-def _pairs(config: Config) -> dict[str, tuple[int, int]]:
-    place = _places(config)
-    return {
-        "rise_of_loss": (place["chaotic"], place["calm"]), "widening_of_sharpness": (place["calm"], place["chaotic"])
-    }  # fmt: skip
-
-
-def _starts(config: Config) -> Floats:
+def toy_starts(lab: Lab) -> Floats:
     """Random points of the joint sphere, (start, 2, pair)."""
-    z = np.random.default_rng(nets.seed(config, nets.REGIMES)).standard_normal((TOY_STARTS, 2, len(SCALES)))
+    places = np.arange(TOY_STARTS)[:, None], np.arange(2 * len(SCALES))[None, :]
+    z = random.normals(lab.key("regimes", "toy"), *places).reshape(TOY_STARTS, 2, len(SCALES))
     return z / np.sqrt((z**2).sum(axis=(1, 2), keepdims=True))
 
 
-def _thresholds(config: Config, tell: Any) -> Floats:
-    """The largest rate at which gradient descent converges from each start, by bisection."""
+def toy_thresholds(config: Config, item: str, lab: Lab) -> Floats:
+    """The largest rate at which gradient descent on the toy converges from each start, by bisection."""
+    starts = toy_starts(lab)
     low, high = (np.full(TOY_STARTS, f * toy.threshold(SCALES)) for f in (0.5, 1.5))
-    for _ in range(HALVINGS):
-        rate, state = (low + high) / 2, _starts(config)
-        for _ in range(TOY_STEPS):
-            state = toy.step(state, SCALES, rate)
-        converged = toy.loss(state, SCALES) < CONVERGED
-        low, high = np.where(converged, rate, low), np.where(converged, high, rate)
-        tell(1)
+    with lab.task("bisection", HALVINGS) as task:
+        for _ in range(HALVINGS):
+            rate, state = (low + high) / 2, starts
+            for _ in range(TOY_STEPS):
+                state = toy.step(state, SCALES, rate)
+            converged = toy.loss(state, SCALES) < CONVERGED
+            low, high = np.where(converged, rate, low), np.where(converged, high, rate)
+            task.advance(1)
     return (low + high) / 2
 
 
-def _values(config: Config) -> Floats:
-    """The mean loss of each start far above the threshold."""
-    state, total, rate = _starts(config), np.zeros(TOY_STARTS), FAR * toy.threshold(SCALES)
+def toy_levels(config: Config, item: str, lab: Lab) -> Floats:
+    """The mean loss of each start far above the threshold, after a tenth of the steps."""
+    state, total, rate = toy_starts(lab), np.zeros(TOY_STARTS), FAR * toy.threshold(SCALES)
     for step in range(TOY_STEPS):
         state = toy.step(state, SCALES, rate)
         total = total + toy.loss(state, SCALES) * (step >= TOY_STEPS // 10)
     return total / (TOY_STEPS - TOY_STEPS // 10)
 
 
-def _nets(config: Config, rates: Floats, device: Device, tell: Any) -> dict[str, Floats]:
-    """What `TEXTS` names, (replicate, elr) each: averages over ten records around half-way and before the end."""
-    count, steps = config.replicates, config.regime_steps
-    net = nets.scale_invariant((nets.features(config), config.width, config.width, nets.classes(config)))
-    replicates = np.tile(np.arange(count), len(rates))
-    own = nets.problem(config, nets.REGIMES, count, config.examples, config.noise, device).part(
-        device.asarray(replicates)
-    )
-    start = nets.initial(config, nets.REGIMES, net, replicates.tolist(), logits=LOGITS, device=device)
-    start = nets.resized(start, 1.0, device)
-    window = np.linspace(0, steps // 10, 10).astype(int)
-    late = {"half_loss": steps // 2 - window, "loss": steps - window}
-    record = nn.Record(["loss", "test_error"], at=np.concatenate(list(late.values())), test=(own.test_x, own.test_y))
-    each = np.repeat(rates, count)
-    common: dict[str, Any] = {
-        "batch_size": BATCH, "models": replicates.tolist(), "progress": tell, "seed": nets.seed(config, nets.REGIMES)
-    }  # fmt: skip
-    end, found = nn.train(net, start, (own.x, own.y), nn.SphereSGD(each), steps=steps, record=record, **common)
-    sgd = nn.SphereSGD(nn.Cosine(each, ANNEALING))
-    common["seed"] += 2**40
-    last = nn.Record(["test_error"], at=[ANNEALING], test=(own.test_x, own.test_y))
-    _, annealed = nn.train(net, end, (own.x, own.y), sgd, steps=ANNEALING, record=last, **common)
-
-    def shaped(values: Any) -> Floats:
-        return np.asarray(values, float).reshape(len(rates), count).T
-
-    return {
-        "half_loss": shaped(found.loss.sel(step=late["half_loss"]).mean("step")),
-        "loss": shaped(found.loss.sel(step=late["loss"]).mean("step")),
-        "test_error": shaped(found.test_error.sel(step=late["loss"]).mean("step")),
-        "annealed_error": shaped(annealed.test_error[-1]),
-        "sharpness": shaped(nets.sharpness(config, nets.REGIMES, net, end, own, replicates)),
-    }
+def _mark_regimes(config: Config, panel: Panel, *, divergence: bool = True) -> None:
+    """The rates that claims are about."""
+    low, calm, chaotic, high = (elrs(config)[place] for place in judged(config).values())
+    labels = {"convergence": low, "equilibrium": (calm * chaotic) ** 0.5} | ({"divergence": high} if divergence else {})
+    for rate in (low, calm, chaotic, high) if divergence else (low, calm, chaotic):
+        panel.place(rate)
+    for label, rate in labels.items():
+        panel.axes.text(
+            rate, 0.995, label, transform=panel.axes.get_xaxis_transform(), ha="right" if rate == high else "center",
+            va="top", fontsize=7.5, color="0.45",
+        )  # fmt: skip
+    panel.note("dotted lines: the rates that claims are about")

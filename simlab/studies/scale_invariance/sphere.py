@@ -1,46 +1,67 @@
 """Scene 1, a loss that sees the direction only: the equilibrium of the norm, and the temperature that it makes.
 
 Walkers w in d dimensions on L = -kappa mu.w/|w| take SGD steps with weight decay; the gradient has the true part and
-isotropic tangential noise of deviation sigma/|w|. The norm finds its equilibrium by itself, and with it the direction
-the temperature lr sigma^2/(2 rho^2), which depends on the product of learning rate and weight decay alone.
+isotropic tangential noise of standard deviation sigma/|w|. The norm finds its equilibrium by itself, and with it the
+direction has the temperature lr sigma^2/(2 rho^2), which depends on the product of learning rate and weight decay
+alone.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import xarray as xr
 
 from simlab.core.checks import Floats
-from simlab.core.device import Device
-from simlab.core.errors import InputError
-from simlab.core.progress import Progress
-from simlab.lab import plot as look
-from simlab.lab.claim import Claim
-from simlab.lab.cost import ENTRY, Cost, affordable
-from simlab.lab.quantities import given, measured, measured_jointly, predicted
-from simlab.statistics import Estimate, Joint, chi_square, fit, mean
+from simlab.lab.cost import ENTRY
+from simlab.lab.scene import Axes, Claim, Cost, Found, InputError, Lab, Panel, Theory, Values, axis, quantity
+from simlab.statistics import Estimate, Joint, fit
 from simlab.studies.scale_invariance.config import Config
 from simlab.studies.scale_invariance.walkers import (
+    BINS,
     CLAIMED,
     CURVE,
     LR,
     START,
-    Stationary,
+    Setting,
+    direction,
+    edges,
+    middle,
     relaxation,
     stationary,
     steps_of,
 )
 from simlab.theory import scale_invariant as theory_of
-from simlab.theory.von_mises_fisher import VonMisesFisher
 
-PANELS = 2
-BINS = 16
-"""Bins of the cosine."""
+SOURCE = "talk, Scale invariance of DNNs; van Laarhoven 2017; Li, Lyu & Arora 2020"
+SIZE = axis("dimension d of the weights")
+SQUARE = quantity("mean of rho^2", SIZE, equation="scale_invariant#equilibrium")
+TURN = quantity("mean of -2 ln cos(angle of a step)", SIZE, equation="scale_invariant#equilibrium")
+COSINE = axis("cosine with the optimum, at the median of the bin")
+SHARE = quantity(
+    "share of walkers in the bin",
+    COSINE,
+    equation="scale_invariant#the-direction-is-a-sample-at-an-intrinsic-temperature",
+)
+PRODUCT = axis("learning rate times weight decay")
+EXCESS = quantity(
+    "1 - mean cosine over its limit, minus 1", PRODUCT, equation="scale_invariant#what-small-steps-leave-out"
+)
+LIMIT = quantity(
+    "1 - mean cosine over its limit, minus 1, extrapolated to lr wd = 0",
+    equation="scale_invariant#what-small-steps-leave-out",
+)
+FACTOR = axis("learning rate over the usual one, at one lr wd")
+LINE = quantity(
+    "mean cosine minus that at the usual learning rate",
+    FACTOR,
+    equation="scale_invariant#the-direction-is-a-sample-at-an-intrinsic-temperature",
+)
+STEP = axis("step")
+NORM = quantity("norm of the weights", STEP, equation="scale_invariant#relaxation")
+
+FACTORS = (1.0, 4.0, 0.25)
+"""Learning rates over the usual one, at the smallest product."""
 RESOLVED = 1e-4
 """The mean of 1 - cos at least: its bins, a sixteenth of it or less, are then a hundred roundings wide."""
-SOURCE = "talk, Scale invariance of DNNs; van Laarhoven 2017; Li, Lyu & Arora 2020"
 
 
 def check(config: Config) -> None:
@@ -49,8 +70,8 @@ def check(config: Config) -> None:
         raise InputError("products: they must fall, each of them once.")
     named = f"kappa = {config.kappa:g} with sigma = {config.sigma:g}"
     try:
-        found = [_direction(config, d, config.products[-1]) for d in config.dimensions]
-        found += [_direction(config, _middle(config), p, corrected=c) for p in config.products for c in (True, False)]
+        found = [direction(config, d, config.products[-1]) for d in config.dimensions]
+        found += [direction(config, middle(config), p, corrected=c) for p in config.products for c in (True, False)]
     except ValueError as error:
         raise InputError(f"{named}: {error}") from error
     nearest = min(1 - one.mean for one in found)
@@ -59,182 +80,188 @@ def check(config: Config) -> None:
             f"{named}: walkers stay within 1 - cos = {nearest:.1e} of the optimum, and single precision needs "
             f"{RESOLVED:.0e}; take less kappa or more sigma."
         )
-    affordable(config, cost(config))
 
 
 def cost(config: Config) -> list[Cost]:
     """A run for every dimension, every product and three learning rates, and the relaxation."""
     fields, n = ("walkers", "dimensions", "products"), config.walkers
-    runs = [(d, steps_of(lr * wd)) for d, lr, wd in _settings(config)]
-    runs.append((_middle(config), round(1 / config.products[-1])))
+    runs = [(s.d, steps_of(s.lr * s.wd)) for s in settings(config)]
+    runs.append((middle(config), round(1 / config.products[-1])))
     return [Cost(fields, s, n * (24.0 * d + 8 * CURVE + 100), s * n * (4.5 * d + 3) * ENTRY) for d, s in runs]
 
 
-def simulate(config: Config, device: Device, progress: Progress) -> xr.Dataset:
+def simulate(config: Config, lab: Lab) -> Values:
     """Stationary averages in every dimension, at every product and along a line of one product; the relaxation."""
-    d, smallest = _middle(config), config.products[-1]
-    settings = _settings(config)
-    with progress.task("sphere: walkers", sum(steps_of(lr * wd) for _, lr, wd in settings)) as t:
-        runs = [stationary(config, device, i, *setting, t.advance) for i, setting in enumerate(settings)]
-    first, second = len(config.dimensions), len(config.dimensions) + len(config.products)
-    found: dict[str, Any] = given("size", "size", np.array(config.dimensions), "dimensions of the weights")
-    found |= given("product", "product", np.array(config.products), "learning rate times weight decay")
-    found |= measured("square", "size", _means(runs[:first], "square"), "mean square of the norm")
-    found |= measured("turn", "size", _means(runs[:first], "turn"), "mean of -2 ln cos(angle of a step)")
-    own = runs[config.dimensions.index(d)].last
-    edges = _direction(config, d, smallest).quantile(np.linspace(0, 1, BINS + 1))
-    share = np.histogram(own, edges)[0] / len(own)
-    found |= given("bin_low", "bin", edges[:-1], "lower end of the bin") | given(
-        "bin_high", "bin", edges[1:], "upper end"
-    )
-    error = np.sqrt(share * (1 - share) / len(own))
-    found |= measured("share", "bin", Estimate(share, error), "share of walkers with a cosine in the bin")
-    gap = np.array([1 - _direction(config, d, p, corrected=False).mean for p in config.products])
-    excess = [mean((1 - r.cosine) / g - 1) for r, g in zip(runs[first:second], gap, strict=True)]
-    found |= measured("excess", "product", Estimate.stack(excess), "1 - mean cosine over its limit, less 1")
-    three = np.stack([r.cosine for r in runs[second:]])
-    # The walkers of the three settings are independent, and so the two differences hang together by the first.
-    differences = Joint(three[1:].mean(axis=1) - three[0].mean(), _covariance(three), float(config.walkers))
-    found |= measured_jointly("line", "contrast", differences, "difference of mean cosines at one lr wd")
-    steps, norms = relaxation(config, device, d, smallest)
-    found |= given("step", "step", steps, "steps", "steps")
-    found |= measured("norm", "step", mean(norms), "norm of the weights")
-    return xr.Dataset(found)
+    smallest, every = config.products[-1], settings(config)
+    runs = lab.cells(stationary, config, every, "sphere: walkers", weights=[s.d * steps_of(s.lr * s.wd) for s in every])
+    ((steps, norm),) = lab.cells(relaxation, config, [smallest], "sphere: relaxation")
+    sizes, products = len(config.dimensions), len(config.products)
+    by_size, by_product, line = runs[:sizes], runs[sizes : sizes + products], runs[sizes + products :]
+    gaps = [1 - direction(config, middle(config), p, corrected=False).mean for p in config.products]
+    excess = [Estimate((1 - r.cosine.value) / g - 1, r.cosine.se / g) for r, g in zip(by_product, gaps, strict=True)]
+    share = by_size[config.dimensions.index(middle(config))].share
+    return {
+        SIZE: np.array(config.dimensions),
+        SQUARE: [r.square for r in by_size],
+        TURN: [r.turn for r in by_size],
+        COSINE: direction(config, middle(config), smallest).quantile((np.arange(BINS) + 0.5) / BINS),
+        SHARE: Joint(share, _multinomial(_expected_shares(config), config.walkers)),
+        PRODUCT: np.array(config.products),
+        EXCESS: excess,
+        LIMIT: _limit(config, Estimate.stack(excess)),
+        FACTOR: np.array(FACTORS[1:]),
+        LINE: _differences([r.cosine for r in line], config.walkers),
+        STEP: steps,
+        NORM: norm,
+    }
 
 
-def theory(config: Config, simulation: xr.Dataset) -> xr.Dataset:
+def theory(config: Config, axes: Axes) -> Values:
     """The equilibrium, the von Mises-Fisher distribution and the exact recursion."""
-    d, smallest = _middle(config), config.products[-1]
-    wd = smallest / LR
-    squares = [
-        float(theory_of.equilibrium_norm(LR, wd, _gradient_square(config, size)) ** 2) for size in config.dimensions
-    ]
-    found: dict[str, Any] = predicted("square", "size", squares, "mean square of the norm")
-    turn = np.full(len(squares), -2 * np.log1p(-smallest))
-    found |= predicted("turn", "size", turn, "mean of -2 ln cos(angle of a step)")
-    cosine = _direction(config, d, smallest)
-    edges = np.append(simulation.bin_low, simulation.bin_high[-1])
-    found |= predicted("share", "bin", cosine.probabilities(edges), "share of walkers with a cosine in the bin")
-    shift = [theory_of.concentration_error(config.kappa, config.sigma, LR, p / LR, d) for p in config.products]
-    found |= predicted("excess", "product", np.array(shift, float), "1 - mean cosine over its limit, less 1")
-    found |= predicted("line", "contrast", np.zeros(2), "difference of mean cosines at one lr wd")
-    start = START * theory_of.equilibrium_norm(LR, wd, (d - 1) * config.sigma**2)
-    curve = theory_of.relaxation(start, LR, wd, (d - 1) * config.sigma**2, int(simulation.step[-1]))
-    found |= predicted("norm", "step", curve[simulation.step.values], "norm of the weights")
-    return xr.Dataset(found)
-
-
-def compare(config: Config, data: xr.Dataset) -> list[Claim]:
-    """Equilibrium in every dimension; the distribution of the direction and how it is approached; relaxation."""
-    smallest, claims = config.products[-1], []
-    for size in config.dimensions:
-        one = data.sel(size=size)
-        spread = float(theory_of.norm_variance(LR, smallest / LR, 2 / (size - 1)))
-        claims.append(Claim.equals(
-            f"sphere/norm-{size}", f"d = {size}: the mean of rho^2 is that of the equilibrium.", SOURCE,
-            float(one.square), float(one.square_theory), float(one.square_se),
-            bias=spread * float(one.square_theory),
-        ))  # fmt: skip
-        claims.append(Claim.equals(
-            f"sphere/turn-{size}", f"d = {size}: a step turns the weights by the angle that lr wd alone sets.", SOURCE,
-            float(one.turn), float(one.turn_theory), float(one.turn_se),
-        ))  # fmt: skip
-    shares = chi_square(
-        (data["share"] - data["share_theory"]).values, _multinomial(config, data["share_theory"].values)
+    d, smallest = middle(config), config.products[-1]
+    wd, noise = smallest / LR, (d - 1) * config.sigma**2
+    squares = np.array(
+        [theory_of.equilibrium_norm(LR, wd, _gradient_square(config, size)) ** 2 for size in config.dimensions]
     )
-    claims.append(Claim.chi_square(
-        "sphere/direction", "The direction has the von Mises-Fisher law of the temperature lr sigma^2/(2 rho^2).",
-        SOURCE, *shares,
-    ))  # fmt: skip
-    line = chi_square(data["line"].values, data["line_covariance"].values, config.walkers)
-    claims.append(Claim.chi_square(
-        "sphere/product", "At one lr wd the direction has one law, for learning rates a factor 16 apart.", SOURCE, *line
-    ))  # fmt: skip
+    variances = np.array([theory_of.norm_variance(LR, wd, 2 / (size - 1)) for size in config.dimensions])
+    excess = [theory_of.concentration_error(config.kappa, config.sigma, LR, p / LR, d) for p in config.products]
     roots = np.sqrt(config.products)
-    limit = fit(roots, data["excess"].values, data["excess_se"].values, (0.0, 1.0))
-    bias = float(abs((limit.hat @ np.square(roots))[0])) * _second_order(config)
+    hat = fit(roots, np.zeros(len(roots)), axes.se(EXCESS), (0.0, 1.0)).hat
+    start = START * theory_of.equilibrium_norm(LR, wd, noise)
+    norm = theory_of.relaxation(start, LR, wd, noise, int(axes[STEP][-1]))[axes[STEP]]
+    return {
+        SQUARE: Theory(squares, variances * squares),
+        TURN: Theory(-2 * np.log1p(-smallest)),
+        SHARE: Theory(_expected_shares(config)),
+        EXCESS: Theory(excess, _second_order(config) * np.array(config.products)),
+        LIMIT: Theory(0.0, abs(hat @ np.square(roots))[0] * _second_order(config)),
+        LINE: Theory(0.0),
+        NORM: Theory(norm, theory_of.norm_variance(LR, wd, 2 / (d - 1)) * norm),
+    }
+
+
+def compare(config: Config, found: Found) -> list[Claim]:
+    """Equilibrium in every dimension; the distribution of the direction and how it is approached; relaxation."""
+    claims = []
+    for i, size in enumerate(config.dimensions):
+        claims += [
+            found[SQUARE][i].equals(
+                f"norm-{size}", f"Walkers in {size} dimensions: the mean of rho^2 is that of the equilibrium."
+            ),
+            found[TURN][i].equals(
+                f"turn-{size}",
+                f"Walkers in {size} dimensions: a step turns the weights by the angle that lr wd alone sets.",
+            ),
+        ]
     claims += [
-        Claim.equals(
-            "sphere/limit", "The distance from the von Mises-Fisher law vanishes as lr wd -> 0, as the root of it.",
-            SOURCE, float(limit.coefficients[0]), 0.0, float(limit.se[0]), bias=bias,
+        found[SHARE].agrees(
+            "direction",
+            "The direction of the weights has the von Mises-Fisher distribution of the temperature "
+            "lr sigma^2/(2 rho^2).",
         ),
-        Claim.equals(
-            "sphere/excess", "Its size at the smallest lr wd is kappa lr/(4 rho^2).", SOURCE, float(data["excess"][-1]),
-            float(data["excess_theory"][-1]), float(data["excess_se"][-1]), bias=_second_order(config) * smallest,
+        found[LINE].agrees(
+            "product", "At one lr wd the mean cosine is the same at learning rates that are a factor 16 apart."
         ),
-    ]  # fmt: skip
-    spread = float(theory_of.norm_variance(LR, smallest / LR, 2 / (_middle(config) - 1)))
+        found[LIMIT].equals(
+            "limit",
+            "The distance of the direction from its von Mises-Fisher distribution vanishes as lr wd -> 0, as the root "
+            "of it.",
+        ),
+        found[EXCESS][-1].equals(
+            "excess",
+            "The mean of 1 - cosine at the smallest lr wd exceeds that of the von Mises-Fisher distribution by "
+            "the share kappa lr/(4 rho^2).",
+        ),
+    ]
     for lifetimes in CLAIMED:
-        at = int(np.abs(data.step.values - lifetimes / (4 * smallest)).argmin())
-        one = data.isel(step=at)
-        claims.append(Claim.equals(
-            f"sphere/relaxation-{lifetimes:g}", f"The norm is on the exact curve after {lifetimes:g}/(4 lr wd) steps.",
-            SOURCE, float(one.norm), float(one.norm_theory), float(one.norm_se), bias=spread * float(one.norm_theory),
+        at = int(np.abs(found[STEP].value - lifetimes / (4 * config.products[-1])).argmin())
+        claims.append(found[NORM][at].equals(
+            f"relaxation-{lifetimes:g}",
+            f"Walkers without a force: after {lifetimes:g}/(4 lr wd) steps the norm is on the exact curve.",
         ))  # fmt: skip
     return claims
 
 
-def plot(config: Config, data: xr.Dataset, axes: list[Any]) -> None:
-    """The relaxation of the norm, and the distribution of the cosine."""
-    norm, cosine = axes
-    look.points(norm, data.step, data.norm, data.norm_se, "walkers, no force")
-    look.line(norm, data.step, data.norm_theory, "exact recursion")
-    norm.set(title="The norm finds its equilibrium", xlabel="step", ylabel="norm of the weights")
-    edges = np.append(data.bin_low, data.bin_high[-1])
-    first = edges[1] - 1.5 * (edges[2] - edges[1])  # the lowest bin reaches to -1: draw what of it is not empty
-    edges = np.concatenate([[first], edges[1:]])
-    width = np.diff(edges)
-    look.bars(cosine, edges[:-1] + width / 2, data["share"] / width, data["share_se"] / width, width, "walkers")
-    grid = np.linspace(edges[0], edges[-1], 400)[:-1]
-    exact = _direction(config, _middle(config), config.products[-1])
-    look.line(cosine, grid, exact.pdf(grid), "von Mises-Fisher")
-    cosine.set(title="The direction has a temperature", xlabel="cosine with the optimum", ylabel="density")
+def draw_norm(config: Config, found: Found, panel: Panel) -> None:
+    """The relaxation of the norm."""
+    panel.points(NORM, "walkers, no force")
+    panel.line(NORM, "exact recursion")
+    panel.set(title="The norm finds its equilibrium")
+    _note(config, panel)
 
 
-def _settings(config: Config) -> list[tuple[int, float, float]]:
-    """Dimension, learning rate and weight decay: in every dimension, at every product, along a line of one product."""
-    d, smallest = _middle(config), config.products[-1]
+def draw_cosine(config: Config, found: Found, panel: Panel) -> None:
+    """The distribution of the cosine."""
+    d, smallest = middle(config), config.products[-1]
+    exact, ends = direction(config, d, smallest), edges(config, d, smallest)
+    ends[0] = exact.quantile(1e-4)  # the lowest bin reaches to -1: draw what of it is not empty
+    widths, grid = np.diff(ends), np.linspace(ends[0], ends[-1], 400)[:-1]
+    panel.bars(found[SHARE] / widths, "walkers", x=ends[:-1] + widths / 2, width=widths)
+    panel.curve(grid, exact.pdf(grid), "von Mises-Fisher")
+    panel.set(title="The direction has a temperature", xlabel="cosine with the optimum", ylabel="density")
+    _note(config, panel)
+    panel.note(f"kappa = {config.kappa:g}, sigma = {config.sigma:g}")
+
+
+def draw_excess(config: Config, found: Found, panel: Panel) -> None:
+    """How the limit of small lr wd is approached."""
+    panel.points(EXCESS, "walkers")
+    products = np.linspace(0, config.products[0], 100)[1:]
+    first = [theory_of.concentration_error(config.kappa, config.sigma, LR, p / LR, middle(config)) for p in products]
+    panel.curve(products, first, "first order, kappa lr/(4 rho^2)")
+    panel.level(0.0, "von Mises-Fisher")
+    panel.set(title="The limit of small lr wd")
+    panel.note(f"d = {middle(config)}, kappa = {config.kappa:g}, sigma = {config.sigma:g}")
+
+
+PANELS = (draw_norm, draw_cosine, draw_excess)
+
+
+def settings(config: Config) -> list[Setting]:
+    """In every dimension, at every product, along a line of one product."""
+    d, smallest = middle(config), config.products[-1]
     by_size = [(size, LR, smallest / LR) for size in config.dimensions]
     by_product = [(d, LR, product / LR) for product in config.products]
-    line = [(d, LR * factor, smallest / (LR * factor)) for factor in (1.0, 4.0, 0.25)]
-    return [*by_size, *by_product, *line]
+    line = [(d, LR * factor, smallest / (LR * factor)) for factor in FACTORS]
+    return [Setting(i, *setting) for i, setting in enumerate([*by_size, *by_product, *line])]
 
 
-def _middle(config: Config) -> int:
-    """The dimension of all that is not done in every one."""
-    return config.dimensions[len(config.dimensions) // 2]
-
-
-def _direction(config: Config, d: int, product: float, *, corrected: bool = True) -> VonMisesFisher:
-    """The distribution of the cosine in the limit lr wd -> 0, or with the first correction."""
-    arguments = (config.kappa, config.sigma, LR, product / LR, d)
-    share = float(theory_of.concentration_error(*arguments)) if corrected else 0.0
-    return VonMisesFisher(float(theory_of.concentration(*arguments)) / (1 + share), d)
+def _expected_shares(config: Config) -> Floats:
+    d, smallest = middle(config), config.products[-1]
+    found: Floats = direction(config, d, smallest).probabilities(edges(config, d, smallest))
+    return found
 
 
 def _gradient_square(config: Config, d: int) -> float:
     """E|g~|^2 of the noise and of the true gradient, kappa^2 E sin^2, in the direction's own distribution."""
-    cosine = _direction(config, d, config.products[-1])
+    cosine = direction(config, d, config.products[-1])
     return (d - 1) * config.sigma**2 + config.kappa**2 * (1 - cosine.mean**2 - cosine.variance)
 
 
 def _second_order(config: Config) -> float:
     """A bound on the coefficient of lr wd in the excess: the square of that of its root, and 2 for the finite step."""
-    d = _middle(config)
-    first = float(theory_of.concentration_error(config.kappa, config.sigma, LR, config.products[-1] / LR, d))
-    return 2 * (first**2 / config.products[-1] + 2)
+    smallest = config.products[-1]
+    first = float(theory_of.concentration_error(config.kappa, config.sigma, LR, smallest / LR, middle(config)))
+    return 2 * (first**2 / smallest + 2)
 
 
-def _means(runs: list[Stationary], name: str) -> Estimate:
-    return Estimate.stack([mean(getattr(r, name)) for r in runs])
+def _limit(config: Config, excess: Estimate) -> Estimate:
+    """The excess at lr wd = 0, on a line in the root of lr wd."""
+    line = fit(np.sqrt(config.products), excess.value, excess.se, (0.0, 1.0))
+    return Estimate(line.coefficients[0], line.se[0])
 
 
-def _covariance(samples: Floats) -> Floats:
-    """Of the differences of the means of independent rows from that of the first."""
-    own = samples.var(axis=1, ddof=1) / samples.shape[1]
-    return np.diag(own[1:]) + own[0]
+def _differences(means: list[Estimate], walkers: int) -> Joint:
+    """Of independent means from the first of them; by that one the differences hang together."""
+    value, variance = Estimate.stack(means).value, Estimate.stack(means).se ** 2
+    return Joint(value[1:] - value[0], np.diag(variance[1:]) + variance[0], float(walkers))
 
 
-def _multinomial(config: Config, shares: Floats) -> Floats:
-    """The covariance of the shares of independent walkers."""
-    return (np.diag(shares) - np.outer(shares, shares)) / config.walkers
+def _multinomial(shares: Floats, walkers: int) -> Floats:
+    """The covariance of the shares of independent walkers, where these shares are expected."""
+    return (np.diag(shares) - np.outer(shares, shares)) / walkers
+
+
+def _note(config: Config, panel: Panel) -> None:
+    wd = config.products[-1] / LR
+    panel.note(f"lr = {LR:g}, weight decay {wd:g}, d = {middle(config)}, {config.walkers:,} walkers")

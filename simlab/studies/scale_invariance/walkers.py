@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from simlab import random
 from simlab.core.checks import Floats
 from simlab.core.device import Device
+from simlab.lab.lab import Lab
 from simlab.nn.training.draws import LANGEVIN, Draw
-from simlab.random import key
+from simlab.statistics import Estimate, mean
 from simlab.studies.scale_invariance.config import Config
 from simlab.theory import scale_invariant as theory_of
+from simlab.theory.von_mises_fisher import VonMisesFisher
 
 Array = Any
-SCENE = 7
-"""The scene's cell in the keys of the seed."""
 FRAMES, CURVE = 40, 16
 """Frames of a walker that are averaged, recorded steps of the relaxation."""
+BINS = 16
+"""Bins of the cosine."""
 LR = 0.05
 CLAIMED = (0.5, 1.5, 4.0)
 """Lifetimes at which the relaxation is judged."""
@@ -26,13 +28,22 @@ START = 3.0
 """The norm at the start of the relaxation, in units of its equilibrium."""
 
 
-class Stationary(NamedTuple):
-    """A walker's own averages over its frames, (walker,) each, and its cosine in the last one."""
+class Setting(NamedTuple):
+    """Walkers in d dimensions; runs of different `number` have independent noise."""
 
-    cosine: Floats
-    square: Floats  # rho^2
-    turn: Floats  # -2 ln cos of the angle of a step
-    last: Floats
+    number: int
+    d: int
+    lr: float
+    wd: float
+
+
+class Stationary(NamedTuple):
+    """Averages over walkers at equilibrium; share: of the walkers in each bin of the cosine, in the last frame."""
+
+    cosine: Estimate
+    square: Estimate  # rho^2
+    turn: Estimate  # -2 ln cos(angle of a step)
+    share: Floats
 
 
 def steps_of(product: float) -> int:
@@ -50,76 +61,95 @@ def _gap(product: float) -> int:
     return max(1, round(0.05 / product))
 
 
-def stationary(
-    config: Config, device: Device, number: int, d: int, lr: float, wd: float, tell: Callable[[int], Any]
-) -> Stationary:
+def direction(config: Config, d: int, product: float, *, corrected: bool = True) -> VonMisesFisher:
+    """The distribution of the cosine in the limit lr wd -> 0, or with the first correction."""
+    arguments = (config.kappa, config.sigma, LR, product / LR, d)
+    share = float(theory_of.concentration_error(*arguments)) if corrected else 0.0
+    return VonMisesFisher(float(theory_of.concentration(*arguments)) / (1 + share), d)
+
+
+def edges(config: Config, d: int, product: float) -> Floats:
+    """Of bins of the cosine that are equally probable."""
+    found: Floats = direction(config, d, product).quantile(np.linspace(0, 1, BINS + 1))
+    return found
+
+
+def stationary(config: Config, setting: Setting, lab: Lab) -> Stationary:
     """Walkers of one setting at equilibrium."""
-    rho = float(theory_of.equilibrium_norm(lr, wd, (d - 1) * config.sigma**2))
-    walk = Walk(config, device, number, d, lr, wd, config.kappa)
-    w = walk.start(rho)
-    burn, gap = _burn(lr * wd), _gap(lr * wd)
-    sums = [device.xp.zeros(config.walkers) for _ in range(3)]
-    for step in range(steps_of(lr * wd)):
-        if step >= burn and (step - burn) % gap == gap - 1:
-            square, cosine, growth = walk.look(w, step)
-            # The growth is orthogonal to w, so that the tangent of the angle is its length over what decay leaves.
-            turn = device.xp.log1p(growth / ((1 - lr * wd) ** 2 * square))
-            for total, value in zip(sums, (cosine, square, turn), strict=True):
-                total += value / FRAMES
+    number, d, lr, wd = setting
+    xp, count = lab.device.xp, config.walkers
+    walk = Walk(lab.device, lab.key("sphere", "stationary", number), d, lr, wd, config.kappa, config.sigma)
+    w = walk.start(float(theory_of.equilibrium_norm(lr, wd, (d - 1) * config.sigma**2)), count)
+    burn, gap, steps = _burn(lr * wd), _gap(lr * wd), steps_of(lr * wd)
+    sums = [xp.zeros(count) for _ in range(3)]
+    with lab.task("walkers", steps) as task:
+        for step in range(steps):
+            if step >= burn and (step - burn) % gap == gap - 1:
+                square, cosine, growth = walk.look(w, step)
+                # The growth is orthogonal to w, so that the tangent of the angle is its length over what decay leaves.
+                turn = xp.log1p(growth / ((1 - lr * wd) ** 2 * square))
+                for total, value in zip(sums, (cosine, square, turn), strict=True):
+                    total += value / FRAMES
+            w = walk.step(w, step)
+            task.advance(1)
+    last = lab.device.to_host(w[0] / (w * w).sum(axis=0) ** 0.5).astype(float)
+    share = np.histogram(last, edges(config, d, lr * wd))[0] / count
+    mean_cosine, mean_square, mean_turn = (mean(lab.device.to_host(total)) for total in sums)
+    return Stationary(mean_cosine, mean_square, mean_turn, share)
+
+
+def relaxation(config: Config, product: float, lab: Lab) -> tuple[np.ndarray, Estimate]:
+    """The norm from `START` equilibria without any force: recorded steps, and its mean there."""
+    d = middle(config)
+    rho = float(theory_of.equilibrium_norm(LR, product / LR, (d - 1) * config.sigma**2))
+    curve, claimed = np.round(np.linspace(0, 1 / product, CURVE)), np.array(CLAIMED) / (4 * product)
+    steps = np.unique(np.array([*curve, *claimed]).astype(int))
+    walk = Walk(lab.device, lab.key("sphere", "relaxation"), d, LR, product / LR, 0.0, config.sigma)
+    w, norms = walk.start(START * rho, config.walkers), []
+    for step in range(steps[-1] + 1):
+        if step in steps:
+            norms.append(lab.device.to_host((w * w).sum(axis=0) ** 0.5).astype(float))
         w = walk.step(w, step)
-        if step % 100 == 99:
-            tell(100)
-    last = device.to_host(w[0] / (w * w).sum(axis=0) ** 0.5).astype(float)
-    cosine, square, turn = (device.to_host(total) for total in sums)
-    return Stationary(cosine, square, turn, last)
+    return steps, mean(np.stack(norms, axis=1))
+
+
+def middle(config: Config) -> int:
+    """The dimension of all that is not done in every one."""
+    return config.dimensions[len(config.dimensions) // 2]
 
 
 class Walk(NamedTuple):
     """SGD on -kappa mu.w/|w|, mu being the first axis, for walkers side by side: w is (d, walker) in float32."""
 
-    config: Config
     device: Device
-    number: int
+    key: random.Key
     d: int
     lr: float
     wd: float
     kappa: float
+    sigma: float
 
-    def start(self, rho: float) -> Array:
+    def start(self, rho: float, walkers: int) -> Array:
         """All walkers at mu, at this norm."""
-        w = self.device.xp.zeros((self.d, self.config.walkers), np.float32)
+        w = self.device.xp.zeros((self.d, walkers), np.float32)
         w[0] = rho
         return w
 
     def gradient(self, w: Array, step: int) -> tuple[Array, Array, Array]:
         """The gradient times |w|, |w|^2 and the cosine, in the tangent space of each walker."""
-        draw = Draw(key(self.config.seed, SCENE, self.number), np.array([0]), step)
-        push = self.config.sigma * draw.normals(w.size, LANGEVIN, w).reshape(w.shape)
-        push[0] -= self.kappa
+        noise = Draw(self.key, np.array([0]), step).normals(w.size, LANGEVIN, w)
+        force = self.sigma * noise.reshape(w.shape)
+        force[0] -= self.kappa
         square = (w * w).sum(axis=0)
-        push -= (push * w).sum(axis=0) / square * w
-        return push, square, w[0] / square**0.5
+        force -= (force * w).sum(axis=0) / square * w
+        return force, square, w[0] / square**0.5
 
     def step(self, w: Array, step: int) -> Array:
         """W - lr (g + wd w)."""
-        push, square, _ = self.gradient(w, step)
-        return (1 - self.lr * self.wd) * w - self.lr / square**0.5 * push
+        force, square, _ = self.gradient(w, step)
+        return (1 - self.lr * self.wd) * w - self.lr / square**0.5 * force
 
     def look(self, w: Array, step: int) -> tuple[Array, Array, Array]:
         """Before this step: |w|^2 and the cosine, and the lr^2 |g|^2 that it adds."""
-        push, square, cosine = self.gradient(w, step)
-        return square, cosine, self.lr**2 * (push * push).sum(axis=0) / square
-
-
-def relaxation(config: Config, device: Device, d: int, product: float) -> tuple[Any, Floats]:
-    """Norms from `START` equilibria without any force, at recorded steps: (step,), (walker, step)."""
-    rho = float(theory_of.equilibrium_norm(LR, product / LR, (d - 1) * config.sigma**2))
-    curve, claimed = np.round(np.linspace(0, 1 / product, CURVE)), np.array(CLAIMED) / (4 * product)
-    steps = np.unique(np.array([*curve, *claimed]).astype(int))
-    walk = Walk(config, device, 99, d, LR, product / LR, 0.0)
-    w, norms = walk.start(START * rho), []
-    for step in range(steps[-1] + 1):
-        if step in steps:
-            norms.append(device.to_host((w * w).sum(axis=0) ** 0.5).astype(float))
-        w = walk.step(w, step)
-    return steps, np.stack(norms, axis=1)
+        force, square, cosine = self.gradient(w, step)
+        return square, cosine, self.lr**2 * (force * force).sum(axis=0) / square

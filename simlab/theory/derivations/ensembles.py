@@ -53,7 +53,7 @@ def _check(page: Document) -> None:
         $-\\ln S = \\int_0^\\infty (e^{-tS} - e^{-t})\\, dt/t$ makes the mean of the logarithm a single integral,"""
     )
     page.show(r"E[-\ln\bar p]", r"\ln n + \int_0^\infty \left(M(t)^n - e^{-t}\right)\frac{dt}{t}")
-    page.say("For $p$ with the law Beta$(\\alpha, \\beta)$")
+    page.say("For $p$ with the distribution Beta$(\\alpha, \\beta)$")
     cumulants = beta_cumulants()
     for name, value in zip((r"\mu", "s^2", r"\kappa_3"), cumulants, strict=True):
         page.show(name, sp.factor(value))
@@ -77,7 +77,7 @@ def _quadratic(page: Document) -> None:
     page.say("For the Brier score, or the squared error of a regression, the same steps end: with target $y$")
     y, mean = sp.symbols("y mu", real=True)
     page.show(r"E(\bar p - y)^2", (mean - y) ** 2 + en.S**2 / en.N)
-    page.say("for every $n$. This is the law of ensembles of random features too (`simlab.theory.random_features`).")
+    page.say("for every $n$. Ensembles of random features follow it, too (`simlab.theory.random_features`).")
 
 
 def _envelope(page: Document) -> None:

@@ -1,4 +1,4 @@
-"""Page: from the stochastic differential equation to the laws that the first study measures."""
+"""Page: from the stochastic differential equation to the distributions that the first study measures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ U = X**4 / 4 - X**2 / 2
 def derivation() -> Document:
     """The whole page."""
     page = Document(
-        "Langevin dynamics: stationary laws, finite steps, escape", "simlab/theory/derivations/fokker_planck.py"
+        "Langevin dynamics: stationary distributions, finite steps, escape",
+        "simlab/theory/derivations/fokker_planck.py",
     )
     page.say(
         """The talk writes down a stochastic differential equation and says that, after some warm-up, each point of the
@@ -87,7 +88,7 @@ def _two_readings(page: Document) -> None:
         limit = fp.density(SDE(X, 0, noise, name, (0, 2 * sp.pi), "periodic"), {a: 0.6}).expect(np.sin)
         chains = [transfer.koopman(scheme(free), {a: 0.6, DT: dt}, 0, 2 * np.pi).expect(np.sin) for dt in (0.04, 0.01)]
         rows.append([f"{name} ({scheme.name})", limit, chains[1], chains[0]])
-    page.say("The mean of $\\sin x$ at $a = 0.6$, from the densities and from the exact law of the chain at two steps:")
+    page.say("The mean of $\\sin x$ at $a = 0.6$, from the densities and from the exact chain at two steps:")
     page.table(["reading", "dt = 0", "chain, dt = 0.01", "chain, dt = 0.04"], rows)
 
 
@@ -144,8 +145,8 @@ def _finite_step(page: Document) -> None:
     page.show(r"\frac{d\langle x^2\rangle}{d\,dt}", f"{slope:.6f}")
     page.say(
         """The expansion is asymptotic: $1 + dt\\,\\phi$ must not be written $e^{dt\\,\\phi}$, whose leading power of
-        $x$ would diverge. The reference without any expansion is the law of the chain itself, the leading eigenvector
-        of the operator $(Kf)(x) = E[f(x')\\,|\\,x]$ on quadrature nodes."""
+        $x$ would diverge. The reference without any expansion is the distribution of the chain itself, the leading
+        eigenvector of the operator $(Kf)(x) = E[f(x')\\,|\\,x]$ on quadrature nodes."""
     )
     rows = []
     for dt in (0.01, 0.02, 0.05, 0.1):

@@ -31,9 +31,9 @@ def derivation() -> Document:
         """Training data are $y = x\\cdot\\beta + \\varepsilon$ with $x \\sim N(0, I_p)$, $|\\beta| = r$ and independent
         noise of variance $\\sigma^2$; there are $n$ of them, and $\\gamma = p/n$. The estimator $\\hat b = \\arg\\min
         |y - Xb|^2/n + \\lambda |b|^2$ has the excess risk $R = E\\,|\\hat b - \\beta|^2$. The formula (2) is exact at
-        every size, given the eigenvalues of $X^TX/n$. All that follows from the law of those eigenvalues is asymptotic:
-        $n$ and $p$ grow at fixed $\\gamma$, and at finite $n$ the error is of order $1/n$. Nothing here is heuristic
-        but the last section, which neglects $p/n$."""
+        every size, given the eigenvalues of $X^TX/n$. All that follows from the distribution of those eigenvalues is
+        asymptotic: $n$ and $p$ grow at fixed $\\gamma$, and at finite $n$ the error is of order $1/n$. Nothing here is
+        heuristic except the last section, which neglects $p/n$."""
     )
     _estimator(page)
     _quadratic(page)
@@ -50,9 +50,9 @@ def _estimator(page: Document) -> None:
     page.section("Bias and variance of ridge regression")
     page.say(
         """Let $W = X^T X/n$. The normal equations give $\\hat b - \\beta = -\\lambda (W+\\lambda)^{-1}\\beta +
-        (W+\\lambda)^{-1} X^T\\varepsilon/n$. The noise is independent of $X$, and the law of $X$ does not change when
-        $\\beta$ is turned, so $\\beta\\beta^T$ may be replaced by $r^2 I/p$. In an eigendirection of $W$ with
-        eigenvalue $l$ the expected square is, times $p$,"""
+        (W+\\lambda)^{-1} X^T\\varepsilon/n$. The noise is independent of $X$, and the distribution of $X$ does not
+        change when $\\beta$ is turned, so $\\beta\\beta^T$ may be replaced by $r^2 I/p$. In an eigendirection of $W$
+        with eigenvalue $l$ the expected square is, times $p$,"""
     )
     bias, noise = R**2 * L**2 / (EIGEN + L) ** 2, G * SIGMA**2 * EIGEN / (EIGEN + L) ** 2
     page.show("R(l)", bias + noise)
@@ -225,8 +225,8 @@ def _flow(page: Document) -> None:
     one = R**2 * q**2 + G * SIGMA**2 * (1 - q) ** 2 / EIGEN
     page.show("R(l, t)", one)
     page.say(
-        """averaged over the law of Marchenko and Pastur, of which a share $1 - 1/\\gamma$ sits at $l = 0$ if $\\gamma >
-        1$ and keeps its $r^2$ (Advani, Saxe & Sompolinsky 2020). Each direction is best at"""
+        """averaged over the distribution of Marchenko and Pastur, of which a share $1 - 1/\\gamma$ sits at $l = 0$ if
+        $\\gamma > 1$ and keeps its $r^2$ (Advani, Saxe & Sompolinsky 2020). Each direction is best at"""
     )
     best = sp.solve(sp.diff(one, q), q)[0]
     page.show(r"q_{\mathrm{best}}", sp.factor(best))

@@ -143,10 +143,10 @@ def _risk(page: Document) -> None:
         factor = sp.factor(sp.cancel(_in_p(e) / _in_p(form)))
         page.show(f"E_{k}", rf"{sp.latex(factor)}\,\big({sp.latex(form.subs(NAMES))}\big)")
     page.say("and the risk is a sum of three terms, none of them negative:")
-    spread = sp.Symbol("V", positive=True)
+    amplification = sp.Symbol("V", positive=True)
     features = sp.Symbol(r"\Phi", positive=True)
-    page.show("R", rf.SIGNAL**2 * rf.U**2 * (1 + spread) + rf.TAU**2 * spread + features)
-    page.show("V", rf.SPREAD)
+    page.show("R", rf.SIGNAL**2 * rf.U**2 * (1 + amplification) + rf.TAU**2 * amplification + features)
+    page.show("V", rf.AMPLIFICATION)
     page.show(r"\Phi", rf.FEATURES.subs(NAMES))
     page.say("The difference from the quotient of the three factors, with $\\psi_2 = b + c + s^2$ and $u = 1 - s$, is")
     quotient = (rf.SIGNAL**2 * signal + rf.TAU**2 * noise) / DETERMINANT
@@ -199,7 +199,8 @@ def _ensemble(page: Document) -> None:
     )
     page.say("Third, the noise amplification of least squares, which has $V/(1+V) = \\gamma(1-u)^2$, is the $V$ above:")
     learnt = (1 - rf.U) ** 2 / PSI2
-    page.show(r"\frac{\gamma(1-u)^2}{1 - \gamma(1-u)^2} - V", sp.cancel(_in_p(learnt / (1 - learnt) - rf.SPREAD)))
+    difference = sp.cancel(_in_p(learnt / (1 - learnt) - rf.AMPLIFICATION))
+    page.show(r"\frac{\gamma(1-u)^2}{1 - \gamma(1-u)^2} - V", difference)
     page.say(
         """So $E_\\infty = F_1^2u^2(1 + V) + \\tau^2 V + F_*^2$ is the risk of kernel ridge regression, and $\\Phi$ is
         what one network adds: the variance over its features. A finite width acts as a ridge, and the average over
@@ -265,8 +266,7 @@ def _parts(page: Document) -> None:
 def _split(page: Document) -> None:
     page.section("The memory split")
     page.say("A budget of $P$ parameters pays for $K = P/N$ networks. With $P$ in units of $d$ the risk of a split is")
-    budget, limit, features = sp.symbols(r"P E_\infty \Phi", positive=True)
-    members = sp.Symbol("K", positive=True)
+    budget, limit, features, members = sp.symbols(r"P E_\infty \Phi K", positive=True)
     page.show("R(N)", (limit + features / members).subs(members, budget / PSI1))
     page.say(
         """($K \\ge 1$ real). The first term falls with the width only until the ridge is right, because narrow networks

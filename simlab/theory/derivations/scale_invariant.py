@@ -58,7 +58,7 @@ def _width(page: Document) -> None:
 
 
 def _far(entries: list[sp.Expr], power: int) -> list[sp.Expr]:
-    """The entries at c w less those at w over c^power."""
+    """The entries at c w minus those at w over c^power."""
     return [sp.simplify(e.subs({X: C * X, Y: C * Y}, simultaneous=True).doit() - e / C**power) for e in entries]
 
 
@@ -98,7 +98,7 @@ def _equilibrium(page: Document) -> None:
         """The fixed point is exact where $|\\tilde g|^2$ is a number. Where it fluctuates with the relative variance
         $V$, so does $\\rho^2$; the step made linear about the fixed point gives its relative variance,"""
     )
-    page.show(r"\mathrm{Var}(\rho^2)/\langle\rho^2\rangle^2", nd.norm_spread())
+    page.show(r"\mathrm{Var}(\rho^2)/\langle\rho^2\rangle^2", nd.relative_norm_variance())
     page.say(
         """With $s$ for this, $\\langle\\rho^2\\rangle = \\rho_*^4 \\langle\\rho^{-2}\\rangle$ and
         $\\langle\\rho^{-2}\\rangle \\approx (1 + s)/\\langle\\rho^2\\rangle$ give $\\langle\\rho^4\\rangle \\approx
@@ -160,7 +160,7 @@ def _direction(page: Document) -> None:
     left = r"\left[-\partial_\theta (b\,p) + \tfrac12\,\partial_\theta^2 (s^2 p)\right]/p"
     page.show(left, vmf.zonal_residual(loss, T, nd.D))
     page.say(
-        """For $L = -\\kappa\\,\\mu\\cdot u$ this is the law of von Mises and Fisher with the concentration
+        """For $L = -\\kappa\\,\\mu\\cdot u$ this is the distribution of von Mises and Fisher with the concentration
         $\\kappa/T$. At equilibrium $G = (d - 1)\\sigma^2$, and to first order the temperature is"""
     )
     fixed = sp.limit(nd.norm_solution(), nd.TIME, sp.oo).subs(nd.G, (nd.D - 1) * nd.SIGMA**2)
@@ -171,11 +171,11 @@ def _direction(page: Document) -> None:
 def _error(page: Document) -> None:
     page.section("What small steps leave out")
     page.say(
-        """At a fixed $\\kappa$ the law becomes narrow as $\\mathrm{lr}\\,\\lambda \\to 0$, and the sphere is flat
-        where it lives. Two effects of the order $\\kappa\\,\\mathrm{lr}/\\rho^2$ remain there. A finite step widens
-        the law as it widens that of SGD on a quadratic; and the drift adds its own gradient to $(d - 1)\\sigma^2$, so
-        that the norm is larger and the noise smaller by half as much. Together $1 - E\\cos\\theta$ exceeds that of
-        von Mises and Fisher by the share"""
+        """At a fixed $\\kappa$ the distribution becomes narrow as $\\mathrm{lr}\\,\\lambda \\to 0$, and the sphere is
+        flat where it lives. Two effects of the order $\\kappa\\,\\mathrm{lr}/\\rho^2$ remain there. A finite step
+        widens the distribution as it widens that of SGD on a quadratic; and the drift adds its own gradient to $(d -
+        1)\\sigma^2$, so that the norm is larger and the noise smaller by half as much. Together $1 - E\\cos\\theta$
+        exceeds that of von Mises and Fisher by the share"""
     )
     page.show(r"\frac{1 - E\cos\theta}{1 - E_{\mathrm{vMF}}\cos\theta} - 1", nd.concentration_shift(), r"\approx")
     rows = []

@@ -1,4 +1,4 @@
-"""Page: SGD in a valley of zero loss, and what of the talk's picture survives."""
+"""Page: SGD in a valley of zero loss, and which parts of the usual picture hold."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _drift(page: Document) -> None:
         at = {X: 1, sgd.LR: lr, S: 0.3, SIGMA: 0.3}
         rows.append([f"{lr:g}", *(float(sgd.mean_drift(h, n).subs(at)) for n in (S, SIGMA * sp.sqrt(h)))])
     page.say("Numbers for $h = 1 + x^2$ at $x = 1$ with $s = \\sigma = 0.3$:")
-    page.table(["lr", "drift a step, constant noise", "drift a step, label noise"], rows)
+    page.table(["lr", "drift per step, constant noise", "drift per step, label noise"], rows)
 
 
 def _along(page: Document) -> None:
@@ -114,5 +114,5 @@ def _verdict(page: Document) -> None:
         at zero loss (label noise, weight decay, a plateau). At exact interpolation the gradient noise is zero with the
         gradient, and nothing moves. "The stationary distribution of a random walk with changing variance": only with
         noise along the manifold, whose variance then enters as $1/t(x)^2$ in the Ito sense; noise across it alone gives
-        a pure drift and no stationary spread."""
+        a pure drift and no stationary variance."""
     )

@@ -12,16 +12,11 @@ from hypothesis import strategies as st
 from scipy.sparse.linalg import eigsh
 
 from simlab import nn
-from simlab.nn.calculus import curvature
 from simlab.nn.layers.layer import leaves
 from tests.nn.nets import NORMS, Case, cases
 
 NO_BATCH = tuple(norm for norm in NORMS if "batch" not in norm)
-# Untyped, so that an unpacked tuple may stand before more arguments.
-top_eigenvalues: Any = nn.top_eigenvalues
-hessian_operator: Any = nn.hessian_operator
-matrix: Any = curvature.matrix
-WHICH: list[Any] = ["hessian", "gauss_newton", "gradient_noise"]
+KINDS: list[Any] = [nn.hessian, nn.gauss_newton, nn.gradient_noise]
 
 
 def small(models: int = 2, dtype: str = "float64") -> Any:
@@ -45,8 +40,8 @@ def close(a: np.ndarray, b: np.ndarray, relative: float) -> bool:
 def test_dense_matrices_are_the_products(case: Case) -> None:
     v = case.direction()
     flat = nn.flatten(v)
-    for which, product in (("hessian", nn.hvp), ("gauss_newton", nn.gauss_newton_product)):
-        dense = nn.hessian(*case[:5], which=which)  # type: ignore[arg-type]
+    for kind, product in ((nn.hessian, nn.hvp), (nn.gauss_newton, nn.gauss_newton_product)):
+        dense = kind(*case[:5]).to_dense()
         assert close((dense @ flat[..., None])[..., 0], nn.flatten(product(*case[:5], v)), 1e-11)
         assert close(dense, dense.swapaxes(1, 2), 1e-11)
 
@@ -55,7 +50,7 @@ def test_dense_matrices_are_the_products(case: Case) -> None:
 def test_gradient_noise_is_the_covariance_of_single_examples(case: Case) -> None:
     n = case.x.shape[-2]
     single = n * nn.flatten(nn.per_example_grads(*case[:5]), axes=2)
-    for k, noise in enumerate(nn.gradient_noise(*case[:5])):
+    for k, noise in enumerate(nn.gradient_noise(*case[:5]).to_dense()):
         expected = np.cov(single[k], rowvar=False, bias=True).reshape(noise.shape)
         assert close(noise, expected, 1e-11)
 
@@ -63,7 +58,7 @@ def test_gradient_noise_is_the_covariance_of_single_examples(case: Case) -> None
 def test_the_hessian_is_the_derivative_of_the_gradient() -> None:
     net, loss, params, x, y = small()
     flat, h = nn.flatten(params), 1e-5
-    dense = nn.hessian(net, loss, params, x, y)
+    dense = nn.hessian(net, loss, params, x, y).to_dense()
 
     def grad(at: np.ndarray) -> np.ndarray:
         return nn.flatten(nn.value_and_grad(net, loss, nn.unflatten(params, at), x, y)[1])
@@ -80,30 +75,31 @@ def test_gradient_noise_of_a_batch_is_the_covariance_over_batches() -> None:
     x, y = x[:5], y[:5]
     pairs = np.array([[i, j] for i in range(5) for j in range(5)])
     batches = [nn.flatten(nn.value_and_grad(net, loss, params, x[p], y[p])[1]) for p in pairs]
-    for k, noise in enumerate(nn.gradient_noise(net, loss, params, x, y)):
+    for k, noise in enumerate(nn.gradient_noise(net, loss, params, x, y).to_dense()):
         assert close(np.cov([b[k] for b in batches], rowvar=False, bias=True), noise / 2, 1e-12)
 
 
-@pytest.mark.parametrize("which", WHICH)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("layer", [None, "0", "2.b"])
-def test_operator_spectrum_and_trace_are_those_of_the_dense_matrix(which: Any, layer: str | None) -> None:
+def test_operator_spectrum_and_trace_are_those_of_the_dense_matrix(kind: Any, layer: str | None) -> None:
     args = small()
-    dense = nn.hessian(*args, which=which, layer=layer)
+    matrix = kind(*args, layer=layer)
+    dense = matrix.to_dense()
     part = nn.columns(args[2], layer)
-    np.testing.assert_allclose(dense, nn.hessian(*args, which=which)[:, part, part], atol=1e-14)
+    np.testing.assert_allclose(dense, kind(*args).to_dense()[:, part, part], atol=1e-14)
     exact = np.linalg.eigvalsh(dense)
     k = 2
-    found = top_eigenvalues(*args, k, which=which, layer=layer)
+    found = nn.top_eigenvalues(matrix, k)
     assert close(found.values, exact[:, : -k - 1 : -1], 1e-12)
     lengths = found.vectors @ found.vectors.swapaxes(1, 2)
     np.testing.assert_allclose(lengths, np.broadcast_to(np.eye(k), lengths.shape), atol=1e-13)
     left = (found.vectors @ dense) - found.values[..., None] * found.vectors
     np.testing.assert_allclose(np.linalg.norm(left, axis=2), found.residuals, atol=1e-14)
     for model in (0, 1):
-        operator = hessian_operator(*args, model, which=which, layer=layer)
+        operator = matrix.operator(model)
         np.testing.assert_allclose(operator @ np.eye(len(exact[0])), dense[model], atol=1e-14)
         np.testing.assert_allclose(eigsh(operator, k=1)[0], abs(exact[model]).max(), rtol=1e-10)
-    estimate, se = nn.trace(*args, which=which, layer=layer)
+    estimate, se = nn.trace(matrix)
     assert (abs(estimate - exact.sum(axis=1)) < 4 * se).all()
 
 
@@ -112,38 +108,40 @@ def test_eigenvalues_that_occur_twice_are_found_twice() -> None:
     rng = np.random.default_rng(0)
     net = nn.mlp([3, 2])
     args: Any = (net, nn.mse, nn.init(net, models=2, dtype="float64"), rng.standard_normal((9, 3)), np.zeros((9, 2)))
-    exact = np.linalg.eigvalsh(nn.hessian(*args))[:, ::-1]
+    exact = np.linalg.eigvalsh(nn.hessian(*args).to_dense())[:, ::-1]
     for k in (2, 8):  # 8 is all of them
-        np.testing.assert_allclose(top_eigenvalues(*args, k).values, exact[:, :k], rtol=1e-12)
+        np.testing.assert_allclose(nn.top_eigenvalues(nn.hessian(*args), k).values, exact[:, :k], rtol=1e-12)
 
 
 def test_few_steps_leave_residuals_that_bound_the_error() -> None:
     args = small()
-    exact = np.linalg.eigvalsh(nn.hessian(*args))
+    exact = np.linalg.eigvalsh(nn.hessian(*args).to_dense())
     for steps in range(1, 12):
-        values, _, residuals = top_eigenvalues(*args, steps=steps)
+        values, _, residuals = nn.top_eigenvalues(nn.hessian(*args), steps=steps)
         nearest = abs(values - exact).min(axis=1)
         assert (nearest <= residuals[:, 0] + 1e-14).all()
-    assert (top_eigenvalues(*args, steps=2).residuals > 1e-3).all()  # which steps=2 does owe
+    assert (nn.top_eigenvalues(nn.hessian(*args), steps=2).residuals > 1e-3).all()  # which steps=2 does owe
 
 
 def test_float32_is_as_exact_as_its_rounding() -> None:
-    values, vectors, _ = top_eigenvalues(*small(dtype="float32"), 3)
-    exact = top_eigenvalues(*small(), 3).values
+    values, vectors, _ = nn.top_eigenvalues(nn.hessian(*small(dtype="float32")), 3)
+    exact = nn.top_eigenvalues(nn.hessian(*small()), 3).values
     assert values.dtype == vectors.dtype == np.float32
     np.testing.assert_allclose(values, exact, rtol=1e-5)  # a hundred roundings of 6e-8, in the parameters too
-    density = nn.spectral_density(*small(dtype="float32"))
-    parts = (*nn.trace(*small(dtype="float32")), *density, *density.moment(2), *density.smooth(np.arange(3.0), 0.1))
+    matrix = nn.hessian(*small(dtype="float32"))
+    density = nn.spectral_density(matrix)
+    parts = (*nn.trace(matrix), *density, *density.moment(2), *density.smooth(np.arange(3.0), 0.1))
     assert all(part.dtype == np.float32 for part in parts)
 
 
 def test_a_model_has_the_same_estimates_in_any_stack() -> None:
     net, loss, params, x, y = small(3)
     one = nn.select(params, slice(2, 3))
-    many, alone = nn.trace(net, loss, params, x, y), nn.trace(net, loss, one, x, y, index=[2])
+    stack, lone = (nn.hessian(net, loss, p, x, y) for p in (params, one))
+    many, alone = nn.trace(stack), nn.trace(lone, index=[2])
     np.testing.assert_allclose([a[2] for a in many], [a[0] for a in alone], rtol=1e-12)
-    density, lone = (nn.spectral_density(net, loss, p, x, y, index=i) for p, i in ((params, None), (one, [2])))
-    np.testing.assert_allclose(density.moment(2)[0][2], lone.moment(2)[0][0], rtol=1e-12)
+    density, single = nn.spectral_density(stack), nn.spectral_density(lone, index=[2])
+    np.testing.assert_allclose(density.moment(2)[0][2], single.moment(2)[0][0], rtol=1e-12)
 
 
 def test_the_standard_error_of_the_trace_is_right() -> None:
@@ -151,8 +149,8 @@ def test_the_standard_error_of_the_trace_is_right() -> None:
     net, loss, params, x, y = small(1)
     repeats, probes = 500, 20
     stack = nn.unflatten(params, np.repeat(nn.flatten(params), repeats, axis=0))
-    dense = nn.hessian(net, loss, params, x, y)[0]
-    value, se = nn.trace(net, loss, stack, x, y, probes=probes)
+    dense = nn.hessian(net, loss, params, x, y).to_dense()[0]
+    value, se = nn.trace(nn.hessian(net, loss, stack, x, y), probes=probes)
     exact = float(np.trace(dense))
     variance = 2 * float((dense**2).sum() - (np.diag(dense) ** 2).sum()) / probes
     # Relative errors: of a mean square of 500 normals sqrt(2/500), of the mean of 500 variances less; 5 of each.
@@ -163,13 +161,13 @@ def test_the_standard_error_of_the_trace_is_right() -> None:
     assert abs((abs(value - exact) < 2.093 * se).mean() - 0.95) < 0.04
 
 
-@given(st.sampled_from(WHICH), st.integers(0, 2**31), st.integers(1, 60))
-def test_density_has_the_moments_of_its_probes(which: Any, seed: int, steps: int) -> None:
+@given(st.sampled_from(KINDS), st.integers(0, 2**31), st.integers(1, 60))
+def test_density_has_the_moments_of_its_probes(kind: Any, seed: int, steps: int) -> None:
     args = small()
-    dense = nn.hessian(*args, which=which)
-    density = nn.spectral_density(*args, probes=4, steps=steps, which=which, seed=seed)
-    products = matrix(*args, which)
-    signs = np.concatenate([products.signs(i, seed, None) for i in range(4)], axis=1)
+    matrix = kind(*args)
+    dense = matrix.to_dense()
+    density = nn.spectral_density(matrix, probes=4, steps=steps, seed=seed)
+    signs = np.concatenate([matrix.signs(i, seed, None) for i in range(4)], axis=1)
     image = signs
     for power in range(min(2 * steps, 8)):
         exact = (signs * image).sum(axis=2) / 51
@@ -179,8 +177,8 @@ def test_density_has_the_moments_of_its_probes(which: Any, seed: int, steps: int
 
 def test_density_is_that_of_the_dense_spectrum() -> None:
     args = small()
-    exact = np.linalg.eigvalsh(nn.hessian(*args))
-    density = nn.spectral_density(*args, probes=60)
+    exact = np.linalg.eigvalsh(nn.hessian(*args).to_dense())
+    density = nn.spectral_density(nn.hessian(*args), probes=60)
     at, width = np.linspace(-2, 3, 3001), 0.05
     value, se = density.smooth(at, width)
     np.testing.assert_allclose(value.sum(axis=1) * (at[1] - at[0]), 1, rtol=1e-6)
@@ -215,21 +213,23 @@ def test_views_go_by_the_place_in_the_net() -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("which", WHICH)
-def test_the_card_finds_the_same(which: Any) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_card_finds_the_same(kind: Any) -> None:
     import cupy
 
     net, loss, host, x, y = small()
     card = nn.unflatten(nn.init(net, models=2, dtype="float64", device="gpu"), cupy.asarray(nn.flatten(host)))
     here: Any = (net, loss, host, x, y)
     there: Any = (net, loss, card, cupy.asarray(x), cupy.asarray(y))
-    for function in (nn.trace, partial(top_eigenvalues, k=3)):
-        found = cupy.asnumpy(function(*there, which=which)[0])
-        np.testing.assert_allclose(found, function(*here, which=which)[0], rtol=1e-9)
-    moments = [nn.spectral_density(*args, which=which).moment(2)[0] for args in (there, here)]
+    matrices = kind(*there), kind(*here)
+    functions: tuple[Any, ...] = (nn.trace, partial(nn.top_eigenvalues, k=3))
+    for function in functions:
+        found, wanted = (function(m)[0] for m in matrices)
+        np.testing.assert_allclose(cupy.asnumpy(found), wanted, rtol=1e-9)
+    moments = [nn.spectral_density(m).moment(2)[0] for m in matrices]
     np.testing.assert_allclose(cupy.asnumpy(moments[0]), moments[1], rtol=1e-9)
-    column = hessian_operator(*there, 1, which=which) @ cupy.ones(51)
-    np.testing.assert_allclose(cupy.asnumpy(column), hessian_operator(*here, 1, which=which) @ np.ones(51), atol=1e-12)
+    column, wanted = matrices[0].operator(1) @ cupy.ones(51), matrices[1].operator(1) @ np.ones(51)
+    np.testing.assert_allclose(cupy.asnumpy(column), wanted, atol=1e-12)
 
 
 def test_probes_are_not_the_initial_parameters() -> None:
@@ -237,7 +237,7 @@ def test_probes_are_not_the_initial_parameters() -> None:
     net = nn.dense(9, 7, bias=False)
     params = nn.init(net, models=2, dtype="float64")
     args = (net, nn.mse, params, np.ones((3, 9)), np.zeros((3, 7)))
-    start = matrix(*args).normals(1, 0, None)[:, 0]
+    start = nn.hessian(*args).normals(1, 0, None)[:, 0]
     for k in range(2):
         assert abs(np.corrcoef(start[k], nn.flatten(params)[k])[0, 1]) < 5 / 63**0.5  # five standard errors
 
@@ -248,10 +248,11 @@ def test_a_net_that_has_diverged_has_no_spectrum_and_leaves_the_others_alone() -
     flat = nn.flatten(params).copy()
     flat[0] = np.inf
     lost = nn.unflatten(params, flat)
-    found, wanted = top_eigenvalues(net, loss, lost, x, y), top_eigenvalues(net, loss, params, x, y)
+    with_lost, without = (nn.hessian(net, loss, p, x, y) for p in (lost, params))
+    found, wanted = nn.top_eigenvalues(with_lost), nn.top_eigenvalues(without)
     assert np.isnan(found.values[0]).all()
     # Lanczos may stop a few blocks apart; both are as exact as rounding.
     np.testing.assert_allclose(found.values[1], wanted.values[1], rtol=1e-12)
-    nodes = nn.spectral_density(net, loss, lost, x, y, steps=5).nodes
+    nodes = nn.spectral_density(with_lost, steps=5).nodes
     assert np.isnan(nodes[0]).all()
-    np.testing.assert_array_equal(nodes[1], nn.spectral_density(net, loss, params, x, y, steps=5).nodes[1])
+    np.testing.assert_array_equal(nodes[1], nn.spectral_density(without, steps=5).nodes[1])

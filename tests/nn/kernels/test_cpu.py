@@ -16,6 +16,7 @@ from scipy import special
 from simlab import nn
 from simlab.core import jit
 from simlab.nn.kernels.cpu import advance as fused
+from simlab.nn.kernels.plan import Stack, Steps
 from simlab.nn.kernels.plan import plan as plan_of
 from simlab.nn.layers.activations import ACTIVATIONS, Activation
 from simlab.nn.layers.compose import Serial
@@ -36,6 +37,13 @@ NORMS: dict[str, Any] = {
 def core(y: np.ndarray) -> int:
     """How many axes the targets of one model have."""
     return 1 if y.dtype.kind == "i" else 2
+
+
+def advance(plan: Any, flat: Any, velocity: Any, x: Any, y: Any, batch_size: int, **how: Any) -> None:
+    """`fused.advance` with its groups spelt out."""
+    marks = {name: how.pop(name) for name in ("alive", "diverged", "fixed", "radius") if name in how}
+    steps = Steps(KEY, first=how.pop("step"), **how)
+    fused.advance(plan, Stack(flat, velocity, **marks), x, y, batch_size, steps)
 
 
 class Plain(NamedTuple):
@@ -64,7 +72,7 @@ class Case(NamedTuple):
         diverged = how.pop("diverged", np.full(len(flat), -1))
         plan = plan_of(self.net, self.loss)
         assert plan is not None
-        fused.advance(plan, flat, velocity, self.x, self.y, key=KEY, diverged=diverged, **how)
+        advance(plan, flat, velocity, self.x, self.y, diverged=diverged, **how)
         return flat, velocity, diverged
 
     def plain(self, dtype: str) -> Plain:
@@ -86,7 +94,7 @@ class Case(NamedTuple):
                 outputs, cache = self.net.forward(params, batch)
                 value = self.loss.value(outputs, targets)
                 for layer, (before, *_) in zip(self.net.layers, cache, strict=True):
-                    if isinstance(layer, Activation) and layer.bend is None:
+                    if isinstance(layer, Activation) and layer.second_derivative is None:
                         margin = min(margin, float(abs(before).min()))
                 g = nn.flatten(self.net.gradient(params, cache, self.loss.grad(outputs, targets)))
                 coupled = g if how["decoupled"] else g + decay * w
@@ -182,7 +190,7 @@ def test_without_velocity_there_is_no_momentum(case: Case) -> None:
     plan = plan_of(case.net, case.loss)
     assert plan is not None
     flat, diverged = case.flat.copy(), np.full(len(case.flat), -1)
-    fused.advance(plan, flat, None, case.x, case.y, key=KEY, diverged=diverged, **still.how)
+    advance(plan, flat, None, case.x, case.y, diverged=diverged, **still.how)
     # 0 v + g is g, and so is g in place of it: the operations differ by a product with 1.
     np.testing.assert_array_equal(flat, still.fused()[0])
 
@@ -332,8 +340,8 @@ def test_what_does_not_fit_is_refused(change: dict[str, Any], sentence: str) -> 
     arguments |= change
     one = np.ones(1)
     with pytest.raises(ValueError, match=rf"^{sentence}.*\.$"):
-        fused.advance(
-            plan, **arguments, key=KEY, models=np.arange(1), lr=np.ones((1, 1)), momentum=one, weight_decay=one,
+        advance(
+            plan, **arguments, models=np.arange(1), lr=np.ones((1, 1)), momentum=one, weight_decay=one,
             nesterov=False, decoupled=False, step=0, alive=one > 0, diverged=np.full(1, -1),
         )  # fmt: skip
 

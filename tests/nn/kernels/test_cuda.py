@@ -16,7 +16,7 @@ from simlab.core.device import Device
 from simlab.nn.kernels.cuda import advance as persistent
 from simlab.nn.kernels.cuda.layout import Layout, layout, stride
 from simlab.nn.kernels.cuda.text import source
-from simlab.nn.kernels.plan import Plan, plan
+from simlab.nn.kernels.plan import Plan, Stack, Steps, plan
 from simlab.random import key
 from simlab.random import shuffle as order
 from tests.sde import host_cuda
@@ -118,11 +118,9 @@ def trained(
         device.asarray(a) for a in (c.x, c.y, c.lr, c.momentum, c.weight_decay, alive)
     )  # fmt: skip
     for a, b in pairwise((0, *cuts, len(c.lr))):
-        persistent.advance(
-            layout, flat, velocity if c.moving else None, x, y, key=KEY, models=c.models, lr=lr[a:b],
-            momentum=momentum, weight_decay=decay, nesterov=c.nesterov, decoupled=c.decoupled, step=c.step + a,
-            alive=on, diverged=diverged,
-        )  # fmt: skip
+        stack = Stack(flat, velocity if c.moving else None, on, diverged)
+        steps = Steps(KEY, c.models, c.step + a, lr[a:b], momentum, decay, c.nesterov, c.decoupled)
+        persistent.advance(layout, stack, x, y, steps)
     return device.to_host(flat), device.to_host(velocity), device.to_host(diverged)
 
 
@@ -284,15 +282,15 @@ def test_what_does_not_fit_is_left_out_in_order_and_a_large_net_refused() -> Non
 def test_velocities_leave_the_chip_where_all_models_then_work_at_once() -> None:
     card, found = host_cuda.device(), plan(nn.mlp([64, 8, 8, 10], "relu", "batch"), nn.cross_entropy)
     assert found is not None
-    few, many = (persistent.kernel(found, 32, moving=True, models=m, device=card) for m in (500, 1024))
+    few, many = (persistent.kernel(found, 32, momentum=True, models=m, device=card) for m in (500, 1024))
     assert few is not None
     assert many is not None
     assert few.work == 0
     # 8 models to a processor, with the bytes that each block reserves.
     assert 8 * (many.shared_bytes + 1024) <= host_cuda.PROPERTIES["sharedMemPerMultiprocessor"]
     assert {p.name[0] for p in many.places if not p.on_chip} == {"V"}
-    crowd = persistent.kernel(found, 32, moving=True, models=100_000, device=card)
-    assert crowd == few
+    most = persistent.kernel(found, 32, momentum=True, models=100_000, device=card)
+    assert most == few
 
 
 def test_arrays_that_do_not_fit_the_kernel_are_refused() -> None:
@@ -323,7 +321,7 @@ def test_a_leak_of_ones_own() -> None:
 def test_a_card_trains_as_the_loop(width: int, activation: str, norm: Any) -> None:
     device = Device.open("gpu")
     c = case((64, width, width, 10), activation, norm, models=5, n=200, batch=64, dtype="float32", steps=8, step=2)
-    chosen = persistent.kernel(c.plan, c.batch, moving=True, models=5, device=device)
+    chosen = persistent.kernel(c.plan, c.batch, momentum=True, models=5, device=device)
     assert chosen is not None
     whole = trained(c, chosen, device=device)
     close(whole, plain(c), c)

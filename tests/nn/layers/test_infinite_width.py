@@ -174,11 +174,23 @@ kinked: Any = Activation("abs", abs, lambda x, y: np.sign(x), None)
 REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: nn.infinite_width(nn.mlp([3, 4, 1]), X), 'grows with the width; use scaling="ntk"'),
     (lambda: nn.infinite_width(nn.mlp([3, 4, 1], scaling="mup"), X), "learns features"),
-    (lambda: nn.infinite_width(nn.mlp([3, 4, 1], norm="batch"), X, ntk=False), "BatchNormLayer has no kernel"),
-    (lambda: nn.infinite_width(nn.mlp([3, 4, 1], norm="weight"), X, ntk=False), "WeightNormLayer has no kernel"),
+    (
+        lambda: nn.infinite_width(nn.mlp([3, 4, 1], norm="batch"), X, ntk=False),
+        "BatchNormLayer has no",
+    ),
+    (
+        lambda: nn.infinite_width(nn.mlp([3, 4, 1], norm="weight"), X, ntk=False),
+        "WeightNormLayer has no",
+    ),
     (lambda: nn.infinite_width(deep("relu", "layer")(4), X), "use affine=False"),
-    (lambda: nn.infinite_width(nn.serial(nn.tanh, dense(3, 1)), X), "tanh has a kernel after a dense layer only"),
-    (lambda: nn.infinite_width(nn.serial(bare_layer_norm(3)), X), "layer_norm has a kernel after a dense layer only"),
+    (
+        lambda: nn.infinite_width(nn.serial(nn.tanh, dense(3, 1)), X),
+        "tanh has an infinite-width limit after a",
+    ),
+    (
+        lambda: nn.infinite_width(nn.serial(bare_layer_norm(3)), X),
+        "layer_norm has an infinite-width limit",
+    ),
     (lambda: nn.infinite_width(nn.serial(dense(3, 3), nn.residual(dense(3, 3), nn.relu)), X), "put one last"),
     (lambda: nn.infinite_width(deep("relu")(4), np.zeros((1, 3))), "lies on the kink"),
     (lambda: nn.infinite_width(deep(kinked)(4), X), "abs has kinks and no closed form"),

@@ -151,7 +151,7 @@ def test_activations_keep_float32_and_stay_finite(name: str) -> None:
     x = np.array([[-1e4, -90.0, -1.0, 0.0, 1.0, 90.0, 1e4]], np.float32)
     act: Any = ACTIVATIONS[name]
     y, cache = act.forward((), x)
-    parts = [y, act.slope(*cache)] + ([] if act.bend is None else [act.bend(*cache)])
+    parts = [y, act.slope(*cache)] + ([] if act.second_derivative is None else [act.second_derivative(*cache)])
     for part in parts:
         assert part.dtype == np.float32
         assert np.isfinite(part).all()

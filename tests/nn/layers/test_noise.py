@@ -107,7 +107,7 @@ def test_derivatives_are_those_at_fixed_noise(step: int) -> None:
     np.testing.assert_allclose((nn.flatten(grad) * v).sum(axis=1), (up - down) / (2 * h), atol=1e-8)
     product = nn.hvp(NOISY, nn.cross_entropy, params, X, Y, nn.unflatten(params, v))
     np.testing.assert_allclose(nn.flatten(product), (nn.flatten(up_grad) - nn.flatten(down_grad)) / (2 * h), atol=1e-8)
-    dense = nn.hessian(NOISY, nn.cross_entropy, params, X, Y)
+    dense = nn.hessian(NOISY, nn.cross_entropy, params, X, Y).to_dense()
     np.testing.assert_allclose((dense @ v[..., None])[..., 0], nn.flatten(product), atol=1e-12)
     shares = nn.flatten(nn.per_example_grads(NOISY, nn.cross_entropy, params, X, Y), axes=2)
     np.testing.assert_allclose(shares.sum(axis=1), nn.flatten(grad), atol=1e-13)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from simlab import nn
+from tests.nn import nets
 from tests.refusals import refused_in_one_sentence
 
 RNG = np.random.default_rng(0)
@@ -22,7 +23,7 @@ PARAMS = nn.init(NET, models=3)
 def trained(path: Path, optimiser: Any = None, **options: Any) -> Any:
     options.setdefault("record", nn.Record(["loss", "angle"], at=[0, 6, 12]))
     options = {"batch_size": 7, "steps": 12} | options
-    return nn.train(NET, PARAMS, (X, Y), optimiser or nn.SGD(0.1, momentum=0.9), checkpoint=path, **options)
+    return nets.trained(NET, PARAMS, (X, Y), optimiser or nn.SGD(0.1, momentum=0.9), checkpoint=path, **options)
 
 
 Entries = dict[str, np.ndarray]
@@ -31,7 +32,7 @@ DAMAGE: dict[str, Callable[[Entries], Any]] = {
     "a state in double precision": lambda e: e.update({"state/0": e["state/0"].astype(float)}),
     "a state of one model": lambda e: e.update({"state/0": e["state/0"][:1]}),
     "one number of the state": lambda e: e["state/0"].flat.__setitem__(3, 0.5),
-    "the memory": lambda e: e["state/5"].flat.__setitem__(0, 1.0),
+    "the state of the optimiser": lambda e: e["state/5"].flat.__setitem__(0, 1.0),
     "no state": lambda e: e.pop("state/1"),
     "no step": lambda e: e.pop("step"),
     "no mark": lambda e: e.pop("mark"),

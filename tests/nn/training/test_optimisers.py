@@ -14,6 +14,7 @@ from scipy.stats import chi2, kstest
 from simlab import nn
 from simlab.nn.training.draws import LABELS, LANGEVIN, Draw
 from simlab.random import key
+from tests.nn import nets
 
 LINE = nn.serial(nn.dense(1, 1, bias=False))
 """f = w x: with x = 1, y = c the mean squared error is (w - c)^2 and its gradient 2 (w - c)."""
@@ -24,7 +25,7 @@ numbers = st.floats(0, 0.9)
 def ends(optimiser: nn.Optimiser, steps: int, starts: Any = (2.0,), **options: Any) -> np.ndarray:
     """The weights w after training from these starts, one model each."""
     params = nn.unflatten(nn.init(LINE, models=len(starts), dtype="float64"), np.array(starts)[:, None])
-    end, _ = nn.train(LINE, params, (ONE, CENTRE), optimiser, batch_size=1, steps=steps, **options)
+    end, _ = nets.trained(LINE, params, (ONE, CENTRE), optimiser, batch_size=1, steps=steps, **options)
     return nn.flatten(end)[:, 0]
 
 

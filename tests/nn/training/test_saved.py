@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from simlab import nn
 from simlab.core import files
 from simlab.nn.layers.layer import every_array
+from tests.nn import nets
 from tests.nn.nets import Case, cases
 from tests.refusals import refused_in_one_sentence
 
@@ -138,7 +139,7 @@ def test_only_plain_files_are_read_and_replaced(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     for call in (partial(nn.load, pipe), partial(nn.save, pipe, net, params), partial(nn.load, os.devnull)):
         refused_in_one_sentence(call, "path: .* is no plain file; name another one")
-    train = partial(nn.train, net, params, (X, np.zeros(9, int)), nn.SGD(0.1), batch_size=3, steps=2)
+    train = partial(nets.trained, net, params, (X, np.zeros(9, int)), nn.SGD(0.1), batch_size=3, steps=2)
     refused_in_one_sentence(partial(train, checkpoint=pipe), "checkpoint: .* is no plain file")
     assert pipe.is_fifo()
 
@@ -169,7 +170,7 @@ def test_a_net_and_a_checkpoint_without_room_are_kept_where_there_is_some(
     refused_in_one_sentence(partial(nn.save, tmp_path / "full/net.npz", net, params), said.format("net.npz", "simlab"))
     (kept,) = (tmp_path / "here").glob("simlab-net-*.npz")
     same(nn.load(kept)[1], params)
-    train = partial(nn.train, net, params, (X, np.zeros(9, int)), nn.SGD(0.1), batch_size=3, steps=4)
+    train = partial(nets.trained, net, params, (X, np.zeros(9, int)), nn.SGD(0.1), batch_size=3, steps=4)
     refused_in_one_sentence(partial(train, checkpoint=tmp_path / "full/run.npz"), said.format("run.npz", "simlab"))
     (kept,) = (tmp_path / "here").glob("simlab-run-*.npz")
     same(train(checkpoint=kept)[0], train()[0])

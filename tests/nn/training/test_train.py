@@ -16,6 +16,7 @@ from simlab import nn
 from simlab.nn.layers.layer import every_array, leaves
 from simlab.random import key
 from simlab.random.shuffle import batches
+from tests.nn import nets
 from tests.refusals import refused_in_one_sentence
 from tests.sde import host_cuda
 
@@ -43,7 +44,7 @@ def trained(net: Any = NET, y: Any = LABELS, optimiser: Any = None, **options: A
     params = options.pop("params", None) or nn.init(net, models=3, dtype="float64")
     options = {"batch_size": 7, "steps": 12, "seed": 5} | options
     data: Any = "data" if y is None else (X, y)
-    return nn.train(net, params, data, optimiser or OPTIMISERS["momentum"], **options)
+    return nets.trained(net, params, data, optimiser or OPTIMISERS["momentum"], **options)
 
 
 def same(a: Any, b: Any) -> None:
@@ -186,7 +187,7 @@ def test_a_diverging_model_is_frozen_and_the_others_go_on(y: np.ndarray, dtype: 
     assert found.diverged.values[[0, 2]].tolist() == [-1, -1]
     when = int(found.diverged[1])
     assert 0 < when < 12
-    # It is left with what it had at that step, and what one step less leaves differs.
+    # It keeps what it had at that step, and what one step fewer leaves differs.
     before, _ = trained(net, y, nn.SGD(rates), params=params, steps=when)
     same(nn.select(end, [1]), nn.select(before, [1]))
     assert (
@@ -219,7 +220,7 @@ def test_returned_nets_have_the_population_statistics_of_the_training_data() -> 
 def test_measuring_some_models_at_a_time_gives_the_same(net: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     record = nn.Record(list(nn.QUANTITIES), at=[0, 3, 12], test=(X[:9] + 0.1, LABELS[:9]))
     whole = trained(net, record=record)
-    monkeypatch.setattr("simlab.nn.training.engine.EVALUATION", 1)
+    monkeypatch.setattr("simlab.nn.training.setup.EVALUATION", 1)
     part = trained(net, record=record)
     same(part[0], whole[0])
     for name in nn.QUANTITIES:
@@ -236,7 +237,7 @@ def test_measuring_counts_the_activations_of_fixed_layers(monkeypatch: pytest.Mo
         return np.asarray(frame.size)
 
     monkeypatch.setattr(
-        "simlab.nn.training.engine.EVALUATION", 2 * 4 * 40 * 8 * 2010
+        "simlab.nn.training.setup.EVALUATION", 2 * 4 * 40 * 8 * 2010
     )  # two arrays of 1000, two of 2, two of 3
     trained(net, params=params, steps=0, record=[nn.Quantity("size", "norm", "1", measure)])
     assert sizes == [2, 1]
@@ -359,7 +360,7 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: trained(optimiser=0.1), "optimiser must be one such as"),
     (lambda: trained(loss="mse"), "loss must be mse, cross_entropy"),
     (lambda: trained(stop=("loss", 0.1)), "stop must be a rule"),
-    (lambda: trained(seed=1.5), "seed must be a non-negative integer, got 1.5"),
+    (lambda: trained(seed=1.5), "seed must be a whole number from 0 to 2\\^128 - 1 or a Key, got 1.5"),
     (lambda: trained(y=LABELS.astype(float)), "y must hold integer labels"),
     (lambda: trained(y=LABELS.astype(str)), "y must hold integer labels"),
 ]
@@ -391,12 +392,12 @@ def test_a_stand_in_card_gives_the_same(name: str, norm: bool, tmp_path: Path, m
     data, test = ((card.asarray(a), card.asarray(b)) for a, b in ((X, y), (X[:9] + 0.1, y[:9])))
     record, path = replace(record, test=test), tmp_path / "run.npz"
     for steps in (7, 12):  # the second goes on from the file of the first
-        there = nn.train(net, params, data, optimiser, batch_size=7, steps=steps, seed=5, record=record,
-                         checkpoint=path, checkpoint_every=6)  # fmt: skip
+        there = nets.trained(net, params, data, optimiser, batch_size=7, steps=steps, seed=5, record=record,
+                             checkpoint=path, checkpoint_every=6)  # fmt: skip
     np.testing.assert_allclose(card.to_host(nn.flatten(there[0])), nn.flatten(here[0]), rtol=1e-12, atol=1e-14)
     for variable in here[1].data_vars:
         np.testing.assert_allclose(there[1][variable], here[1][variable], rtol=1e-7, atol=1e-10, err_msg=str(variable))
-    for curved in (nn.hessian, nn.hessian_operator):
+    for curved in (nn.hessian, nn.gauss_newton):
         with pytest.raises(ValueError, match="targets are on gpu and the net on cpu"):
             curved(net, nn.cross_entropy, nn.init(net, models=1), X, card.asarray(LABELS))
     with pytest.raises(ValueError, match="features are on gpu and the net on cpu"):
@@ -404,27 +405,26 @@ def test_a_stand_in_card_gives_the_same(name: str, norm: bool, tmp_path: Path, m
 
 
 def test_nets_of_different_shapes_are_stacks_of_their_own(tmp_path: Path) -> None:
-    nets = {width: nn.mlp([5, width, 3], "tanh") for width in (2, 9)}
+    widths = {width: nn.mlp([5, width, 3], "tanh") for width in (2, 9)}
     options: dict[str, Any] = {"batch_size": 7, "steps": 5, "seed": 3}
     rates = {2: nn.SGD(0.1), 9: nn.SGD(0.2)}
-    ends, found = nn.train_each(nets, (X, LABELS), rates, models=2, dtype="float64", **options)
+    ends, found = nn.train_each(widths, (X, LABELS), rates, models=2, dtype="float64", **options)
     assert found.loss.dims == ("width", "step", "model")
     assert found.parameters.values.tolist() == [5 * w + w + 3 * w + 3 for w in (2, 9)]
-    for width, net in nets.items():
+    for width, net in widths.items():
         params = nn.init(net, models=2, seed=3, dtype="float64")
         alone, record = nn.train(net, params, (X, LABELS), rates[width], **options)
         same(ends[width], alone)
         np.testing.assert_array_equal(found.loss.sel(width=width), record.loss)
     for _ in range(2):  # the second time from the files
-        kept, _ = nn.train_each(
-            nets, (X, LABELS), rates, models=2, dtype="float64", checkpoint=tmp_path / "run.npz", **options
-        )
-        same(tuple(kept.values()), tuple(ends.values()))
+        file = nn.Options(checkpoint=tmp_path / "run.npz")
+        again, _ = nn.train_each(widths, (X, LABELS), rates, models=2, dtype="float64", options=file, **options)
+        same(tuple(again.values()), tuple(ends.values()))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["run-width-2.npz", "run-width-9.npz"]
     with pytest.raises(ValueError, match="at least one net"):
         nn.train_each({}, (X, LABELS), nn.SGD(0.1), models=2, **options)
     with pytest.raises(ValueError, match="same values"):
-        nn.train_each(nets, (X, LABELS), {2: nn.SGD(0.1)}, models=2, **options)
+        nn.train_each(widths, (X, LABELS), {2: nn.SGD(0.1)}, models=2, **options)
 
 
 def test_noise_on_activations_is_new_at_every_step_and_can_be_annealed(tmp_path: Path) -> None:

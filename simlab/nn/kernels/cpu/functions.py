@@ -1,6 +1,6 @@
 """Functions of a vector of float32 for the fused kernel: e^x, erf, and the activations, each a value with its slope.
 
-Beside the exact function they err by a few units in the last place; NaN passes through every one of them. e^x stays at
+Their error is a few units in the last place; NaN passes through every one of them. e^x stays at
 1e-38 below x = -87.3 and is not asked for above 88.
 """
 
@@ -16,7 +16,7 @@ from simlab.nn.kernels.cpu.simd import FUSED, ROUND, magnitude, power_of_two, wh
 
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": set(FUSED)}
 INNER = {**OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-"""Of functions that only compiled code calls: doors for other callers would be a seventh of what is compiled."""
+"""For functions that only compiled code calls: wrappers for Python would be a seventh of what is compiled."""
 F = np.float32
 LOG2E, LN2_HIGH, LN2_LOW = F(1 / math.log(2)), F(0.693359375), F(math.log(2) - 0.693359375)
 EXP_REST = tuple(F(1 / math.factorial(n)) for n in range(2, 8))

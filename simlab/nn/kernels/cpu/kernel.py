@@ -2,7 +2,7 @@
 
 All numbers of a model live in one float32 array `s`, at the places that a row of `blocks` says. A matrix is cut into
 panels of 16 columns, each contiguous and padded with rows to whole tiles. So every product reads its right factor from
-one end to the other, and an element-wise pass runs through a panel 16 numbers at a time. What stands in the padding
+one end to the other, and an element-wise pass runs through a panel 16 numbers at a time. The padding
 never reaches a number that counts: sums over examples, features and classes stop where those do, and all else works
 lane by lane.
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 from numba import int64, njit, types
 
-from simlab.core.kernel_cache import kept
+from simlab.core.kernel_cache import disk_cached
 from simlab.nn.kernels.cpu import functions, memory, passes, simd
 from simlab.nn.kernels.cpu.functions import INNER, OPTIONS, F
 from simlab.nn.kernels.cpu.memory import (
@@ -96,11 +96,11 @@ def pulled(product: Any, s: Any, place: Any, panel: Any, env: Any) -> None:
 @njit(**INNER)
 def stepped(gradient: Any, s: Any, place: Any, shift: Any, rates: Any) -> None:
     """One step of 16 parameters, their velocity `shift` further on."""
-    lr, momentum, coupled, lead, follow, decoupled, moving = rates
+    lr, momentum, coupled, lead, follow, decoupled, has_velocity = rates
     old = load(s, place)
     gradient = old * coupled + gradient
     direction = gradient
-    if moving:
+    if has_velocity:
         velocity = load(s, place + shift) * momentum + gradient
         store(velocity, s, place + shift)
         direction = velocity * follow + gradient * lead
@@ -109,7 +109,7 @@ def stepped(gradient: Any, s: Any, place: Any, shift: Any, rates: Any) -> None:
 
 @njit(**INNER)
 def learned(product: Any, s: Any, place: Any, panel: Any, env: Any) -> None:
-    """The gradient in the weights, used at once."""
+    """The gradient w.r.t. the weights, used at once."""
     stepped(product * env[0], s, place, env[1], env[2])
 
 
@@ -136,7 +136,7 @@ def ascend(s: Any, blocks: Any, numbers: Any, n: Any, panel: Any) -> None:
 
 @njit(**INNER)
 def descend(s: Any, blocks: Any, numbers: Any, n: Any, panel: Any, rates: Any) -> None:
-    """Backward from the gradient in the outputs; a block takes its step once the one below has what it needs."""
+    """Backward from the gradient w.r.t. the outputs; a block takes its step once the one below has what it needs."""
     for k in range(blocks.shape[0] - 1, -1, -1):
         b, c = blocks[k], numbers[k]
         width, shift = up(b[OUT], 16), b[ROW_V] - b[ROW]
@@ -174,21 +174,21 @@ _marks = types.Tuple([_read(types.boolean), types.int64[::1]])
 _how, _keys = types.UniTuple(_i, 9), types.UniTuple(types.uint64, 2)
 
 
-_train = types.void(_i, _i, _matrix, _matrix, _matrix, _data, _rates, _net, _scratch, _how, _keys, _read(_i), _marks)
+_train = types.void(_i, _i, _scratch, _matrix, _matrix, _matrix, _data, _rates, _net, _how, _keys, _read(_i), _marks)
 
 
-@kept(
+@disk_cached(
     coefficients, kernels, order, simd, functions, memory, passes, signatures=(_train,), **OPTIONS
 )  # fmt: skip
 def train(
-    begin: Any, end: Any, flat: Any, velocity: Any, fixed: Any, data: Any, rates: Any, net: Any, scratch: Any, how: Any,
+    begin: Any, end: Any, scratch: Any, flat: Any, velocity: Any, fixed: Any, data: Any, rates: Any, net: Any, how: Any,
     keys: Any, models: Any, marks: Any,
 ) -> None:  # fmt: skip
     """Models begin ... end - 1 through all steps of the learning rates, in place.
 
-    fixed: the parameters that stay, (model, number). data: features, labels, targets, and the three distances from
-    those of one model to the next. rates: lr (step, model), momentum, weight_decay, radius of the sphere or 0. net:
-    blocks, numbers, label smoothing. scratch: s and an order of n, this thread's own. how: n, batch_size, first step,
+    scratch: s and an order of n, this thread's own. fixed: the parameters that stay, (model, number). data: features,
+    labels, targets, and the three distances from those of one model to the next. rates: lr (step, model), momentum,
+    weight_decay, radius of the sphere or 0. net: blocks, numbers, label smoothing. how: n, batch_size, first step,
     distance of panels, place of the targets, and whether there is momentum, of Nesterov's kind, decoupled decay, a
     cross-entropy. marks: alive, diverged.
     """
@@ -196,7 +196,7 @@ def train(
     lr, momentum, weight_decay, radius = rates
     blocks, numbers, smooth = net
     s, shuffled = scratch
-    n, batch, step, panel, goal, moving, nesterov, decoupled, classify = how
+    n, batch, step, panel, goal, has_velocity, nesterov, decoupled, classify = how
     alive, diverged = marks
     last, per_epoch = blocks[-1], n // batch
     # As numbers of a type: numba compiles a function anew for every literal that it is given.
@@ -206,7 +206,7 @@ def train(
             continue
         carry_all(s, blocks, flat[m], no, w, row, no)
         carry_all(s, blocks, fixed[m], yes, w, row, no)
-        if moving:
+        if has_velocity:
             carry_all(s, blocks, velocity[m], no, v, row_v, no)
         lead, follow = (F(1), momentum[m]) if nesterov else (F(0), F(1))
         coupled, apart = (F(0), weight_decay[m]) if decoupled else (weight_decay[m], F(0))
@@ -233,10 +233,10 @@ def train(
             if not finite:
                 diverged[m] = step + t
                 break
-            now = (lr[t, m], momentum[m], coupled, lead, follow, apart, moving)
+            now = (lr[t, m], momentum[m], coupled, lead, follow, apart, has_velocity)
             descend(s, blocks, numbers, batch, panel, now)
             if radius[m] > 0:
                 put_back(s, blocks, radius[m])
         carry_all(s, blocks, flat[m], no, w, row, yes)
-        if moving:
+        if has_velocity:
             carry_all(s, blocks, velocity[m], no, v, row_v, yes)

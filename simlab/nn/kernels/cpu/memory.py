@@ -1,4 +1,4 @@
-"""Where the numbers of a model stand in the array of a thread, and how they come and go: part of the fused kernel."""
+"""Where the numbers of a model stand in the array of a thread, and copies there and back, for the fused kernel."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def squares(s: Any, place: Any, panel: Any, rows: Any, columns: Any) -> Any:
 
 @njit(**INNER)
 def put_back(s: Any, blocks: Any, radius: Any) -> None:
-    """All trained parameters times what makes their norm the radius."""
+    """Rescale all trained parameters to the norm `radius`."""
     square, one, panel = F(0), int64(1), int64(16)
     for k in range(blocks.shape[0]):
         b = blocks[k]

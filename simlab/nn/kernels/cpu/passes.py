@@ -49,7 +49,7 @@ def activate(kind: Any, s: Any, count: Any, y: Any, slope: Any, leak: Any) -> No
 
 @njit(**INNER)
 def column_sums(s: Any, count: Any, d: Any) -> Any:
-    """The sums over the examples; two chains, as one would wait for its own additions."""
+    """The sums over the examples; two chains of additions, since one would be bound by latency."""
     even = odd = splat(F(0))
     for i in range(0, count - 16, 32):
         even, odd = even + load(s, d + i), odd + load(s, d + i + 16)
@@ -75,7 +75,7 @@ def standardise(s: Any, count: Any, eps: Any, y: Any, h: Any, inv: Any, scale: A
 
 @njit(**INNER)
 def project(s: Any, count: Any, d: Any, h: Any, inv: Any, scale: Any) -> Any:
-    """The gradient in the outputs of a normalisation becomes that in its inputs; returns those in scale and shift."""
+    """The gradient w.r.t. the outputs of a normalisation becomes that w.r.t. its inputs; returns scale and shift's."""
     share, in_shift, in_scale = F(16) / F(count), column_sums(s, count, d), splat(F(0))
     for i in range(0, count, 16):
         in_scale = load(s, d + i) * load(s, h + i) + in_scale
@@ -86,16 +86,16 @@ def project(s: Any, count: Any, d: Any, h: Any, inv: Any, scale: Any) -> Any:
     return in_scale, in_shift
 
 
-# Losses: the gradient in the outputs y goes to d, and they say whether the loss is finite.
+# Losses: the gradient w.r.t. the outputs y goes to d, and they return whether the loss is finite.
 
 
 @njit(**INNER)
 def cross_entropy(
     s: Any, panel: Any, classes: Any, smooth: Any, y: Any, d: Any, t: Any, labels: Any, chosen: Any
 ) -> Any:
-    """16 examples at a time, turned so that each has a lane: t holds as many rows of 16 as there are classes, and one.
+    """16 examples at a time, transposed so that each has a lane: t holds a row of 16 for each class, and one more.
 
-    The loss itself lacks the logarithm of the sum, which is between 0 and ln classes and so never decides.
+    Without the logarithm of the sum, which is between 0 and ln classes and so never decides whether the loss is finite.
     """
     n = chosen.shape[0]
     share, floor = F(1) / F(n), F(smooth) / F(classes)

@@ -1,7 +1,7 @@
-"""Vectors of float32 for numba, and a register-blocked product of matrices: plain LLVM vectors, no processor's own.
+"""Vectors of float32 for numba, and a register-blocked product of matrices, without processor-specific intrinsics.
 
 A vector of 16 lanes is a value like any other in compiled code: `load` and `store` move it, + - * / work lane by lane
-with numbers spread over the lanes, and products that are added are fused. LLVM takes registers of 512 bits where there
+with numbers broadcast to all lanes, and products that are added are fused. LLVM takes registers of 512 bits where there
 are any and splits the vectors where there are none.
 """
 
@@ -37,7 +37,7 @@ class _VectorModel(models.PrimitiveModel):
         super().__init__(manager, kind, FLOATS)
 
 
-def _spread(context: Any, builder: Any, value: Any, kind: Any) -> Any:
+def _broadcast(context: Any, builder: Any, value: Any, kind: Any) -> Any:
     """A vector as it is, or a number in every lane."""
     if isinstance(kind, Vector):
         return value
@@ -56,7 +56,7 @@ def _arithmetic(operation: Any, name: str) -> None:
             return signature(vectors[0], *args) if vectors and len(args) == 2 else None
 
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        values = (_spread(context, builder, v, kind) for v, kind in zip(args, sig.args, strict=True))
+        values = (_broadcast(context, builder, v, kind) for v, kind in zip(args, sig.args, strict=True))
         return getattr(builder, name)(*values, flags=FUSED)
 
     for kinds in ((Vector, Vector), (Vector, types.Number), (types.Number, Vector)):
@@ -107,7 +107,7 @@ def splat(typing_context: Any, number: Any) -> Any:
     """A number in all 16 lanes."""
 
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return _spread(context, builder, args[0], number)
+        return _broadcast(context, builder, args[0], number)
 
     return Vector()(number), emit
 
@@ -127,7 +127,7 @@ def where_less(typing_context: Any, a: Any, b: Any, yes: Any, no: Any) -> Any:
     """`yes` in the lanes with a < b, `no` elsewhere, as beside a NaN."""
 
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        values = [_spread(context, builder, v, kind) for v, kind in zip(args, sig.args, strict=True)]
+        values = [_broadcast(context, builder, v, kind) for v, kind in zip(args, sig.args, strict=True)]
         return builder.select(builder.fcmp_ordered("<", values[0], values[1]), values[2], values[3])
 
     return Vector()(a, b, yes, no), emit
@@ -244,7 +244,7 @@ def tile(rows: int, panels: int, transposed: bool) -> Any:
                     for r in range(rows):
                         place = builder.gep(data, [at(a, a_panel, run, ahead)])
                         x = builder.load(builder.gep(place, [number(r if transposed else LANES * r)]))
-                        x = _spread(context, builder, x, types.float32)
+                        x = _broadcast(context, builder, x, types.float32)
                         for v in range(panels):
                             term = builder.fmul(x, factors[v], flags=FUSED)
                             builder.store(builder.fadd(builder.load(sums[r][v]), term, flags=FUSED), sums[r][v])

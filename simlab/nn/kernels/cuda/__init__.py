@@ -1,1 +1,1 @@
-"""Training steps as CUDA text for a card."""
+"""Training steps as CUDA text for a GPU."""

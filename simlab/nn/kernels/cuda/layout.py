@@ -29,7 +29,7 @@ class Layout:
 
     plan: Plan
     batch: int
-    moving: bool
+    momentum: bool
     threads: int
     dtype: str
     places: tuple[Place, ...]
@@ -75,7 +75,7 @@ def threads_for(plan: Plan, batch: int) -> int:
 
 @cache
 def layout(
-    plan: Plan, batch: int, moving: bool, limit: int, threads: int | None = None, dtype: str = "float32"
+    plan: Plan, batch: int, momentum: bool, limit: int, threads: int | None = None, dtype: str = "float32"
 ) -> Layout | None:
     """The kernel for batches of this size with `limit` bytes of shared memory; None where a model does not fit."""
     threads = threads or threads_for(plan, batch)
@@ -93,7 +93,7 @@ def layout(
     may["X"] = batch * stride(plan.blocks[0].dense.n_in)
     may |= {f"G{k}": size for k, size in weights.items()}
     may |= {f"H{k}": values[k] for k, b in above.items() if keeps_input(b)}
-    may |= {f"V{k}": size for k, size in weights.items() if moving}
+    may |= {f"V{k}": size for k, size in weights.items() if momentum}
     room = limit // REAL[dtype][1]
     places, shared, work, left_out = [], 0, 0, 0
     for name, size in (must | may).items():
@@ -103,4 +103,4 @@ def layout(
         left_out += not on_chip and name.startswith("W")
         if (name in must and not on_chip) or left_out > 1:
             return None
-    return Layout(plan, batch, moving, threads, dtype, tuple(places), shared, work)
+    return Layout(plan, batch, momentum, threads, dtype, tuple(places), shared, work)

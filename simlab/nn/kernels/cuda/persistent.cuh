@@ -18,7 +18,7 @@ template <int COUNT, int STEPS, int TILE> __device__ __forceinline__ int row_of(
 
 // -- products: a thread sums a tile of TM x TN entries in registers ----------------------------------------------------
 
-// C = A B, each entry as finish(i, j, sum): (M, K), (K, N). Columns of a tile are neighbours, its rows ROWS apart.
+// C = A B, each entry as finish(i, j, sum): (M, K), (K, N). Columns of a tile are contiguous, its rows ROWS apart.
 template <int M, int N, int K, int TM, int TN, typename Finish>
 __device__ __forceinline__ void product(const real* A, int lda, const real* B, int ldb, real* C, int ldc, Finish finish)
 {
@@ -48,7 +48,7 @@ __device__ __forceinline__ void product(const real* A, int lda, const real* B, i
     }
 }
 
-// C = A B^T likewise: (M, K), (N, K). Both the rows and the columns of a tile are spread.
+// C = A B^T likewise: (M, K), (N, K). The rows and the columns of a tile are strided over the matrix.
 template <int M, int N, int K, int TM, int TN, typename Finish>
 __device__ __forceinline__ void product_transposed(
     const real* A, int lda, const real* B, int ldb, real* C, int ldc, Finish finish)
@@ -78,7 +78,8 @@ __device__ __forceinline__ void product_transposed(
     }
 }
 
-// G = scale A^T D, and the row of bias_scale sums of D where there is a bias: (K, M), (K, N). All of a tile is neighbours.
+// G = scale A^T D, and the row of bias_scale sums of D where there is a bias: (K, M), (K, N).
+// Rows and columns of a tile are contiguous.
 template <int M, int N, int K, int TM, int TN, bool BIAS>
 __device__ __forceinline__ void gradient(
     const real* A, int lda, const real* D, int ldd, real* G, real* G_bias, real scale, real bias_scale)
@@ -230,7 +231,7 @@ template <int COUNT> __device__ __forceinline__ bool finite_sum(real value, real
     return sum - sum == 0;
 }
 
-// -- moving numbers ----------------------------------------------------------------------------------------------------
+// -- copying numbers ---------------------------------------------------------------------------------------------------
 
 __device__ __forceinline__ void clear(real* to, int count)
 {
@@ -265,7 +266,7 @@ __device__ __forceinline__ void update(real* W, real* V, const real* G, int coun
     for (int i = threadIdx.x; i < count; i += THREADS) {
         const real w = W[i], g = G[i] + rate.coupled * w;
         real direction = g;
-        if (MOVING) {
+        if (MOMENTUM) {
             const real v = rate.momentum * V[i] + g;
             V[i] = v;
             direction = rate.nesterov ? g + rate.momentum * v : v;

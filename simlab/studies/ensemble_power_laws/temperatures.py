@@ -22,36 +22,35 @@ from simlab.core.checks import Floats
 from simlab.core.device import Device
 
 
-class Tempered(NamedTuple):
+class Expansion(NamedTuple):
     """c and b for each of the temperatures (tau)."""
 
     c: Floats
     b: Floats
 
 
-def tempered(log_probs: Any, labels: Any, taus: Floats) -> Tempered:
-    """The law at each temperature from members (member, example, class), taken to infinitely many of them."""
+def expand(log_probs: Any, labels: Any, taus: Floats) -> Expansion:
+    """Expansion c + b/n at each temperature from members (member, example, class), taken to infinitely many of them."""
     device = Device.of(log_probs)
     xp, members = device.xp, len(log_probs)
     mean = ensembles.average(log_probs)
     u = xp.exp(log_probs - mean) - 1
     spread = u.var(axis=0, ddof=1)
-    own = xp.take_along_axis(spread, labels[:, None], axis=-1)[:, 0]
-    found = []
+    of_truth = xp.take_along_axis(spread, labels[:, None], axis=-1)[:, 0]
+    coefficients = []
     for tau in map(float, taus):
         q = xp.exp(ensembles.calibrate(mean, tau))
         along = xp.einsum("mnk,nk->mn", u, q).var(axis=0, ddof=1)
-        b = float((own + (1 / tau - 1) * (q * spread).sum(axis=-1) - along / tau).mean()) / (2 * tau)
-        found.append((float(ensembles.nll(mean, labels, tau)) - b / members, b))
-    c, b_of_tau = np.array(found).T
-    return Tempered(c, b_of_tau)
+        b = float((of_truth + (1 / tau - 1) * (q * spread).sum(axis=-1) - along / tau).mean()) / (2 * tau)
+        coefficients.append((float(ensembles.nll(mean, labels, tau)) - b / members, b))
+    return Expansion(*np.array(coefficients).T)
 
 
-def envelope(law: Tempered, taus: Floats, n: Any) -> Floats:
-    """The lowest of the laws at each n (size): a parabola in ln tau through the lowest place and its neighbours."""
-    losses = law.c[:, None] + law.b[:, None] / np.asarray(n, float)
+def envelope(curves: Expansion, taus: Floats, n: Any) -> Floats:
+    """The lowest of the curves at each n (size): a parabola in ln tau through the lowest place and its neighbours."""
+    losses = curves.c[:, None] + curves.b[:, None] / np.asarray(n, float)
     k = losses.argmin(axis=0).clip(1, len(taus) - 2)
     left, middle, right = (np.take_along_axis(losses, (k + s)[None], axis=0)[0] for s in (-1, 0, 1))
-    bend, slope = left - 2 * middle + right, (right - left) / 2
-    inside = (bend > 0) & (abs(slope) <= bend)
-    return np.where(inside, middle - slope**2 / (2 * np.where(inside, bend, 1.0)), np.minimum(left, right))
+    curvature, slope = left - 2 * middle + right, (right - left) / 2
+    inside = (curvature > 0) & (abs(slope) <= curvature)
+    return np.where(inside, middle - slope**2 / (2 * np.where(inside, curvature, 1.0)), np.minimum(left, right))

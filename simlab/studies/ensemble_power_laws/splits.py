@@ -1,0 +1,64 @@
+"""Splits of a budget of parameters: which one replicates choose for each other, what it gains, and how it shifts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from simlab.core.checks import Floats
+from simlab.ensembles import best_split
+from simlab.lab.scene import Claim, Measured
+from simlab.studies.ensemble_power_laws.config import Config
+from simlab.studies.ensemble_power_laws.training import parameters as parameters_of
+
+EXTREMES = ["many members of the least budget", "few members of the largest budget"]
+"""In the order of `shift`."""
+
+
+def leave_one_out(losses: Floats) -> Floats:
+    """For each replicate (replicate, ...) the mean of all others: a choice made with it is independent of its judge."""
+    return (losses.sum(axis=0) - losses) / (len(losses) - 1)
+
+
+def chosen(parameters: Any, n: Any, losses: Floats, budgets: Any) -> Floats:
+    """Loss (replicate, budget) of the split that all other replicates find best; losses (replicate, width, size)."""
+    of_widths = best_split(parameters, n, losses, budgets).losses
+    width = best_split(parameters, n, leave_one_out(losses), budgets).width
+    return np.take_along_axis(of_widths, width[..., None], axis=-1)[..., 0]
+
+
+def gain(parameters: Any, n: Any, losses: Floats) -> Floats:
+    """Loss of one network of the largest width minus that of the split of its budget that other replicates choose."""
+    loss = chosen(parameters, n, losses, parameters[-1:].astype(float))
+    return losses[:, -1, 0] - loss[:, 0]
+
+
+def shift(parameters: Any, n: Any, losses: Floats, budgets: Any) -> Floats:
+    """What many members cost at the smallest budget, and few at the largest (replicate, 2).
+
+    Many: those of the narrowest networks, over the best split. Few: the fewest at the largest budget that are no less
+    than these, over the best of those that are more. Where both cost something the best number of members grows with
+    the budget, whatever the widths at hand.
+    """
+    few, costs = fewest(parameters, budgets), []
+    for budget, place, last in ((budgets[0], 0, len(parameters)), (budgets[-1], few, few + 1)):
+        part = parameters[:last], n, losses[:, :last], np.array([budget])
+        costs.append(best_split(*part).losses[:, 0, place] - chosen(*part)[:, 0])
+    return np.stack(costs, axis=1)
+
+
+def fewest(parameters: Any, budgets: Any) -> int:
+    """The widest networks of which the largest budget buys as many as the smallest buys of the narrowest."""
+    return int(np.flatnonzero(budgets[-1] / parameters >= budgets[0] / parameters[0])[-1])
+
+
+def want_more(shift: Measured, config: Config, subject: str) -> Claim:
+    """Larger budgets want more members: both parts of `shift` cost something."""
+    p, budgets = parameters_of(config.widths), config.budgets
+    many, few = budgets[0] / p[0], budgets[-1] / p[fewest(p, budgets)]
+    statement = (
+        f"{subject} larger budgets want more members: {many:.1f} are too many for {budgets[0]:g} parameters in all, "
+        f"and {few:.1f} too few for {budgets[-1]:g}."
+    )
+    return shift.weakest().exceeds("more-members", statement, sigmas=4, samples=config.teachers)
