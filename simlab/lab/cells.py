@@ -212,9 +212,9 @@ def sources_of(*packages: str) -> str:
     """A hash of all sources of these packages, and of the numerical libraries below them."""
     digest = hashlib.sha256()
     for package in sorted({"simlab", *packages}):
-        root = Path(str(importlib.import_module(package).__file__)).parent
-        for path in sorted(p for p in root.rglob("*") if p.suffix in (".py", ".cuh")):
-            digest.update(f"{package}/{path.relative_to(root).as_posix()}\n".encode() + path.read_bytes())
+        for root in map(Path, importlib.import_module(package).__path__):
+            for path in sorted(p for p in root.rglob("*") if p.suffix in (".py", ".cuh")):
+                digest.update(f"{package}/{path.relative_to(root).as_posix()}\n".encode() + path.read_bytes())
     for library in ("numpy", "scipy", "numba", "sympy"):
         digest.update(f"{library} {importlib.import_module(library).__version__}\n".encode())
     return digest.hexdigest()
@@ -330,10 +330,12 @@ def _locked(folder: Path, run: Path) -> Iterator[None]:
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             raise InputError(
                 f"out = {str(run)!r}: another process works in this folder; wait for it, or name another one."
             ) from error
+        except OSError:  # a file system without locks
+            pass
         yield
     finally:
         os.close(descriptor)

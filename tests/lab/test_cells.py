@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from simlab.core.device import Device
+from simlab.core.errors import InputError
 from simlab.core.progress import Progress
 from simlab.lab import cells
 from simlab.lab.cells import Kept, Recorded, Store, fields_read, item_name
@@ -438,6 +440,19 @@ def test_a_cell_costs_less_than_ten_milliseconds(
     run(lab, range(count))
     record_property("milliseconds per cell", 1e3 * (time.perf_counter() - started) / count)
     assert (time.process_time() - processor) / count < 0.01
+
+
+def test_a_file_system_without_locks_is_good_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    with cells.kept_in(tmp_path), pytest.raises(InputError, match="another process works in this folder"):
+        cells.kept_in(tmp_path).__enter__()
+
+    def unknown(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", unknown)
+    with cells.kept_in(tmp_path) as folder:
+        assert folder.is_dir()
 
 
 def test_files_that_a_killed_process_left_half_written_go(tmp_path: Path) -> None:
