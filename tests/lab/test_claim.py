@@ -122,7 +122,7 @@ def test_an_effect_is_there_beyond_its_sigmas_and_not_there_below_the_usual_ones
     assert claim.verdict == ("holds" if distance >= sigmas else "fails" if distance < SIGMAS else "undecided")
     assert bool(claim.note) == (claim.verdict == "undecided")
     assert claim.bound == sigmas
-    assert claim.limits == f"≥ {sigmas:.3g}"
+    assert claim.limits == f"> 0, by {sigmas:.3g} standard errors"
 
 
 def test_a_distance_that_is_not_a_number_is_undecided() -> None:
