@@ -69,6 +69,14 @@ class HeldOut(Reference):
 
 
 @dataclass(frozen=True)
+class Expected(Reference):
+    """A plain reference: a number that stands for no difference, or what other measurements of this very run imply."""
+
+    suffix: ClassVar[str] = "_expected"
+    words: ClassVar[str] = "expected value"
+
+
+@dataclass(frozen=True)
 class Fit(Reference):
     """Fitted to the very data it is drawn with: a summary, which no claim may call theory."""
 
@@ -84,7 +92,7 @@ class Beside:
     reference: Reference
 
 
-REFERENCES: tuple[type[Reference], ...] = (Theory, HeldOut, Fit)
+REFERENCES: tuple[type[Reference], ...] = (Theory, HeldOut, Expected, Fit)
 RESERVED = ("_se", "_covariance", "_bias", *(kind.suffix for kind in REFERENCES))
 """Ends of the names of what is stored beside a quantity."""
 Values = Mapping[Quantity, Any]

@@ -16,7 +16,7 @@ from simlab.lab.cost import Cost
 from simlab.lab.found import Axes, Found, Measured
 from simlab.lab.lab import Lab
 from simlab.lab.panel import Panel
-from simlab.lab.quantity import Axis, Beside, Fit, HeldOut, Quantity, Theory, Values, axis, quantity
+from simlab.lab.quantity import Axis, Beside, Expected, Fit, HeldOut, Quantity, Theory, Values, axis, quantity
 
 __all__ = [
     "Axes",
@@ -25,6 +25,7 @@ __all__ = [
     "Claim",
     "Cost",
     "Draw",
+    "Expected",
     "Fit",
     "Found",
     "HeldOut",
