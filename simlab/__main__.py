@@ -63,7 +63,11 @@ def _main(argv: list[str]) -> int:
 
 def _list(options: argparse.Namespace, rest: list[str]) -> int:
     for name in studies.names():
-        study = studies.load(name)
+        try:
+            study = studies.load(name)
+        except InputError as error:  # another package's
+            write_stdout(f"{name:<18} {error}\n")
+            continue
         write_stdout(f"{name:<18} {study.title} ({', '.join(study.scenes)})\n")
     return 0
 

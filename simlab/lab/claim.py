@@ -98,7 +98,7 @@ class Claim:
     ) -> Claim:  # fmt: skip
         """All deviations at once are what noise makes: no larger, and no smaller than errors of the stated size allow.
 
-        samples: how many the covariance was estimated from; the statistic is then Hotelling's T^2 and its law an F law.
+        samples: how many the covariance was estimated from; the statistic is then Hotelling's T^2, distributed as F.
         """
         from scipy.special import chdtri, fdtri  # scipy.stats has them too, and takes a second to import
 
@@ -109,8 +109,8 @@ class Claim:
 
         usable = 0 < dof < samples
         low, bound = (quantile(1 - false_alarm / 2), quantile(false_alarm / 2)) if usable else (math.nan, math.nan)
-        law = "chi-square" if samples == math.inf else f"Hotelling's T^2 from {samples:.0f} samples"
-        why = f"{law} with {dof} degrees of freedom, false alarm {false_alarm:.0e}"
+        named = "chi-square" if samples == math.inf else f"Hotelling's T^2 from {samples:.0f} samples"
+        why = f"{named} with {dof} degrees of freedom, false alarm {false_alarm:.0e}"
         claim = cls(name, statement, source, statistic, float(dof), math.nan, "between", bound, why, "holds", low=low)
         if math.isnan(statistic) or not usable:
             return claim.undecided(
@@ -200,7 +200,7 @@ def quantity(value: float, se: float) -> str:
 
 
 def _allowed(sigmas: float, samples: float) -> tuple[float, str]:
-    """How many standard errors stand for so many of a normal law, and why: Student's law if few samples gave them."""
+    """How many standard errors are as rare as so many of a normal distribution, and why: by Student's for few samples."""
     alarm = math.erfc(sigmas / math.sqrt(2))
     if samples == math.inf:
         return sigmas, f"{sigmas:g} standard errors, false alarm {alarm:.0e}"
@@ -211,7 +211,7 @@ def _allowed(sigmas: float, samples: float) -> tuple[float, str]:
 
 
 def unless_diverged(claims: Iterable[Claim], diverged: int) -> list[Claim]:
-    """Claims as they are, or all undecided when walkers left the numbers: an average without them would flatter."""
+    """Claims as they are, or undecided when walkers became NaN or infinite: an average of the rest would flatter."""
     if not diverged:
         return list(claims)
     return [c.undecided(f"{diverged} walkers diverged; take smaller steps") for c in claims]

@@ -126,7 +126,7 @@ def finish(claims: Sequence[Claim], above: str, path: Path) -> int:
 def _execute(study: Study, config: BaseConfig, overwrite: bool) -> int:
     from simlab.core.device import Device
     from simlab.core.progress import Progress
-    from simlab.lab import cells, results
+    from simlab.lab import results, resume
     from simlab.lab.figure import figure_names, write_figures
     from simlab.lab.folder import RESULT, run_folder
     from simlab.lab.runner import run
@@ -135,7 +135,7 @@ def _execute(study: Study, config: BaseConfig, overwrite: bool) -> int:
     study.load(config)
     with interrupts.raised(), run_folder(study, config, overwrite=overwrite) as folder:
         path = folder.path / RESULT
-        with cells.word_of_resuming(study.name, folder.path), interrupts.with_word_of(path):
+        with resume.word_of_resuming(study.name, folder.path), interrupts.with_word_of(path):
             result = run(study, config, Progress.to_stderr(), cells=folder.cells)
             claims, attrs = results.claims_of(result), result.attrs
             about = f"{study.title} ({attrs['run_time']:.0f} s on {attrs['device']}, seed {config.seed})\n"
@@ -145,9 +145,9 @@ def _execute(study: Study, config: BaseConfig, overwrite: bool) -> int:
                 with suppress(InputError, BrokenPipeError):
                     write_stdout(f"{about}\n{claims_table(claims, is_terminal(sys.stdout))}\n")
                 if error.kept:
-                    cells.remove(folder.path)
-                elif cells.can_resume(folder.path):
-                    raise InputError(f"{error}\n{cells.how_to_resume(study.name, folder.path)}") from error
+                    resume.remove(folder.path)
+                elif resume.can_resume(folder.path):
+                    raise InputError(f"{error}\n{resume.how_to_resume(study.name, folder.path)}") from error
                 raise
             paths = [path]
             try:
@@ -156,7 +156,7 @@ def _execute(study: Study, config: BaseConfig, overwrite: bool) -> int:
             except Exception as error:  # whatever a plot raises: the result is there
                 _fail(f"{no_figure(error)} The result is whole; python -m simlab figure {path} draws it again.", 0)
             finally:
-                cells.remove(folder.path)
+                resume.remove(folder.path)
             return finish(claims, about + "".join(f"wrote {path}\n" for path in paths), path)
 
 

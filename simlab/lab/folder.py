@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from simlab.core.errors import InputError
 from simlab.core.files import write_bytes
-from simlab.lab import cells
+from simlab.lab import resume
 from simlab.lab.figure import figure_names
 from simlab.lab.settings import read_toml, to_toml, validate
 from simlab.lab.study import BaseConfig, Study
@@ -39,7 +39,7 @@ class RunFolder(NamedTuple):
 
 def unfinished(study: Study, run: Path) -> BaseConfig:
     """The configuration of a run that was stopped, with its folder as `out`; InputError where there is none."""
-    path = run / cells.FOLDER / cells.SETTINGS
+    path = run / resume.FOLDER / resume.SETTINGS
     if not path.exists():
         there = f"its result is in {run / RESULT}" if (run / RESULT).exists() else "there is no unfinished run in it"
         raise InputError(f"resume = {str(run)!r}: nothing to go on with, {there}.")
@@ -83,18 +83,18 @@ def run_folder(study: Study, config: BaseConfig, *, overwrite: bool = False) -> 
             raise InputError(
                 f"out = {str(path)!r}: it holds {held[0]} of another run; name another one or --overwrite."
             )
-        with cells.kept_in(path) as kept:
+        with resume.kept_in(path) as kept:
             try:
                 if not resumed:
-                    cells.clear(kept)
+                    resume.clear(kept)
                     with suppress(OSError):  # a full disk costs the chance to go on later, not this run
-                        write_bytes(kept / cells.SETTINGS, _settings(study, config).encode())
+                        write_bytes(kept / resume.SETTINGS, _settings(study, config).encode())
                 yield RunFolder(path, kept, overwrite or resumed)
             finally:
                 if (path / RESULT).exists() and path.resolve().parent == runs.resolve():
                     _link_latest(path)
-                if not cells.can_resume(path):
-                    cells.remove(path)
+                if not resume.can_resume(path):
+                    resume.remove(path)
     finally:
         _remove(new)
 
@@ -106,7 +106,7 @@ def _settings(study: Study, config: BaseConfig) -> str:
 
 def _resumes(study: Study, config: BaseConfig, path: Path, overwrite: bool) -> bool:
     """Whether the folder holds an unfinished run of this configuration; InputError where it holds one of another."""
-    settings = path / cells.FOLDER / cells.SETTINGS
+    settings = path / resume.FOLDER / resume.SETTINGS
     if not settings.exists():
         return False
     try:

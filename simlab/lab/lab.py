@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from simlab import random
 from simlab.core.device import Device
 from simlab.core.progress import Progress
-from simlab.lab.cells import Kept, Recorded, Store, fields_read, item_name
+from simlab.lab.cells import Recorded, Store, fields_read, plain
+from simlab.lab.codec import Kept, settled
 from simlab.sde import Walkers
 
 C = TypeVar("C")
 I = TypeVar("I")
 R = TypeVar("R")
-Execute = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
-"""Such as `map`: calls a function with each item, here or elsewhere, and gives the results in the items' order."""
+Execute = Callable[[Callable[[Any], Kept], Sequence[Any]], Iterable[Kept]]
+"""Such as `map`, or that of a pool of processes: calls a function with each item; results come in their order."""
 
 
 class Advance(Protocol):
@@ -32,6 +35,7 @@ class Lab:
     """The bench of one scene, or of one cell of it.
 
     It counts walkers that became NaN or infinite: where there are any, claims of the scene are undecided.
+    execute: who computes the cells; this process, one after the other, if nobody else.
     """
 
     study: str
@@ -39,7 +43,7 @@ class Lab:
     device: Device
     progress: Progress
     store: Store
-    execute: Execute = map
+    execute: Execute | None = None
     diverged: int = 0
     _walkers: list[Walkers] = field(default_factory=list)
     _inside: _Part | None = None
@@ -81,43 +85,66 @@ class Lab:
         the keys it takes from `lab`. It returns an array, a number, None, or a tuple, NamedTuple or dictionary of
         these. items: texts, whole numbers, floats or tuples of them. weights: how much work each item is, for progress.
         """
-        sizes = dict(zip(map(item_name, items), weights or [1.0] * len(items), strict=True))
-        finished = all(self.store.find(_name_of(work), item, config, self.device) for item in items)
-        told = replace(self, progress=Progress.silent()) if finished else self  # such as by another scene
-        with told.task(text, sum(sizes.values())) as task:
-
-            def one(item: I) -> Kept:
-                return self._cell(work, config, item, _Part(task, sizes[item_name(item)]))
-
+        name = _name_of(work)
+        kept = [self.store.find(name, item, config, self.device) for item in items]
+        sizes = list(weights) if weights is not None else [1.0] * len(items)
+        missing = [i for i, one in enumerate(kept) if one is None]
+        shown = self if missing else replace(self, progress=Progress.silent())  # another scene has shown it
+        with shown.task(text, sum(sizes)) as task:
+            fresh = self._computed(work, config, {i: items[i] for i in missing}, {i: sizes[i] for i in missing}, task)
             results = []
-            for kept in self.execute(one, items):
-                self.diverged += kept.diverged
-                results.append(kept.result)
+            for item, one, size in zip(items, kept, sizes, strict=True):
+                if one is None:
+                    one = self.store.keep(name, item, self.device, next(fresh))
+                else:
+                    task.advance(size)
+                if isinstance(config, Recorded):  # what the cell has read, the scene depends on as well
+                    for field_ in one.read:
+                        getattr(config, field_)
+                self.diverged += one.diverged
+                results.append(one.result)
         return results
 
-    def _cell(self, work: Any, config: Any, item: Any, part: _Part) -> Kept:
-        """A finished cell, from the store or computed and put there."""
-        name = _name_of(work)
-        kept = self.store.find(name, item, config, self.device)
-        if kept is None:
-            seen = Recorded(config)
-            bench = Lab(self.study, seen, self.device, self.progress, self.store, self.execute, _inside=part)
-            result = work(seen, item, bench)
-            kept = Kept(result, bench.lost(), fields_read(seen))
-            kept = self.store.keep(name, item, self.device, kept)
-        elif isinstance(config, Recorded):  # what the cell has read, the scene depends on as well
-            for field_ in kept.read:
-                getattr(config, field_)
-        part.advance(part.amount)
-        return kept
+    def _computed(
+        self, work: Any, config: Any, items: dict[int, Any], sizes: dict[int, float], task: Advance
+    ) -> Iterator[Kept]:
+        """New cells, in this process with progress inside of each, or wherever `execute` has them computed."""
+        if self.execute is not None:
+            function = partial(compute, work, plain(config), self.study, self.device.name)
+            for kept, size in zip(self.execute(function, list(items.values())), sizes.values(), strict=True):
+                task.advance(size)
+                yield kept
+            return
+        for i, item in items.items():
+            part = _Part(task, sizes[i])
+            seen = Recorded(plain(config))
+            kept = _compute(work, Lab(self.study, seen, self.device, self.progress, self.store, _inside=part), item)
+            part.advance(part.amount)
+            yield kept
 
     def lost(self) -> int:
         """Walkers of this bench, and of its cells, that became NaN or infinite."""
         return self.diverged + sum(w.diverged() for w in self._walkers)
 
 
-def _name_of(work: Callable[..., Any]) -> str:
-    return f"{work.__module__}.{work.__qualname__}"
+def compute(work: Callable[[Any, Any, Lab], Any], config: Any, study: str, device: str, item: Any) -> Kept:
+    """One cell, in whatever process this is called: what it takes and returns can be sent, and nothing is kept here."""
+    lab = Lab(study, Recorded(config), Device.open(device), Progress.silent(), Store(study))
+    kept = _compute(work, lab, item)
+    return kept._replace(result=settled(kept.result))
+
+
+def _compute(work: Any, lab: Lab, item: Any) -> Kept:
+    result = work(lab.config, item, lab)
+    return Kept(result, lab.lost(), fields_read(lab.config))
+
+
+def _name_of(work: Any) -> str:
+    """Module and name; TypeError unless the function is found there, for anything else has more to depend on."""
+    module, name = getattr(work, "__module__", ""), getattr(work, "__qualname__", "")
+    if getattr(sys.modules.get(module), name, None) is not work:
+        raise TypeError(f"the work of cells must be a function of a module, found there by its name, got {work!r}.")
+    return f"{module}.{name}"
 
 
 @dataclass

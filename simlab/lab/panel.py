@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from simlab.lab.found import Found, Measured
+from simlab.lab.found import Found
+from simlab.lab.measured import Measured
 from simlab.lab.plot import COLORS, GREY
 from simlab.lab.quantity import Axis, Quantity
 

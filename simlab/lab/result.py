@@ -14,7 +14,7 @@ import xarray as xr
 
 from simlab.core.errors import InputError
 from simlab.core.progress import Progress
-from simlab.lab import cells, results
+from simlab.lab import results, resume
 from simlab.lab.claim import Claim
 from simlab.lab.figure import figure, figure_names, write_figures
 from simlab.lab.folder import RESULT, run_folder
@@ -71,6 +71,8 @@ class Result:
         """A result that lies in a folder, or in this file."""
         path = Path(path)
         tree = results.load(path / RESULT if path.is_dir() else path)
+        if (theirs := tree.attrs["simlab_study"]) != study.name:
+            raise InputError(f"{path} holds a result of {theirs}, not of {study.name}.")
         return cls(study, study.config.model_validate_json(tree.attrs["simlab_config"]), tree)
 
     def __repr__(self) -> str:
@@ -114,5 +116,5 @@ def run_study(
     with run_folder(study, config, overwrite=overwrite) as folder:
         result = Result(study, config, run(study, config, show, cells=folder.cells))
         result.save(folder.path, overwrite=folder.overwrite)
-        cells.remove(folder.path)
+        resume.remove(folder.path)
     return result

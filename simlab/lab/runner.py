@@ -13,8 +13,9 @@ from simlab.core.device import Device
 from simlab.core.kernel_cache import require_compiler
 from simlab.core.progress import Progress
 from simlab.lab import results
-from simlab.lab.cells import Kept, Recorded, Store, fields_read, sources_of
+from simlab.lab.cells import Recorded, Store, fields_read, sources_of
 from simlab.lab.claim import Claim, unless_diverged
+from simlab.lab.codec import Kept
 from simlab.lab.found import Found
 from simlab.lab.lab import Lab
 

@@ -13,8 +13,9 @@ from typing import Any, Protocol
 from simlab.core.errors import InputError
 from simlab.lab.claim import Claim
 from simlab.lab.cost import Cost
-from simlab.lab.found import Axes, Found, Measured
+from simlab.lab.found import Axes, Found
 from simlab.lab.lab import Lab
+from simlab.lab.measured import Measured
 from simlab.lab.panel import Panel
 from simlab.lab.quantity import Axis, Beside, Expected, Fit, HeldOut, Quantity, Theory, Values, axis, quantity
 

@@ -56,9 +56,9 @@ def validate(study: Study, values: Mapping[str, Any]) -> BaseConfig:
 
 def preset_values(study: Study, preset: str) -> Mapping[str, Any]:
     """The fields of a preset; InputError where there is none of this name."""
-    if preset not in {"default", *study.presets}:
-        known = ", ".join(sorted({"default", *study.presets}))
-        raise InputError(f"preset: there is no preset {preset!r}; there are {known}.")
+    known = sorted({"default", *study.presets})
+    if preset not in known:
+        raise InputError(f"preset: there is no preset {preset!r}; there are {', '.join(known)}.")
     return study.presets.get(preset, {})
 
 
@@ -106,7 +106,7 @@ def _deeper(value: Any, levels: int) -> bool:
 def to_toml(config: BaseConfig) -> str:
     """The config as a TOML file that --config reads back."""
     fields = config.model_dump(mode="json").items()
-    # TOML has no null: a field that is not set is not written. Its strings are JSON's, but for one character.
+    # TOML has no null: a field that is not set is not written. Its strings are JSON's, except for one character.
     lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in fields if value is not None]
     return "\n".join(lines).replace("\x7f", "\\u007f") + "\n"
 

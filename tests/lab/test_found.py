@@ -15,7 +15,8 @@ from hypothesis.extra import numpy as arrays
 
 from simlab.lab import results
 from simlab.lab.claim import Claim
-from simlab.lab.found import Found, Measured
+from simlab.lab.found import Found
+from simlab.lab.measured import Measured
 from simlab.lab.quantity import Beside, Fit, HeldOut, Reference, Theory, axis, quantity
 from simlab.statistics import Estimate, Joint, chi_square
 from tests.lab.scenes import scene
