@@ -200,7 +200,7 @@ def quantity(value: float, se: float) -> str:
 
 
 def _allowed(sigmas: float, samples: float) -> tuple[float, str]:
-    """How many standard errors are as rare as so many of a normal distribution, and why: by Student's for few samples."""
+    """How many standard errors are as rare as so many of a normal distribution, and why; Student's for few samples."""
     alarm = math.erfc(sigmas / math.sqrt(2))
     if samples == math.inf:
         return sigmas, f"{sigmas:g} standard errors, false alarm {alarm:.0e}"
