@@ -1,4 +1,4 @@
-"""Runs that are killed and go on, again and again: `python -m tests.lab.killed moments STUDY FLAGS`.
+"""Runs in miniature that are killed and go on, again and again: `python -m tests.lab.killed moments STUDY FLAGS`.
 
 Each attempt is a child of this process, which has made the imports already: what is left is the run. Prints the folders
 of all runs that came to their end, the first of which nobody disturbed, and how many attempts were killed.
@@ -15,12 +15,16 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from simlab import studies
 from simlab.lab import cells, cli, figure, plot
 from simlab.lab.study import Study
+from tests.studies.small import SMALL, shrink
 
 KILLS = 20
 OPERATIONS = ("open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.chmod")
@@ -70,19 +74,26 @@ def again(words: Sequence[str], folder: str, resume: bool) -> list[str]:
     return [*words, "--out", folder]
 
 
+def finished(folder: str) -> bool:
+    """Whether a run was killed when all was done, but for removing an empty folder."""
+    return Path(folder, "result.nc").exists() and not Path(folder, "cells/config.toml").exists()
+
+
 def moments(study: Study, words: Sequence[str]) -> tuple[list[str], int]:
     """Kill at random moments of a run, most of them early, for what is finished is not done again."""
     chance = random.Random(study.name)
     folders, started = ["undisturbed"], time.monotonic()
     ended(start(study, again(words, folders[0], False)))
     whole, kills = time.monotonic() - started, 0
-    while kills < KILLS or not folders[-1]:
+    while kills < KILLS:
         folders.append(f"run{len(folders)}")
         while True:
             moment = whole * chance.random() ** 2 if kills < KILLS else 1e9
             if ended(start(study, again(words, folders[-1], chance.random() < 0.5)), moment):
                 break
             kills += 1
+            if finished(folders[-1]):
+                break
     return folders, kills
 
 
@@ -98,8 +109,7 @@ def operations(study: Study, words: Sequence[str]) -> tuple[list[str], int]:
         folder, number = folders[-1], len(folders) - 2
         if ended(start(study, again(words, folder, False), partial(before_operation, number, folder))):
             return folders, number
-        finished = Path(folder, "result.nc").exists() and not Path(folder, "cells/config.toml").exists()
-        if not finished:  # but for an empty folder
+        if not finished(folder):
             ended(start(study, again(words, folder, number % 2 == 1)))
 
 
@@ -116,6 +126,12 @@ def before_operation(number: int, folder: str) -> None:
     sys.addaudithook(hook)
 
 
+def flag(field: tuple[str, Any]) -> list[str]:
+    """A field of the config as words of a command line."""
+    name, value = field
+    return [f"--{name}", *map(str, value if isinstance(value, tuple) else (value,))]
+
+
 def main() -> None:
     """As said above."""
     how, name, *words = sys.argv[1:]
@@ -123,6 +139,9 @@ def main() -> None:
         from tests.lab.casino import STUDY as study
     else:
         study = studies.load(name)
+        small = SMALL[name]
+        shrink(study, pytest.MonkeyPatch())
+        words = ["--preset", "smoke", *chain.from_iterable(map(flag, small.changes.items())), *words]
     study.load(cli.parse(study, words)[1])
     importlib.import_module("simlab.lab.runner")  # what every child needs, once
     cells.sources_of(study.package.partition(".")[0])

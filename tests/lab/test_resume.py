@@ -22,16 +22,20 @@ from simlab.core import files
 from simlab.core.errors import InputError
 from simlab.lab import cli, results
 from simlab.lab.result import run_study
+from simlab.studies import STUDIES
 from tests.cli_helpers import FILES, HANGS, MODULE, WALK, Answer, Terminal, contents, process
 from tests.lab import killed
 from tests.lab.casino import STUDY, Config, dice
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = {
-    "langevin_drift": "--preset smoke --walkers 1024 --scenes walk",
+    "langevin_drift": "--scenes walk posterior",
+    "random_features": "--scenes ensembles",
+    "scale_invariance": "--scenes phases",
+    "ensemble_power_laws": "--scenes ensemble_size width",
     "casino": "",
 }
-"""Flags of a quick run of each study."""
+"""Scenes of each study that are quick in miniature; the two of the last share the networks that they train."""
 linux = pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forks of a process with all its imports")
 
 
@@ -71,6 +75,10 @@ def killed_runs(how: str, study: str, flags: str, cwd: Path) -> int:
         equal(cwd / folder, cwd / "undisturbed")
     assert "Traceback" not in (cwd / "log").read_text("utf-8")
     return int(told["kills"])
+
+
+def test_every_study_is_killed() -> None:
+    assert set(STUDIES) <= set(QUICK)
 
 
 @linux

@@ -17,8 +17,7 @@ SCENE = ROOT / "simlab" / "studies" / "langevin_drift" / "walk.py"
 TYPOS = {
     "a quantity": ("EXPONENT: Theory(", "EXPONNET: Theory("),
     "a quantity that is asked for": ("found[SHARE][i], found", "found[SHARES][i], found"),
-    "an axis": ("SHARE = quantity(\"share of time in the bin\", CALCULUS, ANGLE)",
-                "SHARE = quantity(\"share of time in the bin\", CALCULUS, ANGEL)"),
+    "an axis": ("in the bin\", CALCULUS, ANGLE", "in the bin\", CALCULUS, ANGEL"),
     "a claim": ("found[SHARE][i], found[EXPONENT][i]\n",
                 "found[SHARE][i], found[EXPONENT][i]\n        found[EXPONENT][i].exceds(name, \"So it is.\", 1.0)\n"),
     "a limit of a claim": ("resolution=0.5", "resolutoin=0.5"),
@@ -29,7 +28,7 @@ TYPOS = {
     "a method of the lab": ("lab.walkers(", "lab.wolkers("),
     "cells": ("lab.cells(walk, config,", "lab.cels(walk, config,"),
     "work": ("lab.cells(walk, config,", "lab.cells(wlak, config,"),
-    "a field of a named tuple": ("reading.exponent:.0f}\".remove", "reading.exponnet:.0f}\".remove"),
+    "a field of a named tuple": ("p ~ {reading.density}", "p ~ {reading.densty}"),
 }  # fmt: skip
 
 
