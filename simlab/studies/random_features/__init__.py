@@ -13,8 +13,8 @@ REMARKS = """## Where this departs from the talk
   the exponent is larger, by the same amount in theory and in the table.
 * **"Memory split."** Larger budgets are best spent on more members if the ridge is too small, and the best width
   then hardly changes. If the ridge is the best one for each network, one network beats two of half its width: the
-  advantage of several is here an implicit regularisation. In the closed form this is so at every budget; simulation resolves it for
-  small budgets, where the difference is largest.
+  advantage of several is here an implicit regularisation. In the closed form this is so at every budget; simulation
+  resolves it for small budgets, where the difference is largest.
 * **Epoch-wise.** A linear model whose features are all learned at one speed has at most one descent. Two groups of
   features with well separated speeds give two, and step sizes with which both groups reach their minimum at the same
   time give one again, with a lower minimum.
@@ -34,7 +34,7 @@ STUDY = Study(
         "full": {"dimension": 1024, "replicates": 64, "tests": 2000},
     },
     finding="Random features follow their exact curves as the dimension grows: the peak of double descent disappears "
-    "at the best ridge or by averaging networks; with too little ridge larger budgets are best spent on more networks, but at "
-    "the best ridge one network beats two.",
+    "at the best ridge or by averaging networks; with too little ridge larger budgets are best spent on more networks, "
+    "but at the best ridge one network beats two.",
     remarks=REMARKS,
 )

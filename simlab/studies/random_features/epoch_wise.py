@@ -54,7 +54,7 @@ def check(config: Config) -> None:
     if speeds.phases(config) is None:
         raise InputError(
             f"fast = {config.fast:g} with noise = {config.noise:g}: with matched step sizes theory's risk has its "
-            "minimum too close to an end of the run to show a fall before and a rise after it; take other speeds or noise."
+            "minimum too close to an end of the run to show a fall before and a rise after; take other speeds or noise."
         )
 
 

@@ -104,12 +104,13 @@ def theory(config: Config, axes: Axes) -> Values:
 
 
 def compare(config: Config, found: Found) -> list[Claim]:
-    """The whole curve, the two ends of the interval, and the harm in it."""
+    """The whole curve, the two ends of the interval, and the rise of the risk within it."""
     start, end = _harm(config)
     return [
-        found[LIMIT].agrees("curve",
+        found[LIMIT].agrees(
+            "curve",
             "At a fixed width the risk of random features follows theory at all sample sizes as the dimension d grows.",
-       ),
+        ),
         found[RISE].exceeds(
             "more-data-hurts",
             f"From n = {start:.3g} d to n = {end:.3g} d examples, the interval that theory predicts, more data makes "
