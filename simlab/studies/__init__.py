@@ -1,7 +1,7 @@
-"""The studies by name: those of this laboratory, and those of other packages that are installed beside it.
+"""The studies by name: those of simlab, and those that other installed packages provide.
 
-A study is a package whose __init__ is light and holds STUDY. A package of your own brings one by an entry point of the
-group `simlab.studies`, whose name is that of the study and whose value is such as `my_package:STUDY`.
+A study is a package whose __init__ imports little and defines STUDY. A package of your own provides a study through an
+entry point of the group `simlab.studies`: its name is that of the study, its value for example `my_package:STUDY`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from simlab.core.errors import InputError, did_you_mean
 from simlab.lab.study import Study
 
 STUDIES = ("langevin_drift", "random_features", "scale_invariance", "ensemble_power_laws")
-"""Those of this laboratory."""
+"""The studies of simlab."""
 GROUP = "simlab.studies"
-"""Of entry points."""
+"""The group of the entry points."""
 
 
 def names() -> tuple[str, ...]:
@@ -38,14 +38,14 @@ def load(name: str) -> Study:
         raise InputError(f"there is no study {name!r}{hint}")
     place = others[name].value
     try:
-        found = others[name].load()
-    except Exception as error:  # whatever the import of a stranger's package raises
+        loaded = others[name].load()
+    except Exception as error:  # importing another package may raise anything
         raise InputError(
             f"the study {name!r} cannot be imported from {place} ({type(error).__name__}: {error})."
         ) from error
-    if not isinstance(found, Study) or found.name != name:
+    if not isinstance(loaded, Study) or loaded.name != name:
         raise InputError(f"the entry point {name!r} of {GROUP} must be a Study of that name, and {place} is not.")
-    return found
+    return loaded
 
 
 def _others() -> dict[str, EntryPoint]:

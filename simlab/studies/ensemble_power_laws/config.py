@@ -1,4 +1,4 @@
-"""What a user can set: one frozen object behind the command line, the TOML file and the record."""
+"""The settings of the study: one frozen object for the command line, the TOML file and the record."""
 
 from __future__ import annotations
 

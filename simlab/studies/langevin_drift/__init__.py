@@ -1,4 +1,4 @@
-"""Langevin dynamics and the drift along a zero-loss manifold: the talk's picture of SGD as a sampler, put on trial."""
+"""Langevin dynamics and the drift along a zero-loss manifold: tests of the talk's picture of SGD as a sampler."""
 
 from simlab.lab.study import Study
 from simlab.studies.langevin_drift.config import Config
@@ -7,18 +7,19 @@ REMARKS = """## Where this departs from the talk
 
 * **"After some warm-up each point from the trajectory is a sample from p(x)."** At a finite step it is a sample from
   another distribution, the chain's own: wider or narrower than p by an amount of first order in the step, which sympy
-  derives and the table confirms. And the warm-up is the relaxation time of the chain, which behind a barrier grows as
+  derives and the table confirms. The warm-up is the relaxation time of the chain, which behind a barrier grows as
   exp(height/T): compare the relaxation time of the double well with the time that walkers need to escape once its
   barrier is 2.5 T high.
-* **"We can derive the stationary distribution of random walk with changing variance."** Of two: 1/s^2 if the equation
-  is read in the sense of Ito, 1/s if in that of Stratonovich. The sentence does not say which; the integrator does. SGD
-  evaluates its noise before the step, so Ito's is the reading for SGD.
-* **"Drift within this manifold is possible."** With noise that survives at zero loss (labels with fresh noise) it is
-  there, towards low curvature, with the exact size in the table. Without such noise SGD stands still to the last bit.
-  And noise across the valley alone makes a drift, not a stationary density: for that there must be noise along the
+* **"We can derive the stationary distribution of random walk with changing variance."** There are two: 1/s^2 if the
+  equation is read in the sense of Ito, 1/s in the sense of Stratonovich. The sentence does not say which is meant; an
+  integrator decides it. SGD evaluates its noise before the step, which is Ito's reading.
+* **"Drift within this manifold is possible."** With noise that survives at zero loss (labels with fresh noise)
+  there is a drift towards low curvature, whose size in the table is the predicted one. Without such noise SGD does not
+  move at all. And noise across the valley alone gives a drift but no stationary density: that takes noise along the
   valley as well.
 * **"SGD returns samples from some implicit distribution."** On real data the walkers follow the exact distribution of
-  the chain, whose mean is that of the posterior, and whose covariance exceeds it by what the finite step explains.
+  the chain, whose mean is that of the posterior, and whose covariance exceeds that of the posterior by what the finite
+  step explains.
 """
 
 STUDY = Study(

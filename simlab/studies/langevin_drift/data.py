@@ -1,4 +1,4 @@
-"""The regression data of scene 4: the bundled diabetes set or the user's own file, standardised."""
+"""The regression data of scene 4, standardised: the bundled diabetes data or the user's own file."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 from simlab.data.regression import Regression, read
 
 LARGEST = 16
-"""Columns at most: the kernels hold a walker's coordinates in registers."""
+"""Largest number of columns: the kernels hold a walker's coordinates in registers."""
 
 
 def load(path: Path | None) -> Regression:
-    """Every column with mean 0 and standard deviation 1, so that one prior fits all weights."""
+    """Every column with mean 0 and standard deviation 1, so that one prior suits all weights."""
     return _standardise(read(path, LARGEST)) if path is not None else _diabetes()
 
 

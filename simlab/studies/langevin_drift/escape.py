@@ -1,8 +1,8 @@
-"""Part of scene 1: how long a walker needs to leave a well, seen only at the steps of the chain.
+"""Part of scene 1: how long a walker takes to leave a well, its position being checked only at the chain's steps.
 
-The exact reference is the chain's own first-passage time, from the transfer operator restricted to the well. It tends
-to the integral of continuous time as dt -> 0, slowly: a boundary looked at only every dt acts as if it stood
-0.5826 s sqrt(dt) further out.
+The exact reference is the chain's own first-passage time, from the transfer operator restricted to the well. As
+dt -> 0 it tends, slowly, to the first-passage integral of continuous time: a boundary that is checked only every dt
+acts as if it were 0.5826 s sqrt(dt) further out.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ESCAPE_TIME = quantity(
     "mean escape time", ESCAPE_STEP, equation="fokker_planck#how-long-the-warm-up-can-take-escape-over-a-barrier"
 )
 SHIFTED_TIME = quantity(
-    "mean escape time in continuous time, over a barrier 0.5826 s sqrt(dt) further",
+    "mean escape time in continuous time, with the barrier 0.5826 s sqrt(dt) further out",
     ESCAPE_STEP,
     equation="fokker_planck#how-long-the-warm-up-can-take-escape-over-a-barrier",
 )
@@ -38,16 +38,16 @@ ESCAPE_LIMIT = quantity(
     "mean escape time at dt = 0", equation="fokker_planck#how-long-the-warm-up-can-take-escape-over-a-barrier"
 )
 BOUNDARY_SHIFT = quantity(
-    "apparent shift of the barrier, in s sqrt(dt)",
+    "apparent shift of the barrier, in units of s sqrt(dt)",
     equation="fokker_planck#how-long-the-warm-up-can-take-escape-over-a-barrier",
 )
-CENSORED = quantity("walkers that had not escaped at the end")
+CENSORED = quantity("number of walkers that had not escaped at the end")
 
 TOP = sp.Symbol("top", real=True)
 HALVES = (0.0, 0.5, 1.0, 1.5)
-"""Powers of dt in which first-passage times of a chain expand."""
+"""Powers of dt in the expansion of a chain's first-passage time."""
 PATIENCE = 60.0
-"""Mean escape times to wait. Walkers that have not escaped by then (probability e^-60) are censored."""
+"""Longest run, in mean escape times. Walkers not escaped by then (probability e^-60) are censored."""
 
 
 class Barrier(NamedTuple):
@@ -60,7 +60,7 @@ class Barrier(NamedTuple):
 
 
 def barrier(config: Config) -> Barrier | None:
-    """The first barrier, at the temperature at which it is `config.barrier` T high; None where there is one well."""
+    """The first barrier, at the temperature at which it is `config.barrier` T high; None if there is one well only."""
     sde, (minima, maxima) = potential.model(config), potential.wells(config)
     if not maxima:
         return None
@@ -69,7 +69,7 @@ def barrier(config: Config) -> Barrier | None:
 
 
 def check(config: Config) -> None:
-    """Refuse steps at which the time of the escape is not known."""
+    """Refuse time steps at which the exact escape time cannot be computed."""
     scale = barrier(config)
     if scale is None:
         return
@@ -77,8 +77,8 @@ def check(config: Config) -> None:
         try:
             steps = passage_steps(scale, dt)
         except ValueError as error:
-            raise InputError(f"escape_dts = {dt:g} will not do for this potential: {error}") from error
-        within_reach("barrier", config.barrier, math.log(config.escape_walkers) * steps)  # when the last one leaves
+            raise InputError(f"escape_dts = {dt:g} cannot be used with this potential: {error}") from error
+        within_reach("barrier", config.barrier, math.log(config.escape_walkers) * steps)  # for all to leave
 
 
 def cost(config: Config) -> list[Cost]:
@@ -95,7 +95,7 @@ def simulate(config: Config, lab: Lab) -> Values:
     """First passages over the top of the barrier at several dt."""
     scale, dts = barrier(config), config.escape_dts
     if scale is None:
-        lab.progress.note("well: one well, no barrier: no claim on the escape.")
+        lab.progress.note("well: the potential has one well and no barrier, so no claim about the escape is made.")
         return {}
     weights = [passage_steps(scale, dt) for dt in dts]
     times, censored = zip(*lab.cells(escape, config, range(len(dts)), "well: escape", weights=weights), strict=True)
@@ -110,7 +110,7 @@ def simulate(config: Config, lab: Lab) -> Values:
 
 
 def escape(config: Config, item: int, lab: Lab) -> tuple[Estimate, int]:
-    """Mean escape time at one dt, and the walkers still inside: the chain is stopped at the top, with its clock."""
+    """Mean escape time at one dt, and how many walkers are still inside; at the top a walker and its clock stop."""
     scale, dt, n = barrier(config), config.escape_dts[item], config.escape_walkers
     assert scale is not None
     expected = passage_steps(scale, dt)
@@ -122,15 +122,16 @@ def escape(config: Config, item: int, lab: Lab) -> tuple[Estimate, int]:
     with lab.task(f"escape at dt = {dt:g}", n) as task:
         while staying and walkers.step < limit:
             walkers.run(max(1, min(int(expected / 2), limit - walkers.step)))
-            left, staying = staying, int((walkers.state[0] < scale.top).sum())
-            task.advance(left - staying)
+            before, staying = staying, int((walkers.state[0] < scale.top).sum())
+            task.advance(before - staying)
     return mean(walkers.positions()[:, 1] * dt), staying
 
 
 def theory(config: Config, axes: Axes) -> Values:
     """The chain's own first-passage time, the exact integral, and the shift of the barrier.
 
-    Their biases are what the fits leave out, from the exact chains: at the steps of the simulation and far below them.
+    Their biases are the truncation errors of the fits, from exact chains at the steps of the simulation and at far
+    smaller ones.
     """
     scale, dts = barrier(config), config.escape_dts
     if scale is None:
@@ -153,16 +154,18 @@ def compare(config: Config, found: Found) -> list[Claim]:
     time, limit, shift = found[ESCAPE_TIME], found[ESCAPE_LIMIT], found[BOUNDARY_SHIFT]
     claims = [
         time.agrees(
-            "escape", "At every dt, the mean time in which walkers cross the barrier is the chain's own first-passage "
-            "time.", source="restricted transfer operator",
+            "escape", "At every time step dt, the mean time in which Langevin walkers cross the barrier is the exact "
+            "first-passage time of the Euler chain.", source="restricted transfer operator",
         ),
         limit.equals(
-            "escape-limit", "As dt -> 0 the mean escape time tends to the exact integral, the barrier being moved out "
-            "by 0.5826 s sqrt(dt).", source="Siegmund 1985; Broadie, Glasserman & Kou 1997",
+            "escape-limit", "As dt -> 0 the mean escape time of Langevin walkers tends to the exact first-passage "
+            "integral, once the barrier is moved out by 0.5826 s sqrt(dt), s = sqrt(2 T).",
+            source="Siegmund 1985; Broadie, Glasserman & Kou 1997",
             resolution=float(np.abs(time.reference - limit.reference).max()),
         ),
         shift.equals(
-            "escape-shift", "A barrier that is looked at every dt acts as if it stood 0.5826 s sqrt(dt) further out.",
+            "escape-shift", "A barrier that Langevin walkers are checked against only every dt acts as if it were "
+            "0.5826 s sqrt(dt) further out, s = sqrt(2 T).",
             source="Siegmund 1985", resolution=float(shift.reference),
         ),
     ]  # fmt: skip
@@ -174,7 +177,7 @@ def draw_escape(config: Config, found: Found, panel: Panel) -> None:
     """Escape time against sqrt(dt)."""
     title, scale = "Escape over the barrier", barrier(config)
     if scale is None:
-        panel.blank(title, "one well, no barrier")
+        panel.blank(title, "the potential has one well and no barrier")
         return
     root, limit = np.sqrt(found[ESCAPE_STEP].value), found[ESCAPE_LIMIT]
     panel.points(ESCAPE_TIME, "walkers", x=root)
@@ -190,7 +193,7 @@ def draw_escape(config: Config, found: Found, panel: Panel) -> None:
 
 
 def limit_and_shift(scale: Barrier, dts: Sequence[float], times: Estimate) -> tuple[Estimate, Estimate]:
-    """What escape times at several dt say of the time at dt = 0, and of the shift of the barrier in s sqrt(dt)."""
+    """The escape time at dt = 0 and the shift of the barrier, in units of s sqrt(dt), from times at several dt."""
     integral, slope, root = continuous_time(scale), boundary_slope(scale), np.sqrt(dts)
     limit = fit(dts, times.value - [shifted_time(scale, dt) for dt in dts], times.se, (0.0, 1.0))
     shift = fit(dts, (times.value - integral) / slope / root, times.se / slope / root, HALVES[:2])
@@ -198,7 +201,7 @@ def limit_and_shift(scale: Barrier, dts: Sequence[float], times: Estimate) -> tu
 
 
 def exact_limit_and_shift(scale: Barrier, dts: Sequence[float]) -> tuple[float, float]:
-    """The same of the exact chains, from steps far below these."""
+    """The same for the exact chains, from far smaller steps."""
     fine = min(dts) / 2 * np.arange(1, 5) / 4
     times = np.array([chain_time(scale, dt) for dt in fine])
     integral, slope = continuous_time(scale), boundary_slope(scale)
@@ -215,23 +218,23 @@ def passage_steps(scale: Barrier, dt: float) -> float:
 
 
 def chain_time(scale: Barrier, dt: float) -> float:
-    """The same in time."""
+    """The same in units of time."""
     return passage_steps(scale, dt) * dt
 
 
 def continuous_time(scale: Barrier, beyond: float = 0.0) -> float:
-    """The exact mean time, in continuous time, to a boundary so far beyond the top."""
+    """The exact mean first-passage time of continuous time to a boundary at the distance `beyond` past the top."""
     target = scale.top + beyond
     return fokker_planck.mean_first_passage(scale.sde, {T: scale.temperature}, scale.bottom, target)
 
 
 def shifted_time(scale: Barrier, dt: float) -> float:
-    """The same to the boundary as a chain sees it."""
+    """The same to the boundary shifted as it appears to a chain with this step."""
     return continuous_time(scale, fokker_planck.DISCRETE_BOUNDARY_SHIFT * math.sqrt(2 * scale.temperature * dt))
 
 
 def boundary_slope(scale: Barrier) -> float:
-    """d(time)/d(boundary) at the top, times the noise s: the first order of time in sqrt(dt), for a shift of one."""
+    """d(time)/d(boundary) at the top, times the noise s: how the time grows with sqrt(dt) for a unit shift."""
     small = 1e-3 * (scale.top - scale.bottom)
     rise = continuous_time(scale, small) - continuous_time(scale, -small)
     return math.sqrt(2 * scale.temperature) * rise / (2 * small)

@@ -1,7 +1,7 @@
-"""Part of scene 1: where walkers are, and how fast they forget where they were.
+"""Part of scene 1: the stationary distribution of walkers, and how fast they forget their positions.
 
-The reference without any bias is the distribution of the chain itself at this dt, from its transfer operator. Its
-second eigenfunction phi has the autocorrelation lambda_2^n exactly, at any lag and any dt.
+The unbiased reference is the exact distribution of the chain at this dt, from its transfer operator. The operator's
+second eigenfunction phi has the autocorrelation lambda_2^n exactly, at any lag n and any dt.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ BINS, FRAMES = 40, 32
 LAGS = np.arange(9)
 """Lags of the autocorrelation, in frames a quarter of a relaxation time apart."""
 MEASURED_LAG = 4
-"""About one relaxation time, where -lag/ln C is measured best."""
+"""The lag, about one relaxation time, at which -lag/ln C has the smallest error."""
 HEAVIEST = 50.0
-"""Largest <phi^4> of a slow mode that walkers can be said to sample; the double well has 1.3, a harmonic well 3."""
+"""Largest <phi^4> at which walkers sample the slowest mode phi well; the double well has 1.3, a harmonic well 3."""
 
 
 class Stationary(NamedTuple):
-    """Occupation of the bins; autocorrelation and relaxation time of the slowest mode, None where it is not sampled."""
+    """Occupation of the bins; autocorrelation and relaxation time of the slowest mode, None if badly sampled."""
 
     share: Joint
     correlation: Estimate | None
@@ -60,14 +60,14 @@ def simulate(config: Config, lab: Lab) -> Values:
     edges = bin_edges(config)
     values = {POSITION: (edges[1:] + edges[:-1]) / 2, WIDTH: np.diff(edges), OCCUPATION: share}
     if correlation is None:
-        lab.progress.note("well: the slowest mode lives in tails that walkers hardly visit: no claim on it.")
+        lab.progress.note("well: the slowest mode is in tails that walkers rarely visit, so no claim about it is made.")
         return values
     lags = LAGS * potential.spacing(potential.chain(config, config.dt))
     return {**values, LAG: lags, CORRELATION: correlation, RELAXATION: relaxation}
 
 
 def stationary(config: Config, dt: float, lab: Lab) -> Stationary:
-    """Walkers at steps of dt, seen at frames a quarter of a relaxation time apart."""
+    """Walkers with this time step, recorded at frames a quarter of a relaxation time apart."""
     sde, chain = potential.model(config), potential.chain(config, dt)
     walkers = lab.walkers(
         sde, config.walkers, "histogram", dt=dt, x0=potential.start(config),
@@ -105,8 +105,8 @@ def compare(config: Config, found: Found) -> list[Claim]:
     if RELAXATION in found:
         time = found[RELAXATION]
         claims.append(time.equals(
-            "relaxation", "The slowest mode of Langevin walkers decays as the second eigenvalue of the chain's "
-            "transfer operator says.", source="Risken 1989", resolution=float(time.reference) / 2,
+            "relaxation", "The relaxation time of the slowest mode of Langevin walkers is that of the chain's second "
+            "eigenvalue.", source="Risken 1989", resolution=float(time.reference) / 2,
         ))  # fmt: skip
     return claims
 
@@ -123,10 +123,10 @@ def draw_density(config: Config, found: Found, panel: Panel) -> None:
 
 
 def draw_correlation(config: Config, found: Found, panel: Panel) -> None:
-    """How fast the slowest mode is forgotten."""
-    title = "How fast walkers forget"
+    """The autocorrelation of the slowest mode."""
+    title = "How fast walkers forget their positions"
     if CORRELATION not in found:
-        panel.blank(title, "the slowest mode lives in tails that walkers hardly visit")
+        panel.blank(title, "the slowest mode is concentrated in tails that walkers rarely visit")
         return
     time = found[LAG].value * config.dt
     panel.points(CORRELATION, "walkers", x=time)
@@ -136,7 +136,7 @@ def draw_correlation(config: Config, found: Found, panel: Panel) -> None:
 
 
 def slowest_mode(chain: Transfer) -> Function | None:
-    """The second eigenfunction of the chain, None where it lives in tails that walkers hardly visit."""
+    """The second eigenfunction of the chain, None where it is concentrated in tails that walkers rarely visit."""
     _, mode = chain.second
     return mode if chain.expect(lambda x: mode(x) ** 4) < HEAVIEST else None
 
@@ -154,7 +154,7 @@ def decay(mode: Function, frames: np.ndarray, every: float) -> tuple[Estimate, E
 
 
 def bin_edges(config: Config) -> np.ndarray:
-    """Bins of equal width with one wide bin for each tail, in which some twenty walkers are at any time."""
+    """Bins of equal width with one wide bin for each tail, which holds about twenty walkers at any time."""
     chain, tail = potential.chain(config, config.dt), max(5e-4, 20 / config.walkers)
     low, high = np.interp([tail, 1 - tail], np.cumsum(chain.mass), chain.nodes)
     return np.concatenate([[chain.nodes[0]], np.linspace(low, high, BINS - 1), [chain.nodes[-1]]])

@@ -1,9 +1,9 @@
-"""Part of scene 1: how the step size changes the stationary distribution, and that it does so as sympy derives.
+"""Part of scene 1: how the step size changes the stationary distribution, compared with what sympy derives.
 
-<x^2> at several dt is fitted by a parabola: its value at dt = 0 must be Gibbs', its slope that of the modified
-equation. What the parabola leaves out is known from the chain's own distribution, exact at each dt and extrapolated
-from much smaller ones, and declared as the bias of the fit: neither Gibbs nor sympy enters it. In the harmonic well the
-distribution is known in closed form at every stable dt.
+A parabola in dt is fitted to <x^2>: its value at dt = 0 must be that of Gibbs' distribution, its slope that of the
+modified equation. The truncation error of the parabola is known from the exact distributions of chains, at each dt and
+at much smaller ones, and declared as the bias of the fit: neither Gibbs' distribution nor the modified equation enters
+it. In the harmonic well the distribution is known in closed form at every stable dt.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ POWERS = (0.0, 1.0, 2.0)
 
 
 class Schedule(NamedTuple):
-    """Steps before anything counts, steps between frames, and frames."""
+    """Steps of burn-in, steps between frames, and number of frames."""
 
     burn_in: int
     every: int
@@ -46,7 +46,7 @@ class Schedule(NamedTuple):
 
     @property
     def steps(self) -> int:
-        """All of them."""
+        """Total number of steps."""
         return self.burn_in + self.frames * self.every
 
 
@@ -68,7 +68,7 @@ def simulate(config: Config, lab: Lab) -> Values:
     at_zero, slope, _ = map(Estimate, parabola.coefficients, parabola.se)
     if modified_slope(config) is None:
         lab.progress.note(
-            "well: the slope of the potential jumps, there is no modified equation: no claim on d<x^2>/d dt."
+            "well: the slope of the potential jumps, so there is no modified equation and no claim about d<x^2>/d dt."
         )
     return {
         TIME_STEP: config.dts,
@@ -89,8 +89,8 @@ def second_moment(config: Config, item: int, lab: Lab) -> Estimate:
         parameters={T: config.temperature},
     )  # fmt: skip
     total = lab.device.xp.zeros(config.walkers)
-    for moved in lab.frames(walkers, *plan, f"<x^2> at dt = {dt:g}"):
-        total += moved.state[0] ** 2
+    for frame in lab.frames(walkers, *plan, f"<x^2> at dt = {dt:g}"):
+        total += frame.state[0] ** 2
     return mean(lab.device.to_host(total) / plan.frames)
 
 
@@ -103,7 +103,7 @@ def harmonic(config: Config, item: int, lab: Lab) -> Estimate:
 
 
 def theory(config: Config, axes: Axes) -> Values:
-    """<x^2> of the chains, of Gibbs, and the slope between them; the harmonic variance."""
+    """<x^2> of the chains and of Gibbs' distribution, and the slope at dt = 0; the harmonic variance."""
     exact = [exact_moment(config, dt) for dt in config.dts]
     parabola = fit(config.dts, exact, axes.se(SECOND_MOMENT), POWERS).coefficients
     at_zero_bias, slope_bias = np.abs(parabola[:2] - exact_limit(config))
@@ -121,26 +121,31 @@ def compare(config: Config, found: Found) -> list[Claim]:
     """Each dt, the limit, the slope, the harmonic well."""
     moment, at_zero, slope = found[SECOND_MOMENT], found[MOMENT_AT_ZERO], found[MOMENT_SLOPE]
     claims = [
-        moment.agrees("moments", "At every dt, <x^2> of Langevin walkers is that of the chain's exact distribution."),
+        moment.agrees(
+            "moments", "At every time step dt, <x^2> of Langevin walkers is that of the exact stationary distribution "
+            "of the Euler chain.",
+        ),
         at_zero.equals(
-            "gibbs", "<x^2> of Langevin walkers, extrapolated to dt = 0, is Gibbs' value: after warm-up a trajectory "
-            "samples p(x).", resolution=float(np.abs(moment.reference - at_zero.reference).max()),
+            "gibbs", "<x^2> of Langevin walkers, extrapolated to dt = 0, is that of Gibbs' distribution "
+            "p(x) ~ exp(-U(x)/T): after warm-up a trajectory samples p(x).",
+            resolution=float(np.abs(moment.reference - at_zero.reference).max()),
         ),
     ]  # fmt: skip
     if slope.kind is not None:
         claims.append(slope.equals(
-            "slope", "The slope of <x^2> in dt at dt = 0 is the one that the modified equation gives.",
+            "slope", "The slope of <x^2> of Langevin walkers in dt, at dt = 0, is that of the modified equation.",
             source="Zygalakis 2011", resolution=float(np.abs(slope.reference)),
         ))  # fmt: skip
     claims.append(found[HARMONIC_VARIANCE].agrees(
-        "harmonic", "In the harmonic well the variance of walkers is s^2/(k (2 - k dt)) at every stable dt.",
+        "harmonic", "In the harmonic well U = k x^2/2 the variance of Langevin walkers with noise s is "
+        "s^2/(k (2 - k dt)) at every stable dt.",
         source="Mandt, Hoffman & Blei 2017, with the step",
     ))  # fmt: skip
     return claims
 
 
 def draw_moments(config: Config, found: Found, panel: Panel) -> None:
-    """<x^2> against dt, with the distributions of the chains and sympy's tangent."""
+    """<x^2> against dt, with the distributions of the chains and the slope of the modified equation."""
     at_zero, slope = found[MOMENT_AT_ZERO], found[MOMENT_SLOPE]
     panel.points(SECOND_MOMENT, "walkers")
     panel.line(SECOND_MOMENT, "exact Euler chain")
@@ -162,7 +167,7 @@ def schedule(config: Config, dt: float) -> Schedule:
 
 
 def harmonic_steps(dt: float) -> int:
-    """Steps in which the harmonic well forgets its start."""
+    """Steps after which walkers in the harmonic well have forgotten their start."""
     return 2 + int(np.ceil(-21 / np.log(max(abs(1 - dt), 1e-9))))
 
 
@@ -172,7 +177,7 @@ def exact_moment(config: Config, dt: float) -> float:
 
 
 def exact_limit(config: Config) -> Floats:
-    """Value and slope at dt = 0 of <x^2> of the exact chains, from steps far below those of the simulation."""
+    """Value and slope at dt = 0 of <x^2> of the exact chains, from steps far smaller than those of the simulation."""
     steps = min(config.dts) / 2 * np.arange(1, 5) / 4
     return extrapolate(steps, [exact_moment(config, dt) for dt in steps], (0, 1, 2, 3))[:2]
 

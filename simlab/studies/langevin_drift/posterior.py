@@ -1,9 +1,9 @@
 """Scene 4, real input: unadjusted Langevin on the posterior of Bayesian linear regression.
 
-y = X w + noise with a normal prior on w: the posterior is normal, the drift linear, and so the chain's distribution is
-normal too, with mean and covariance known after any number of steps. Walkers are compared with that distribution, and
-with the true posterior, from which a finite step is bound to differ: dx = -grad U dt + sqrt(2) dW widens every
-direction of curvature k by 1/(1 - dt k/2).
+y = X w + noise with a normal prior on w: the posterior is normal and the drift linear, so that the distribution of the
+chain is normal too, with mean and covariance known after any number of steps. Walkers are compared with that
+distribution, and with the true posterior, from which a chain of finite step must differ: Euler steps of
+dx = -grad U dt + sqrt(2) dW multiply the variance along a direction of curvature k by 1/(1 - dt k/2).
 """
 
 from __future__ import annotations
@@ -49,17 +49,17 @@ class Posterior(NamedTuple):
 
     @property
     def covariance(self) -> Floats:
-        """Of the weights."""
+        """The covariance of the weights."""
         return np.asarray(np.linalg.inv(self.precision), float)
 
     @property
     def scale(self) -> Floats:
-        """Standard deviations of the weights: the units in which all entries of one table are comparable."""
+        """Standard deviations of the weights: units in which all entries of a table are comparable."""
         return np.sqrt(np.diag(self.covariance))
 
 
 def check(config: Config) -> None:
-    """Nothing to refuse beyond what `cost` finds, which reads the data."""
+    """Nothing more to refuse: `cost` reads the data, and refuses unusable ones."""
 
 
 def cost(config: Config) -> list[Cost]:
@@ -79,8 +79,8 @@ def simulate(config: Config, lab: Lab) -> Values:
     with lab.task(f"posterior: {d} weights", steps) as task:
         walkers.run(steps, task.advance)
     w = walkers.positions() / target.scale
-    off, (i, j) = w - w.mean(axis=0), np.triu_indices(d)
-    moments = np.concatenate([w - target.mean / target.scale, off[:, i] * off[:, j]], axis=1)
+    centred, (i, j) = w - w.mean(axis=0), np.triu_indices(d)
+    moments = np.concatenate([w - target.mean / target.scale, centred[:, i] * centred[:, j]], axis=1)
     return {
         WEIGHT: target.names,
         ENTRY_NAME: [*target.names, *(f"{target.names[a]} x {target.names[b]}" for a, b in zip(i, j, strict=True))],
@@ -108,21 +108,23 @@ def theory(config: Config, axes: Axes) -> Values:
 def compare(config: Config, found: Found) -> list[Claim]:
     """All entries against the chain's distribution; the mean against the true posterior; the step's bias."""
     moment, true, d = found[MOMENT], found[TRUE_MOMENT].value, len(found[WEIGHT].value)
-    # Regression of the measured excess on the predicted one: 1 if the whole bias is there, 0 if there is none. Its
-    # weights come from the exact distribution, since estimated ones would be correlated with what they weigh.
+    # Regression of the measured excess on the predicted one: 1 if the bias is as predicted, 0 if there is none. Its
+    # weights come from the exact distribution: estimated ones would be correlated with the data that they weight.
     excess, predicted = (moment.value - true)[d:], (moment.reference - true)[d:]
     weight = np.linalg.solve(covariance_errors(moment.reference[d:], moment.samples), predicted)
     share, se = float(weight @ excess / (weight @ predicted)), float(1 / np.sqrt(weight @ predicted))
     return [
         moment.agrees(
             "distribution",
-            f"Mean and covariance over Langevin walkers are those of the {d}-dimensional chain, all {len(true)} "
-            "entries at once.",
+            f"Mean and covariance of Langevin walkers on a {d}-dimensional regression posterior are those of the exact "
+            f"Euler chain, all {len(true)} entries at once.",
         ),
-        moment[:d].agrees("mean", "The mean over Langevin walkers is the mean of the true posterior.", true[:d]),
+        moment[:d].agrees(
+            "mean", "The mean of Langevin walkers on a regression posterior is that of the true posterior.", true[:d]
+        ),
         Claim.equals(
-            "posterior/bias", "The covariance over Langevin walkers exceeds the true posterior's by just what the "
-            "finite step explains (share of the predicted excess).",
+            "posterior/bias", "The covariance of Langevin walkers exceeds that of the true posterior by the amount "
+            "that theory predicts for the finite step (measured as a share of the predicted excess).",
             "Mandt, Hoffman & Blei 2017, with the finite step", share, 1.0, se, resolution=0.5,
         ),
     ]  # fmt: skip
@@ -142,7 +144,7 @@ def draw_variances(config: Config, found: Found, panel: Panel) -> None:
 
 
 def draw_deviations(config: Config, found: Found, panel: Panel) -> None:
-    """How far every entry is from the chain's: means in a column of their own, then the whole covariance matrix."""
+    """How far every entry is from the chain's: means in the first column, then the covariance matrix."""
     weights, z = found[WEIGHT].value, found[MOMENT].z
     d = len(weights)
     i, j = np.triu_indices(d)
@@ -153,7 +155,7 @@ def draw_deviations(config: Config, found: Found, panel: Panel) -> None:
     panel.scale(image, "(walkers - chain) / standard error")
     panel.axes.set_xticks([0, *range(2, d + 2)], ["mean", *weights], rotation=90)
     panel.axes.set_yticks(range(d), weights)
-    panel.set(title="All means and covariances", xlabel="mean of it, or covariance with", ylabel="weight")
+    panel.set(title="All means and covariances", xlabel="mean, or covariance with this weight", ylabel="weight")
     panel.note(f"largest deviation from the exact chain: {np.abs(z).max():.1f} standard errors, of {len(z)} entries")
 
 
@@ -161,7 +163,7 @@ PANELS = (draw_variances, draw_deviations)
 
 
 def target_of(config: Config) -> Posterior:
-    """The posterior of the data that a user gave, or of the bundled ones."""
+    """The posterior of the user's data, or of the bundled ones."""
     return posterior(load(config.data), config.prior)
 
 
@@ -197,17 +199,17 @@ def parameters(target: Posterior) -> dict[str, float]:
 
 
 def schedule(config: Config, target: Posterior) -> tuple[float, int]:
-    """The step dt from the largest curvature, and how many until the slowest direction has forgotten its start."""
+    """The step dt, from the largest curvature, and the steps until the slowest direction has forgotten its start."""
     curvatures = np.linalg.eigvalsh(target.precision)
-    slowest = max(float(curvatures[0]), 1 / config.prior**2)  # what the prior guarantees, and rounding may hide
+    slowest = max(float(curvatures[0]), 1 / config.prior**2)  # guaranteed by the prior, hidden by rounding
     dt = config.step / float(curvatures[-1])
-    # The start is so many posterior standard deviations away, and shall be a hundredth of a standard error at the end.
+    # Distance of the start in posterior standard deviations: at the end it shall be below 1/100 of a standard error.
     distance = float(np.sqrt(target.mean @ target.precision @ target.mean))
     return dt, int(np.ceil(np.log(1 + 100 * distance * np.sqrt(config.walkers)) / (dt * slowest)))
 
 
 def covariance_errors(entries: Floats, samples: float) -> Floats:
-    """Covariance of the errors of a sample covariance from so many normal samples (Isserlis).
+    """Covariance of the errors of a sample covariance from this many normal samples (Isserlis' theorem).
 
     entries: the upper triangle of the exact covariance, row by row.
     """

@@ -1,6 +1,6 @@
 """The user's potential: its Langevin equation, its wells, and the exact distribution of its Euler chain.
 
-The functions read `potential` and `temperature` of the config; what takes long is remembered by these.
+The functions read `potential` and `temperature` of the config; slow results are cached for these values.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from simlab.theory.quadrature import SCAN, kinks, numeric
 
 X, T = sp.Symbol("x", real=True), sp.Symbol("T", positive=True)
 BURN_IN = 15.0
-"""Relaxation times before anything counts: what is left of the start is e^-15 = 3e-7."""
+"""Burn-in in relaxation times; the influence of the start is then e^-15 = 3e-7."""
 
 
 def model(config: Config) -> SDE:
-    """The equation dx = -U'(x) dt + sqrt(2 T) dW; InputError where the text or the potential will not do."""
+    """The equation dx = -U'(x) dt + sqrt(2 T) dW; InputError where the text or the potential cannot be used."""
     return _model(config.potential, config.temperature)
 
 
@@ -43,15 +43,15 @@ def check(config: Config) -> None:
     for field, dt in [("dt", config.dt), *(("dts", dt) for dt in config.dts)]:
         try:
             stationary = chain(config, dt)
-            _ = stationary.mass, stationary.second  # what cannot be solved is found here
+            _ = stationary.mass, stationary.second  # raises where they cannot be computed
         except ValueError as error:
-            raise InputError(f"{field} = {dt:g} will not do for this potential: {error}") from error
+            raise InputError(f"{field} = {dt:g} cannot be used with this potential: {error}") from error
         within_reach("temperature", config.temperature, BURN_IN * stationary.relaxation_steps)
         within_reach("duration", config.duration, config.duration / dt)
 
 
 def burn_in(stationary: transfer.Transfer) -> int:
-    """Steps before anything counts."""
+    """Steps of burn-in."""
     return max(1, int(np.ceil(BURN_IN * stationary.relaxation_steps)))
 
 
@@ -117,7 +117,7 @@ def _chain(sde: SDE, temperature: float, dt: float) -> transfer.Transfer:
 
 
 def _refuse_jumps(formula: sp.Expr, low: float, high: float) -> None:
-    """ValueError where the potential jumps or is not a number, which its slope, all that walkers see, does not show."""
+    """ValueError where the potential jumps or is not a number; its slope, which is all that walkers see, hides this."""
     value = numeric(X, formula, {})
     grid = np.linspace(low, high, SCAN)
     if len(bad := grid[~np.isfinite(value(grid))]):
@@ -125,7 +125,7 @@ def _refuse_jumps(formula: sp.Expr, low: float, high: float) -> None:
     where = np.array(kinks(X, formula, {}, low, high))
     step = 1e-6 * np.maximum(1e-3 * (high - low), np.abs(where))
     far, near = (value(where + k * step) - value(where - k * step) for k in (2, 1))
-    # Over twice the distance a slope, however steep, changes twice as much, and a root half as much again.
+    # Over twice the distance a smooth function changes twice as much, and a square root 1.4 times as much.
     with np.errstate(all="ignore"):
         jumps = (far / near < 1.2) & (np.abs(near) > 1e-9 * np.abs(value(where + step)))
     if jumps.any():

@@ -1,8 +1,8 @@
-"""Scene 3, the talk's "drift within this manifold is possible": SGD on L = h(x) y^2/2, of zero loss where y = 0.
+"""Scene 3, the talk's "drift within this manifold is possible": SGD on L = h(x) y^2/2, with zero loss on y = 0.
 
-The valley needs no code of its own: SGD on a symbolic loss with a symbolic noise is a chain like any other, and the
-three noise models are three settings of its parameters. Noise across the valley makes x drift to where it is flat,
-without any tangential diffusion; noise along the valley adds the diffusion, and then x has a stationary density.
+SGD on a symbolic loss with symbolic noise is a chain like any other, and the three noise models are three settings of
+its parameters. Noise across the valley makes x drift to where the valley is flat, without any diffusion along it; noise
+along the valley adds the diffusion, and then x has a stationary density.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ SHARE = quantity("share of time in the bin, t -> 0", ANGLE, equation="sgd#with-n
 KICK = axis("noise t along the valley", "rad/step")
 FLAT = quantity("share of time in the flat half", KICK, equation="sgd#with-noise-along-the-valley-a-density")
 FLAT_LIMIT = quantity("share of time in the flat half, t -> 0", equation="sgd#with-noise-along-the-valley-a-density")
-STIRRED = quantity("largest move on the zero-loss line without noise", unit="rad")
+STIRRED = quantity("largest displacement of a walker that starts on the zero-loss line, without noise", unit="rad")
 
 X, Y = sp.symbols("x y", real=True)
 C, S, SIGMA, TAU = (sp.Symbol(n, nonnegative=True) for n in ("c", "s", "sigma", "tau"))
-"""steepness; constant and label noise across the valley; noise along the valley, a kick lr tau per step."""
+"""c: steepness; s, sigma: constant and label noise across the valley; tau: noise along it, a kick lr tau per step."""
 H = 1 + C * sp.cos(X)
 ACROSS = sp.sqrt(S**2 + SIGMA**2 * H)
 CHAIN = sgd(H * Y**2 / 2, (X, Y), [TAU, ACROSS])
@@ -41,9 +41,9 @@ NOISES = {"constant": (S, S), "label": (SIGMA, SIGMA * sp.sqrt(H))}
 WEAK = 1e-3
 """Noise at which the drift is measured: x moves by 1e-5 meanwhile, so the formula at fixed x is exact to O(WEAK^2)."""
 SEEN = 20.0
-"""Walkers in the steep half at any time, at least: without any there is no error bar."""
+"""Fewest walkers expected in the steep half at any time: without any there is no error bar."""
 BINS, FRAMES, BURN_IN, DRIFT_STEPS = 24, 24, 24, 800
-"""Bins of the circle; frames that are kept, and that go by before; steps of the drift."""
+"""Bins of the circle; frames that are recorded; frames of burn-in; steps over which the drift is measured."""
 PLACES = 2 * np.pi * (np.arange(16) + 0.5) / 16
 """Where the drift is measured."""
 CENTRES = 2 * np.pi * (np.arange(BINS) + 0.5) / BINS
@@ -56,18 +56,18 @@ def check(config: Config) -> None:
             f"lr = {config.lr:g} is unstable in this valley: lr times the largest curvature "
             f"{1 + config.steepness:g} must stay below 2."
         )
-    affordable(config, cost(config))  # steps that are out of reach have no density to look at
+    affordable(config, cost(config))  # before the density of such a run is computed, which may fail
     steep = 1 - flat_half(config)
     if steep * density_walkers(config) < SEEN:
         raise InputError(
-            f"exponent = {config.exponent:g} with lr = {config.lr:g} and steepness = {config.steepness:g}: theory "
-            f"leaves a share {steep:.1e} of the time to the steep half, too little for walkers = {config.walkers}; "
-            "take a smaller exponent or more walkers."
+            f"exponent = {config.exponent:g} with lr = {config.lr:g} and steepness = {config.steepness:g}: by "
+            f"theory SGD spends a share {steep:.1e} of its time in the steep half, too little to be measured with "
+            f"walkers = {config.walkers}; take a smaller exponent or more walkers."
         )
 
 
 def cost(config: Config) -> list[Cost]:
-    """Two drifts, and a density for each kick, whose frames are kept; steps have two components."""
+    """Two drifts, and a density for each kick with all frames in memory; walkers have two components."""
     wide, n = len(PLACES) * walkers_per_place(config), density_walkers(config)
     drifts, steps = memory(config) + DRIFT_STEPS, [(BURN_IN + FRAMES) * spacing(k) for k in config.kicks]
     across = [Cost(("lr", "steepness", "walkers"), drifts, 80.0 * wide, drifts * wide * 2 * WALKER_STEP)] * len(NOISES)
@@ -76,7 +76,7 @@ def cost(config: Config) -> list[Cost]:
 
 
 def simulate(config: Config, lab: Lab) -> Values:
-    """Drift at fixed places, density with noise along the valley, and the line without any noise."""
+    """Drift at fixed places, density with noise along the valley, and walkers without any noise."""
     drifts = lab.cells(drift, config, list(NOISES), "valley: drift")
     kicks = np.sort(config.kicks)
     frames = [float(spacing(kick)) for kick in kicks]
@@ -134,7 +134,7 @@ def density(config: Config, item: int, lab: Lab) -> tuple[Joint, Estimate]:
 
 
 def stirred(config: Config, lab: Lab) -> float:
-    """How far walkers move in 1000 steps from y = 0 when no noise is left."""
+    """How far walkers move in 1000 steps from y = 0 without any noise."""
     x0 = np.stack([2 * np.pi * np.arange(1024) / 1024, np.zeros(1024)], axis=1)
     nothing = {C: config.steepness, LR: config.lr, S: 0.0, SIGMA: 0.0, TAU: 0.0}
     walkers = lab.walkers(CHAIN, len(x0), "still", x0=x0, parameters=nothing)
@@ -152,28 +152,33 @@ def theory(config: Config, axes: Axes) -> Values:
 
 
 def compare(config: Config, found: Found) -> list[Claim]:
-    """Drift formulas, reduced density, flat half, stillness."""
+    """Drift formulas, reduced density, flat half, no motion without noise."""
     (constant, label), flat = (found[DRIFT][i] for i in range(2)), found[FLAT_LIMIT]
     return [
         constant.agrees(
             "drift-constant",
-            "With constant noise across the valley, SGD drifts along it by -lr^2 s^2 h'/(2 h (2 - lr h)) per step.",
+            "With constant gradient noise s across a zero-loss valley of curvature h(x), SGD drifts along it by "
+            "-lr^2 s^2 h'/(2 h (2 - lr h)) per step.",
         ),
         label.agrees(
-            "drift-label", "With label noise, SGD drifts along the valley by -lr^2 sigma^2 h'/(2 (2 - lr h)) per step.",
-            source="Damian, Ma & Lee 2021",
+            "drift-label", "With label noise sigma across a zero-loss valley of curvature h(x), SGD drifts along it by "
+            "-lr^2 sigma^2 h'/(2 (2 - lr h)) per step.", source="Damian, Ma & Lee 2021",
         ),
         found[SHARE].agrees(
-            "density", "With noise along the valley, t -> 0, SGD has the stationary density of the reduced equation, "
-            f"(1 - lr h/2)^{config.exponent:g}.", source="talk, Experiment 2",
+            "density", "With label noise across a zero-loss valley of curvature h(x) and weak noise along it, SGD has "
+            f"the stationary density of the reduced equation, p(x) ~ (1 - lr h/2)^{config.exponent:g}.",
+            source="talk, Experiment 2",
         ),
         flat.equals(
-            "flat-half", "The flat half of the valley holds the share of SGD's time that theory says (t -> 0).",
+            "flat-half", "In the limit of weak noise along a zero-loss valley SGD spends the predicted share of its "
+            "time in the flat half.",
             resolution=abs(float(flat.reference) - 0.5),
         ),
-        flat.exceeds("prefers-flat", "SGD spends more than half of its time in the flat half of the valley.", 0.5),
+        flat.exceeds(
+            "prefers-flat", "SGD spends more than half of its time in the flat half of a zero-loss valley.", 0.5
+        ),
         found[STIRRED].exactly(
-            "still", "At exact interpolation without label noise nothing moves: the talk's drift needs noise that "
+            "still", "At zero loss without label noise SGD does not move: a drift along the valley needs noise that "
             "survives at zero loss.", 0.0,
         ),
     ]  # fmt: skip
@@ -191,7 +196,7 @@ def draw_drift(config: Config, found: Found, panel: Panel) -> None:
 
 
 def draw_density(config: Config, found: Found, panel: Panel) -> None:
-    """The density that drift and diffusion make."""
+    """The density that results from drift and diffusion."""
     around = np.linspace(0, 2 * np.pi, 241)
     panel.bars(found[SHARE] / (2 * np.pi / BINS), "SGD walkers, t → 0")
     panel.curve(around, reduced_density(config).pdf(around), f"theory, ~ (1 - lr h/2)^{config.exponent:g}")
@@ -210,12 +215,12 @@ def flat_half(config: Config) -> float:
 
 
 def density_walkers(config: Config) -> int:
-    """Walkers of the density, each of which takes many steps."""
+    """Number of walkers for the density, each of which takes many steps."""
     return max(1024, config.walkers // 4)
 
 
 def walkers_per_place(config: Config) -> int:
-    """Walkers of the drift at each place."""
+    """Number of walkers for the drift, at each place."""
     return max(256, -(-config.walkers // len(PLACES)))
 
 
@@ -225,7 +230,7 @@ def spacing(kick: float) -> int:
 
 
 def memory(config: Config) -> int:
-    """Steps in which y forgets its start to e^-10 where the valley is flattest."""
+    """Steps after which the initial y has decayed by e^-10 where the valley is flattest."""
     return max(1, round(10 / (config.lr * (1 - config.steepness))))
 
 

@@ -33,7 +33,7 @@ X, A = sp.Symbol("x", real=True), sp.Symbol("a", positive=True)
 NOISE = 1 + A * sp.sin(X)
 noise = sp.lambdify((X, A), NOISE, "numpy")
 BINS, FRAMES, BURN_IN = 32, 16, 60
-"""Bins of the circle; frames that are kept, and that go by before, a quarter of a relaxation time apart."""
+"""Bins of the circle; frames that are recorded, and of burn-in, a quarter of a relaxation time apart."""
 CENTRES = 2 * np.pi * (np.arange(BINS) + 0.5) / BINS
 
 
@@ -68,7 +68,7 @@ def check(config: Config) -> None:
 
 
 def cost(config: Config) -> list[Cost]:
-    """A run for each reading; Heun's method takes twice the work; frames are kept for the bins and the noise."""
+    """A run for each reading; Heun's method takes twice the work; all frames are in memory."""
     fields, n, steps = ("walkers", "walk_dt", "modulation"), config.walkers, (BURN_IN + FRAMES) * spacing(config)
     size = n * 8.0 * (6 * FRAMES + 4 * BINS)
     return [Cost(fields, steps, size, n * (steps * each * WALKER_STEP + 40 * FRAMES * ENTRY)) for each in (1, 2)]
@@ -95,7 +95,7 @@ def walk(config: Config, item: int, lab: Lab) -> tuple[Joint, Estimate]:
 
 
 def theory(config: Config, axes: Axes) -> Values:
-    """The chain's own distribution at this dt, and the exponent for dt -> 0, biased by what the exact chain adds."""
+    """The chain's own distribution at this dt, and the exponent for dt -> 0, with the bias of the chain at this dt."""
     dts = config.walk_dt / np.array([1, 2, 4])
     chains = [[chain(reading.calculus, config.modulation, dt) for dt in dts] for reading in READINGS]
     exponents = [[chain_exponent(config.modulation, one) for one in row] for row in chains]
@@ -113,17 +113,17 @@ def compare(config: Config, found: Found) -> list[Claim]:
         claims += [
             share.agrees(
                 f"{reading.calculus}-distribution",
-                f"Walkers moved by {scheme} steps follow the exact distribution of their own chain, bin by bin.",
+                f"Walkers of dx = s(x) dW in {scheme} steps follow the exact distribution of that chain, bin by bin.",
             ),
             exponent.equals(
                 reading.calculus,
-                f"{scheme} steps sample {name}'s reading: the stationary density is p ~ {reading.density}.",
+                f"{scheme} steps of dx = s(x) dW sample {name}'s reading, of stationary density p ~ {reading.density}.",
                 resolution=0.5,
             ),
             exponent.differs(
                 f"{reading.calculus}-distinguished",
-                f"The exponent of {scheme} walkers distinguishes {name}'s reading from that of "
-                f"{other.calculus.capitalize()}.", other.exponent,
+                f"In {scheme} steps the exponent a of p ~ 1/s^a distinguishes {name}'s reading of dx = s(x) dW from "
+                f"that of {other.calculus.capitalize()}.", other.exponent,
             ),
         ]  # fmt: skip
     return claims
@@ -145,7 +145,7 @@ PANELS = (draw_density,)
 
 @cache
 def chain(calculus: Calculus, modulation: float, dt: float) -> transfer.Transfer:
-    """The exact distribution of the chain; the operator wraps the circle, so the equation goes in without boundary."""
+    """The exact distribution of the chain; the operator is periodic by itself, so the equation has no boundary."""
     scheme = next(reading.scheme for reading in READINGS if reading.calculus == calculus)
     return transfer.koopman(scheme(SDE(X, 0, NOISE, calculus)), {A: modulation, DT: dt}, 0.0, 2 * np.pi)
 

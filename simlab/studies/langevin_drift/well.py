@@ -18,8 +18,8 @@ SOURCE = "talk, Langevin dynamics"
 PARTS = (histogram, moments, escape)
 PANELS = (histogram.draw_density, histogram.draw_correlation, moments.draw_moments, escape.draw_escape)
 NODE, PATIENCE = 2e-9, 30.0
-"""Core-seconds of a stationary density over the cube of its nodes, at most, and how many all may take together in
-`check`: a potential that grows like |x| takes three, counted as eleven."""
+"""NODE: core-seconds of a stationary density over the cube of its nodes, at most. PATIENCE: core-seconds that all
+densities may take in `check`; those of a potential that grows like |x| take three, estimated as eleven."""
 
 
 def check(config: Config) -> None:
@@ -41,7 +41,7 @@ def simulate(config: Config, lab: Lab) -> Values:
 
 
 def theory(config: Config, axes: Axes) -> Values:
-    """The distributions of the chains, Gibbs' distribution, and what leads from one to the other."""
+    """The references of all three parts."""
     return {q: value for part in PARTS for q, value in part.theory(config, axes).items()}
 
 
@@ -51,23 +51,23 @@ def compare(config: Config, found: Found) -> list[Claim]:
 
 
 def _solvable(config: Config) -> None:
-    """Refuse steps whose stationary densities, which all that follows needs, would take too long."""
+    """Refuse time steps whose stationary densities, which everything else needs, would take too long to compute."""
     taken = 0.0
     for field, dt in dict.fromkeys([("dt", config.dt), *(("dts", dt) for dt in config.dts)]):
         nodes, long = _nodes(config, dt)
         taken += NODE * nodes**3
         if not taken <= PATIENCE:
             raise InputError(
-                f"{field} = {dt:g} at temperature = {config.temperature:g}: theory resolves such a step by {nodes:.1e} "
-                f"nodes, and all steps so far by more than {PATIENCE:g} s of work before anything runs; take "
+                f"{field} = {dt:g} at temperature = {config.temperature:g}: the stationary density of this step needs "
+                f"{nodes:.1e} nodes, and those of all steps so far over {PATIENCE:g} s before the run starts; take "
                 f"{'shorter' if long else 'longer'} steps, or fewer."
             )
 
 
 def _nodes(config: Config, dt: float) -> tuple[float, bool]:
-    """About how many nodes the density at this step has, and whether the length of the step makes them many.
+    """About how many nodes the density at this step takes, and whether they are many because the step is long.
 
-    Nodes are a share of the noise apart, less where the mean step has a slope; see `simlab.theory.transfer`.
+    Their distance is a fraction of the noise, smaller where the mean step is steep; see `simlab.theory.transfer`.
     """
     grid = np.linspace(*potential.gibbs(config).support, 2001)
     force = sp.lambdify(potential.X, potential.model(config).drift[0], ["scipy", "numpy"])

@@ -1,4 +1,4 @@
-"""One network against two of half its width, each at its best ridge: the control of the memory split."""
+"""One network against two of half its width, each at its best ridge: a control for the memory split."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from simlab.studies.random_features.config import Config
 from simlab.studies.random_features.replicates import Block, Part
 
 CONTESTS = 4
-"""Problems of the contest for each of the scene."""
+"""Problems of this comparison for each problem of the scene."""
 
 
 def budgets(config: Config) -> list[float]:
@@ -44,7 +44,7 @@ def cost(config: Config) -> list[Cost]:
 
 
 def best_ridge(config: Config, psi1: float, members: int) -> tuple[float, float]:
-    """The ridge of least risk for so many networks of this width, and that risk."""
+    """The ridge of least risk for an ensemble of `members` networks of this width, and that risk."""
     return problem.best_ridge(float(psi1), config.samples, config.split_noise, config.activation, members)
 
 
@@ -59,8 +59,8 @@ def _pair(config: Config, lab: Lab, dimension: int, replicate: int) -> Floats:
         for members in (1, 2):
             width = round(budget * dimension / members)
             ridge, _ = best_ridge(config, budget / members, members)
-            rest = networks.residuals(data, theta[:members, :width], config.activation, ridge, device)
-            risks.append(networks.products(rest, device).mean())
+            residuals = networks.residuals(data, theta[:members, :width], config.activation, ridge, device)
+            risks.append(networks.products(residuals, device).mean())
         rows.append(risks)
     return np.array(rows)
 

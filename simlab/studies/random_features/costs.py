@@ -1,4 +1,4 @@
-"""What problems of this study need: memory and time, of which a cell's size and the cost of a scene are made."""
+"""The memory and time that problems of this study need; the size of cells and the cost of scenes follow from it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import NamedTuple
 from simlab.lab.cost import ENTRY, FLOP, Cost
 
 OVERHEAD, BLOCK_OVERHEAD = 5e-4, 1e-4
-"""Core-seconds that a problem, and a block of a curve, take however small they are."""
+"""Core-seconds of overhead of a problem, and of a block of a curve."""
 
 
 class Need(NamedTuple):
-    """What one problem needs: numbers that are held at its peak, core-seconds, and numbers of it that are kept."""
+    """What one problem needs: numbers in memory at its peak, core-seconds, and numbers in its result."""
 
     held: float
     seconds: float
@@ -20,22 +20,22 @@ class Need(NamedTuple):
 
 
 def cost(fields: Sequence[str], parts: Sequence[tuple[int, int]], need: Callable[[int], Need]) -> list[Cost]:
-    """Of all problems (dimension, count), where `need` says what one of a dimension needs."""
-    found = []
+    """The cost of all problems (dimension, count); need(dimension): what one of them needs."""
+    result = []
     for dimension, count in parts:
         one = need(dimension)
-        found.append(Cost((*fields, "replicates"), count, 8 * (one.held + 3 * count * one.kept), count * one.seconds))
-    return found
+        result.append(Cost((*fields, "replicates"), count, 8 * (one.held + 3 * count * one.kept), count * one.seconds))
+    return result
 
 
 def drawing(examples: int, dimension: int, tests: int, weights: int) -> Need:
-    """Points, test points, and weights of all members together."""
+    """Drawing points, test points, and the weights of all members."""
     numbers = float(examples + tests + weights) * dimension
     return Need(2.5 * numbers, 15 * numbers * ENTRY + OVERHEAD)
 
 
 def features(rows: int, width: int, dimension: int) -> float:
-    """Core-seconds that the features of these rows take."""
+    """Core-seconds of the features of these rows."""
     return float(rows) * width * (2 * dimension * FLOP + 3 * ENTRY)
 
 
@@ -54,6 +54,6 @@ def solution(rows: int, width: int) -> float:
 
 
 def decomposition(rows: int, columns: int, times: int = 1) -> Need:
-    """Gaussian points and their singular values, so many times."""
+    """Gaussian points and `times` singular value decompositions of them."""
     entries = float(rows) * columns
     return Need(4 * entries, times * entries * (20 * min(rows, columns) * FLOP + 15 * ENTRY) + OVERHEAD)

@@ -1,6 +1,6 @@
 """The data of scene 6 as a population: the bundled digits, even against odd, or the user's own file.
 
-Centred, in units of their own; with their covariance, and what the best linear predictor explains of y.
+Centred and scaled, with the covariance of X and the best linear predictor of y.
 """
 
 from __future__ import annotations
@@ -17,11 +17,14 @@ from simlab.data.regression import Regression, read
 from simlab.theory import least_squares
 
 LARGEST = 1024
-"""Columns at most: the covariance and its eigenvectors are computed once."""
+"""Largest number of columns: the covariance and its eigenvectors are computed once."""
 
 
 class Population(NamedTuple):
-    """X and y, the covariance's eigenvalues (d) and eigenvectors (d, d), the best linear predictor and its miss."""
+    """X and y, the covariance's eigenvalues (d) and eigenvectors (d, d), the best linear predictor beta.
+
+    miss: the standard deviation of what that predictor misses.
+    """
 
     X: Floats
     y: Floats
@@ -31,7 +34,7 @@ class Population(NamedTuple):
     miss: float
 
     def risk(self, ridges: ArrayLike, examples: int) -> Floats:
-        """Theory's excess risk of ridge regression from so many examples, which knows nothing else of the data."""
+        """The theoretical excess risk of ridge regression, from the spectrum, beta and miss alone."""
         power = (self.vectors.T @ self.beta) ** 2
         return least_squares.spectrum_risk(self.spectrum, power, examples, ridges, noise=self.miss)
 
@@ -41,7 +44,7 @@ class Population(NamedTuple):
 
 
 def population(path: Path | None) -> Population:
-    """The population of a file as it is now: one that was written anew since is read anew."""
+    """The population of a file as it is now: a file that was changed is read again."""
     about = path.stat() if path is not None and path.exists() else None
     return _population(path, (about.st_mtime_ns, about.st_size, about.st_ino) if about else ())
 
@@ -57,7 +60,7 @@ def _population(path: Path | None, version: tuple[int, ...]) -> Population:
 def load(path: Path | None) -> Regression:
     """X with mean 0 and mean square norm d; y with mean 0 and variance 1.
 
-    Pixels keep their relative units; the columns of a file come in units of their largest entries.
+    Pixels keep their relative units; the columns of a file are in units of their largest entries.
     """
     return _scale(read(path, LARGEST)) if path is not None else _digits()
 
@@ -67,9 +70,9 @@ def _digits() -> Regression:
     from sklearn.datasets import load_digits
 
     bundle = load_digits()
-    some = bundle.data.std(axis=0) > 0  # three pixels are always empty
-    names = tuple(np.array(bundle.feature_names)[some])
-    return _scale(Regression(bundle.data[:, some], np.where(bundle.target % 2 == 0, 1.0, -1.0), names))
+    varying = bundle.data.std(axis=0) > 0  # three pixels are always empty
+    names = tuple(np.array(bundle.feature_names)[varying])
+    return _scale(Regression(bundle.data[:, varying], np.where(bundle.target % 2 == 0, 1.0, -1.0), names))
 
 
 def _scale(raw: Regression) -> Regression:

@@ -1,7 +1,8 @@
 """Scene 4, the talk's "Increasing the width and ensemble size": averages of K networks on the same data.
 
-E_K = E_inf + (E_1 - E_inf)/K at every finite size; E_inf is kernel ridge regression at the effective ridge, and has no
-peak: what diverges at N = n is the variance over initialisations, and averaging removes it.
+E_K, the excess risk of the average of K networks, is E_inf + (E_1 - E_inf)/K at every finite size. E_inf is the risk of
+kernel ridge regression at the effective ridge, and has no peak: what diverges where the number of features N is that of
+examples n is the variance over initialisations, and averaging removes it.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ FEW = axis("members K whose average is predicted from other members")
 RANGE = axis("features over examples, N/n, averaged over ranges")
 RISK = quantity("excess risk E_K", MEMBERS, WIDTH, equation=EFFECTIVE)
 RISK_LIMIT = quantity("excess risk E_K for d -> infinity, from d/2 and d", MEMBERS, WIDTH, equation=EFFECTIVE)
-GAP = quantity("E_K minus E_inf + (E_1 - E_inf)/K of other members, over E_K", FEW, equation=EFFECTIVE)
+GAP = quantity(
+    "E_K minus (E_inf + (E_1 - E_inf)/K) of other members, over the theoretical E_K", FEW, equation=EFFECTIVE
+)
 LIMIT = quantity("E_inf over theory, minus 1, for d -> infinity", RANGE, equation=EFFECTIVE)
 VARIANCE = quantity("E_1 - E_inf over theory, minus 1, for d -> infinity", RANGE, equation=VARIANCE_OF)
 RISE = quantity("excess risk E_K at N = n minus that at N = n/3", MEMBERS, equation=VARIANCE_OF)
@@ -65,17 +68,17 @@ def simulate(config: Config, lab: Lab) -> Values:
     both = replicates.gather(lab, pairs, config, replicates.both(config), partial(_need, config), "ensembles")
     dimensions, width, members = replicates.sizes(config), widths(config, config.dimension), ensemble_sizes(config)
     risks = [risk(products, members) for products in both]  # (replicate, members, width)
-    theirs = [reference(config, widths(config, d), d, members) for d in dimensions]
-    relative = [mine / t - 1 for mine, t in zip(risks, theirs, strict=True)]
-    variances = [mine[:, 0] - mine[:, -1] for mine in risks]
-    over = [v / (t[0] - t[-1]) - 1 for v, t in zip(variances, theirs, strict=True)]
+    exact = [reference(config, widths(config, d), d, members) for d in dimensions]
+    relative = [measured / t - 1 for measured, t in zip(risks, exact, strict=True)]
+    variances = [measured[:, 0] - measured[:, -1] for measured in risks]
+    over = [v / (t[0] - t[-1]) - 1 for v, t in zip(variances, exact, strict=True)]
     slopes = [jackknife(v, partial(_slope, widths(config, d))) for d, v in zip(dimensions, variances, strict=True)]
     return {
         WIDTH: width, MEMBERS: members, FEW: members[1:-1],
         RANGE: replicates.middles(width / round(config.samples * config.dimension), RANGES),
         RISK: mean(risks[-1]),
-        RISK_LIMIT: replicates.risk_at_infinity(theirs[-1], *relative),
-        GAP: mean(_gap(both[-1], members[1:-1], theirs[-1][1:-1])),
+        RISK_LIMIT: replicates.risk_at_infinity(exact[-1], *relative),
+        GAP: mean(_gap(both[-1], members[1:-1], exact[-1][1:-1])),
         LIMIT: replicates.limit(*(replicates.ranges(r[:, -1], RANGES) for r in relative)),
         VARIANCE: replicates.limit(*(replicates.ranges(r, RANGES) for r in over)),
         RISE: mean(risks[-1][..., PEAK] - risks[-1][..., THIRD]),
@@ -106,7 +109,8 @@ def compare(config: Config, found: Found) -> list[Claim]:
     identities = [
         found[GAP][i].equals(
             f"identity-{k}",
-            f"The average of {k} networks has the risk E_inf + (E_1 - E_inf)/{k}, both measured on other networks.",
+            f"The average of {k} networks has the risk E_inf + (E_1 - E_inf)/{k}, where E_1 of one network and E_inf "
+            "of infinitely many are measured on other networks.",
             resolution=0.2,
         )
         for i, k in enumerate(ensemble_sizes(config)[1:-1])
@@ -115,23 +119,28 @@ def compare(config: Config, found: Found) -> list[Claim]:
         *identities,
         found[VARIANCE].agrees(
             "variance-over-initialisations",
-            "What averaging of networks can remove, E_1 - E_inf, is that of theory at all widths as d grows.",
+            "The part E_1 - E_inf of the risk of a network that averaging over initialisations removes follows theory "
+            "at all widths as the dimension d grows.",
         ),
         found[LIMIT].agrees(
             "effective-ridge",
-            "Infinitely many networks are kernel ridge regression at the effective ridge, at all widths as d grows.",
+            "The average of infinitely many networks has the risk of kernel ridge regression at the effective ridge, "
+            "at all widths as the dimension d grows.",
         ),
         found[RISE][0].exceeds(
-            "peak-of-one", "One network has the peak: E_1 rises from N = n/3 to N = n.", sigmas=6
+            "peak-of-one",
+            "The risk of one network has a peak: it rises from N = n/3 to N = n (N features, n examples).", sigmas=6,
         ),
         found[RISE][-1].below(
             "averaging-removes-the-peak",
-            "The average of infinitely many has no peak there: E_inf falls from N = n/3 to N = n.", sigmas=6,
+            "The risk of the average of infinitely many networks has no peak: it falls from N = n/3 to N = n (N "
+            "features, n examples).", sigmas=6,
         ),
         found[EXPONENT].equals(
             "power-law",
-            f"What averaging removes, E_1 - E_inf, falls as N^{float(found[EXPONENT].reference):.2f} beyond N = 2n, as "
-            "theory says; N^-1 is its limit.", resolution=0.5,
+            "The part E_1 - E_inf of the risk of a network that averaging removes falls with the number of features as "
+            f"N^{float(found[EXPONENT].reference):.2f} beyond N = 2n, as theory predicts; its limit is N^-1.",
+            resolution=0.5,
         ),
     ]  # fmt: skip
 
@@ -159,7 +168,7 @@ PANELS = (draw_risk,)
 
 
 def widths(config: Config, dimension: int) -> NDArray[np.int64]:
-    """Widths of this size of the problem."""
+    """Widths for a problem of this dimension."""
     return np.maximum(1, np.round(SHARES * round(config.samples * dimension))).astype(int)
 
 
@@ -183,14 +192,14 @@ def risk(pairs: Floats, members: list[float]) -> Floats:
     return np.stack(rows, axis=1)
 
 
-def _gap(pairs: Floats, members: list[float], theirs: Floats) -> Floats:
-    """E_K of one half of the members minus what the other half predicts, in units of theory's (replicate, few)."""
+def _gap(pairs: Floats, members: list[float], exact: Floats) -> Floats:
+    """E_K of one half of the members minus what the other half predicts, in units of the exact E_K (replicate, few)."""
     half = pairs.shape[-1] // 2
     first, second = pairs[..., :half, :half], pairs[..., half:, half:]
     one, many = networks.single(first), networks.infinite(first)
     rows = [
         ((networks.average(second, int(k)) - (many + (one - many) / k)) / t).mean(axis=1)
-        for k, t in zip(members, theirs, strict=True)
+        for k, t in zip(members, exact, strict=True)
     ]
     return np.stack(rows, axis=1)
 

@@ -1,9 +1,9 @@
 """Scene 3, the talk's epoch-wise double descent in the linear model: one speed, two speeds, matched step sizes.
 
 One speed: isotropic features and gradient descent from zero; over the Marchenko-Pastur distribution the excess risk is
-known at every step. Two speeds: a slow strong half of the features and a fast half; each has a U-shaped curve of its
-own, and the sum has two descents (Heckel & Yilmaz 2021). Step sizes with which both halves reach their best at once
-remove it.
+known at every step. Two speeds: a slow strong half of the features and a fast half; each has its own U-shaped curve,
+and their sum has two descents (Heckel & Yilmaz 2021). Step sizes with which both halves reach their minima at the same
+time remove the second descent.
 """
 
 from __future__ import annotations
@@ -46,16 +46,15 @@ CONTRASTS = ("first fall", "second fall", "first rise", "second rise")
 
 
 def check(config: Config) -> None:
-    """Refuse speeds so near each other that even theory has one descent only."""
+    """Refuse speeds so close to each other that even theory has one descent only."""
     if speeds.stages(config) is None:
         raise InputError(
-            f"fast = {config.fast:g} with noise = {config.noise:g}: theory has no second descent there; take faster "
-            "features."
+            f"fast = {config.fast:g} with noise = {config.noise:g}: theory has no second descent; take faster features."
         )
     if speeds.phases(config) is None:
         raise InputError(
             f"fast = {config.fast:g} with noise = {config.noise:g}: with matched step sizes theory's risk has its "
-            "minimum too near an end of the run to fall before it and rise after it; take other speeds or noise."
+            "minimum too close to an end of the run to show a fall before and a rise after; take other speeds or noise."
         )
 
 
@@ -70,14 +69,14 @@ def simulate(config: Config, lab: Lab) -> Values:
     parts, times = replicates.both(config), speeds.epochs(config)
     one = replicates.gather(lab, one_speed, config, parts, partial(_need_of_one, config), "epoch-wise: one speed")
     (two,) = replicates.gather(lab, two_speeds, config, parts[1:], _need_of_two, "epoch-wise: two speeds")
-    theirs = [speeds.one_speed(config, part.dimension) for part in parts]
-    relative = [curve / t - 1 for curve, t in zip(one, theirs, strict=True)]
+    exact = [speeds.one_speed(config, part.dimension) for part in parts]
+    relative = [curve / t - 1 for curve, t in zip(one, exact, strict=True)]
     stages = two[:, 0][:, list(speeds.known_stages(config))]  # (replicate, stage)
     return {
         EPOCH: times, RANGE: replicates.middles(times, RANGES), STEPS: ["equal", "matched"], STAGE: list(STAGES),
         MINIMUM: [STAGES[0], STAGES[2]], CONTRAST: list(CONTRASTS),
         ONE: mean(one[-1]),
-        ONE_LIMIT: replicates.risk_at_infinity(theirs[-1], *relative),
+        ONE_LIMIT: replicates.risk_at_infinity(exact[-1], *relative),
         LIMIT: replicates.limit(*(replicates.ranges(r, RANGES) for r in relative)),
         TWO: mean(two),
         STAGE_RISK: mean(stages),
@@ -115,21 +114,26 @@ def compare(config: Config, found: Found) -> list[Claim]:
     stages = [
         found[STAGE_RISK][i].equals(
             stage.replace(" ", "-"),
-            f"Two speeds, {stage}: the risk is the sum of two curves, up to a share 2 p/n.",
+            f"Gradient descent with two speeds, {stage}: the risk is the sum of the curves of both speeds, up to a "
+            "share 2 p/n (p features, n examples).",
             resolution=0.3 * float(found[STAGE_RISK][i].reference),
         )
         for i, stage in enumerate(STAGES)
     ]
     return [
-        found[LIMIT].agrees("one-speed", "Gradient descent follows the exact curve at every epoch as d grows."),
+        found[LIMIT].agrees(
+            "one-speed",
+            "Gradient descent of a linear model with one speed follows the exact risk at every step as p grows.",
+        ),
         *stages,
         found[RISE].weakest().exceeds(
-            "second-descent", "With two speeds the risk rises after its first minimum and descends again.", sigmas=6
+            "second-descent",
+            "With two speeds the risk of gradient descent rises after its first minimum and descends again.", sigmas=6,
         ),
         found[CHANGE].weakest().exceeds(
             "matched-steps",
-            "With matched step sizes there is one descent: the risk falls to one minimum and rises after it.",
-            sigmas=6,
+            "With step sizes matched to the two speeds gradient descent has one descent: the risk falls to one minimum "
+            "and rises after it.", sigmas=6,
         ),
     ]  # fmt: skip
 

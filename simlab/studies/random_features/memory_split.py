@@ -1,6 +1,7 @@
 """Scene 5, the talk's "Memory split": a budget of P = N K parameters, as one wide network or several narrow ones.
 
-Simulation gives E_1 and E_inf at every width; the risk of K networks of width N is E_inf + (E_1 - E_inf)/K (scene 4).
+The simulation gives the risks E_1 of one network and E_inf of the average of infinitely many, at every width; that of K
+networks of width N is E_inf + (E_1 - E_inf)/K (scene 4).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ BUDGET = axis("budget of parameters, N K/d")
 WIDTH = axis("number of features N")
 MEMBERS = axis("members K of an ensemble")
 PART = axis("risk, and middle of a range of N/d")
-CONTEST = axis("budget of parameters, N K/d, of one network against two")
+CONTEST = axis("budget of parameters, N K/d, for one network or two")
 RISK = quantity("excess risk E_K", MEMBERS, WIDTH, equation=SPLIT)
 ONE_AND_MANY = quantity("E_1 and E_inf over theory, minus 1, for d -> infinity", PART, equation=SPLIT)
 BEST = quantity("ln of the best N/d, for d -> infinity", BUDGET, equation=SPLIT)
@@ -42,9 +43,9 @@ COPIES, RANGES = 4, 4
 
 
 def check(config: Config) -> None:
-    """Refuse budgets whose best split is one network, or is off the widths that are simulated."""
+    """Refuse budgets whose best split is one network, or lies outside the widths that are simulated."""
     if len(set(config.budgets)) < len(config.budgets) or list(config.budgets) != sorted(config.budgets):
-        raise InputError("budgets: they must rise, each of them once.")
+        raise InputError("budgets: give each once, in rising order.")
     for budget, width in zip(config.budgets, splits.split(config).psi1, strict=True):
         low, high = splits.GRID[1], min(splits.GRID[-2], budget / (1 + splits.REACH))
         if not low < width < high:
@@ -69,7 +70,7 @@ def simulate(config: Config, lab: Lab) -> Values:
     relative = [r / splits.one_and_many(config, d) - 1 for d, r in zip(dimensions, both, strict=True)]
     parts = [replicates.ranges(r, RANGES).reshape(len(r), -1) for r in relative]
     envelopes = [splits.at_best(config, splits.combined(config, d, r)) for d, r in zip(dimensions, both, strict=True)]
-    theirs = [splits.at_best(config, splits.combined(config, d, splits.one_and_many(config, d))) for d in dimensions]
+    exact = [splits.at_best(config, splits.combined(config, d, splits.one_and_many(config, d))) for d in dimensions]
     places = replicates.middles(splits.GRID, RANGES)
 
     def limit(estimator: Callable[[int, Floats], Floats]) -> Estimate:
@@ -87,7 +88,7 @@ def simulate(config: Config, lab: Lab) -> Values:
         BEST: limit(lambda d, r: splits.best(config, d, splits.combined(config, d, r))),
         GROWTH: limit(lambda d, r: splits.growth(config, splits.best(config, d, splits.combined(config, d, r)))),
         ENVELOPE: mean(envelopes[-1]),
-        LIMIT: replicates.limit(*(e / t - 1 for e, t in zip(envelopes, theirs, strict=True))),
+        LIMIT: replicates.limit(*(e / t - 1 for e, t in zip(envelopes, exact, strict=True))),
         EXPONENT: replicates.at_infinity(*(jackknife(e, partial(splits.exponent, config)) for e in envelopes)),
         GAIN: joint_mean(gain),
         TOTAL: mean(gain.sum(axis=1)),
@@ -116,11 +117,12 @@ def theory(config: Config, axes: Axes) -> Values:
 
 def compare(config: Config, found: Found) -> list[Claim]:
     """The best split of every budget, how it moves, the envelope, and one network at the best ridge."""
-    theirs = np.array(config.budgets) / np.exp(found[BEST].reference)
+    exact = np.array(config.budgets) / np.exp(found[BEST].reference)
     bests = [
         found[BEST][i].equals(
             f"best-{budget:g}",
-            f"Budget {budget:g} d: the best number of members is that of the closed form, K = {theirs[i]:.3g}.",
+            f"With a budget of {budget:g} d parameters the best number of networks is that of the closed form, K = "
+            f"{exact[i]:.3g}.",
             resolution=0.7,
         )
         for i, budget in enumerate(config.budgets)
@@ -129,25 +131,36 @@ def compare(config: Config, found: Found) -> list[Claim]:
     return [
         *bests,
         found[ONE_AND_MANY].agrees(
-            "one-and-many", "One network and infinitely many have theory's risk at all widths as d grows."
+            "one-and-many", "The risks of one network and of the average of infinitely many are those of theory at all "
+            "widths as the dimension d grows.",
         ),
-        found[GROWTH].exceeds("more-members", "With too little ridge larger budgets want more members.", sigmas=6),
+        found[GROWTH].exceeds(
+            "more-members", "With too little ridge a larger budget of parameters is best spent on more networks.",
+            sigmas=6,
+        ),
         found[GROWTH].equals(
-            "growth", "The best number of members grows with the budget as theory says.", resolution=0.5
+            "growth", "With too little ridge the best number of networks grows with the budget of parameters as theory "
+            "predicts.", resolution=0.5,
         ),
-        found[LIMIT].agrees("envelope", "The risk of the best split is that of theory for every budget as d grows."),
+        found[LIMIT].agrees(
+            "envelope", "The risk at the best split of a budget of parameters into networks is that of theory at every "
+            "budget, as the dimension d grows.",
+        ),
         found[EXPONENT].equals(
             "envelope-exponent",
-            f"Over these budgets the risk of the best split falls as P^{float(found[EXPONENT].reference):.2f}.",
+            "The risk at the best split of a budget of P parameters into networks falls as "
+            f"P^{float(found[EXPONENT].reference):.2f} over these budgets.",
             resolution=0.2,
         ),
         found[TOTAL].exceeds(
             "one-at-the-best-ridge",
-            f"At budgets of {low:g} to {high:g} d, each at its best ridge, one network beats two.", sigmas=5,
+            f"At budgets of {low:g} d to {high:g} d parameters one network beats two of half its width, each at its "
+            "best ridge.", sigmas=5,
         ),
         found[GAIN].agrees(
             "gain-of-one",
-            "At the best ridge one network beats two by as much as the closed form says, budget by budget.",
+            "At the best ridge the advantage of one network over two of half its width is that of the closed form, "
+            "budget by budget.",
         ),
     ]  # fmt: skip
 

@@ -1,7 +1,7 @@
 """Scene 1, the talk's "Double descent": test error against width, at every width, and where theory puts it.
 
 The ridge term a = n N lambda/d^2 of the regression is the same at every width, so that one factorisation serves all of
-them; `ridges` are the lambda that it amounts to at N = n.
+them; `ridges` are the values of lambda at N = n.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ FALL = quantity("exponent of d in the deviation from theory")
 
 RANGES, REACH = 8, 0.1
 SMALL = ((16, 300), (32, 600))
-"""Dimensions and replicates for the correction of order 1/d: at small d it stands out from the noise."""
+"""Dimensions and replicates for the correction of order 1/d, which at small d is larger than the noise."""
 
 
 def check(config: Config) -> None:
@@ -54,19 +54,19 @@ def check(config: Config) -> None:
     if peak < 1.05 * half:
         raise InputError(
             f"ridges: at the first, {config.ridges[0]:g}, with this noise and activation theory has no peak at "
-            "N = n to look for; take a smaller one."
+            "N = n; take a smaller one."
         )
     best = all_ridges(config)[-1]
     half, peak = _half_and_peak(config, config.dimension, best)
     if peak > 0.98 * half:
         raise InputError(
             f"noise = {config.noise:g} with activation = {config.activation}: even at the best ridge, {best:.2g}, "
-            "theory learns nothing from more width; take less noise or an activation with a linear part."
+            "by theory more width does not lower the risk; take less noise or an activation with a linear part."
         )
 
 
 def cost(config: Config) -> list[Cost]:
-    """Every curve at both sizes, and the single widest nets of the small dimensions."""
+    """Every curve at both sizes, and one net of the largest width for each problem of the small dimensions."""
     fields = ("dimension", "samples", "widest", "tests", "ridges")
     small = costs.cost(("widest", "tests"), SMALL, partial(_need_of_widest, config))
     return costs.cost(fields, replicates.both(config), partial(_need, config)) + small
@@ -127,29 +127,35 @@ def compare(config: Config, found: Found) -> list[Claim]:
     claims = []
     for i, ridge in enumerate(all_ridges(config)):
         which = "the best ridge" if i == last else f"ridge {ridge:.1e}"
-        statement = f"At {which} the risk of random features follows theory over all widths as d grows."
+        statement = f"At {which} the risk of random features follows theory over all widths as the dimension d grows."
         claims.append(found[LIMIT][i].agrees(f"curve-{i}", statement))
     height, shift = found[HEIGHT][0], abs(found[PEAK].reference - 1)
     return [
         *claims,
         found[FALL].equals(
             "finite-size",
-            "What separates the widest networks from theory, at d = 16 and 32, halves when d doubles, as 1/d does.",
+            "The deviation of the widest networks of random features from theory falls with the dimension as 1/d, from "
+            "d = 16 to 32.",
             resolution=1.0,
         ),
         found[PEAK].equals(
             "peak-place",
-            f"Double descent in width has its peak at N = n, up to the {100 * shift:.1f} % by which the ridge moves it "
-            "and 1/d.",
+            "Double descent of random features in width has its peak where there are as many features as examples, up "
+            f"to the {100 * shift:.1f} % by which the ridge moves it and a shift of order 1/d.",
             resolution=0.1,
         ),
         height.equals(
-            "peak-height", "The height of the peak in width is that of theory as d grows.",
+            "peak-height",
+            "The height of the peak of double descent in width is that of theory as the dimension d grows.",
             resolution=0.5 * float(height.reference),
         ),
-        found[RISE][0].exceeds("peak-is-there", "Without enough ridge the risk rises from N = n/2 to N = n.", sigmas=6),
+        found[RISE][0].exceeds(
+            "peak-is-there", "With too little ridge the risk of random features rises from N = n/2 to N = n (N "
+            "features, n examples).", sigmas=6,
+        ),
         found[RISE][last].below(
-            "peak-is-gone", "At the best ridge the risk falls from N = n/2 to N = n: there is no peak.", sigmas=6
+            "peak-is-gone", "At the best ridge the risk of random features falls from N = n/2 to N = n (N features, n "
+            "examples): there is no peak.", sigmas=6,
         ),
     ]  # fmt: skip
 
@@ -175,7 +181,7 @@ def draw_curves(config: Config, found: Found, panel: Panel) -> None:
 
 def draw_distance(config: Config, found: Found, panel: Panel) -> None:
     """The distance from theory at the first ridge as d grows."""
-    places = np.arange(RANGES)  # evenly, for most ranges are close to the peak
+    places = np.arange(RANGES)  # evenly spaced, since most ranges are close to the peak
     panel.line(found[LIMIT][0], x=places)
     for i, size in enumerate(found[SIZE].value):
         panel.points(found[DEVIATION][0][i], f"d = {size}", x=places + 0.22 * (i - 1), color=(4, 0)[i])
@@ -185,19 +191,19 @@ def draw_distance(config: Config, found: Found, panel: Panel) -> None:
         xlabel="features over input dimension, N/d, by ranges", xticks=places,
         xticklabels=[f"{place:.2g}" for place in found[RANGE].value],
     )  # fmt: skip
-    panel.note("each size alone has a correction of order 1/d, which both together take away")
+    panel.note("each size has a correction of order 1/d, which the extrapolation from both removes")
 
 
 PANELS = (draw_curves, draw_distance)
 
 
 def widths(config: Config, dimension: int) -> NDArray[np.int64]:
-    """Some fifty widths: dense around the peak, the same shares of d at each size as nearly as they can be."""
+    """Some fifty widths: dense around the peak, at each size as nearly as possible the same shares of d."""
     return problem.spread(config.samples, 0.1, config.widest, 20, 17, dimension)
 
 
 def reference(config: Config, width: ArrayLike, dimension: int, ridge: ArrayLike) -> Floats:
-    """Exact excess risk at these widths, for the ridge term that `ridge` is at N = n."""
+    """Exact excess risk at these widths, for the ridge term that equals `ridge` at N = n."""
     psi1, psi2 = np.asarray(width) / dimension, round(config.samples * dimension) / dimension
     return theory_of.risk(psi1, psi2, np.asarray(ridge) * psi2 / psi1, activation=config.activation, noise=config.noise)
 

@@ -22,7 +22,7 @@ Widths = Sequence[int] | NDArray[np.int64]
 
 
 def need(examples: int, dimension: int, tests: int, widths: Widths, members: int) -> costs.Need:
-    """What a regression for each of so many members at each of these widths needs."""
+    """What a regression for each member at each of these widths needs."""
     most, rows = max(widths), examples + tests
     drawn = costs.drawing(examples, dimension, tests, members * most)
     held = drawn.held + 2 * float(rows) * most + min(examples, most) ** 2
@@ -33,11 +33,11 @@ def need(examples: int, dimension: int, tests: int, widths: Widths, members: int
 def residuals(problem: Problem, theta: Array, activation: str, penalty: float, device: Device) -> Array:
     """Predictions minus targets on the test points (member, m), of ridge regression with this lambda.
 
-    theta: first-layer weights (member, N, d). lambda is that of theory: the penalty on |b|^2 is psi1 psi2 lambda.
+    theta: first-layer weights (member, N, d). lambda as in theory: the penalty on |b|^2 is (N/d) (n/d) lambda.
     """
     rows = []
     n, d = problem.points.shape
-    for weights in theta:  # one at a time: the features of one member are all that is held in memory
+    for weights in theta:  # one at a time: only the features of one member are in memory
         z = random_features(problem.points, weights, activation)
         b = ridge(z, problem.labels, penalty * len(weights) * n / d**2)
         rows.append(random_features(problem.tests, weights, activation) @ b - problem.truth)
@@ -70,7 +70,7 @@ def infinite(pairs: Floats) -> Floats:
 
 
 def average(pairs: Floats, members: int) -> Floats:
-    """E_K of averages of `members`, over all disjoint groups of so many."""
+    """E_K for K = `members`, averaged over disjoint groups of K."""
     groups = pairs.shape[-1] // members
     blocks = [pairs[..., i : i + members, i : i + members] for i in range(0, groups * members, members)]
     return np.mean([b.mean(axis=(-2, -1)) for b in blocks], axis=0)

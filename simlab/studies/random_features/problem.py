@@ -28,7 +28,7 @@ class Problem(NamedTuple):
 
 
 def draw(key: noise.Key, examples: int, dimension: int, tests: int, deviation: float, device: Device) -> Problem:
-    """Targets <beta, x> + noise on the sphere of radius sqrt(d); beta is the first axis: all directions are alike."""
+    """Targets <beta, x> + noise on the sphere of radius sqrt(d), beta being the first unit vector (all are alike)."""
     points = sphere(noise.key(key, "points"), examples, dimension, device=device)
     test_points = sphere(noise.key(key, "tests"), tests, dimension, device=device)
     labels = points[:, 0] + deviation * label_noise(key, examples, device)
@@ -58,7 +58,7 @@ def members(key: noise.Key, count: int, width: int, dimension: int, device: Devi
 
 
 def spread(peak: float, low: float, high: float, below: int, above: int, dimension: int) -> NDArray[np.int64]:
-    """Whole multiples of 1/d from low to high, times d: so many on either side of the peak, and 13 close to it."""
+    """Whole numbers from low d to high d: `below` and `above` of them on either side of peak d, and 13 close to it."""
     shares = np.concatenate([
         np.geomspace(low, 0.85 * peak, below), np.linspace(0.88, 1.12, 13) * peak,
         np.geomspace(1.15 * peak, high, above),
@@ -68,10 +68,10 @@ def spread(peak: float, low: float, high: float, below: int, above: int, dimensi
 
 @cache
 def best_ridge(psi1: float, samples: float, noise: float, activation: str, members: int = 1) -> tuple[float, float]:
-    """The ridge of least risk in theory for so many networks of this width, and that risk."""
+    """The ridge of least theoretical risk for an ensemble of `members` networks of this width, and that risk."""
 
     def risk(log: float) -> float:
         return float(theory_of.risk(psi1, samples, np.exp(log), activation=activation, noise=noise, members=members))
 
-    found = minimize_scalar(risk, bounds=(np.log(1e-6), np.log(1e4)), method="bounded")
-    return float(np.exp(found.x)), float(found.fun)
+    best = minimize_scalar(risk, bounds=(np.log(1e-6), np.log(1e4)), method="bounded")
+    return float(np.exp(best.x)), float(best.fun)

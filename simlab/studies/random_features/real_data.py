@@ -1,10 +1,10 @@
 """Scene 6, real input: the handwritten digits (even against odd) or the user's own regression data.
 
 Random features: the peak is where the number of features is that of the training examples, whatever the data. Raw
-columns: the theory of ridge regression knows of the data only their covariance, the coefficients of the best linear
+columns: the theory of ridge regression uses only the covariance of the data, the coefficients of the best linear
 predictor along its eigenvectors, and the variance of what that predictor misses. Training sets are drawn with
 replacement, so that all data together are the population, and the excess risk needs no test set. A Gaussian twin, with
-the same covariance and noise, tells what the theory owes to Gaussian inputs.
+Gaussian inputs of the same covariance and the same noise, shows which deviations are due to non-Gaussian inputs.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ ERROR = quantity("mean squared test error of random features", WIDTH)
 PEAK = quantity("N/n at the peak of random features", equation=PEAK_AT_N)
 RISE = quantity("test error of random features at N = n minus that at N = n/2", equation=PEAK_AT_N)
 RISK = quantity("excess risk of the raw columns", RIDGE, equation=SPECTRUM)
-TWIN = quantity("excess risk of the Gaussian twin", RIDGE, equation=SPECTRUM)
-TWIN_RANGE = quantity("excess risk of the Gaussian twin over theory, minus 1", RANGE, equation=SPECTRUM)
+TWIN = quantity("excess risk of Gaussian inputs with the covariance of the data", RIDGE, equation=SPECTRUM)
+TWIN_RANGE = quantity("excess risk of the Gaussian inputs over theory, minus 1", RANGE, equation=SPECTRUM)
 DISTANCE = quantity("root mean square of ln(risk of the raw columns/theory) over the ridges", equation=SPECTRUM)
 BEST = quantity("ln of the ridge of least risk of the raw columns", equation=SPECTRUM)
 
 RIDGES = np.geomspace(1e-3, 10, 12)
 """Ridges of the raw columns, on |y - X b|^2/n + ridge |b|^2."""
 TESTS = 600
-"""Examples at most that random features are tested on."""
+"""Largest number of examples that random features are tested on."""
 FEATURE_RIDGE, REACH, RANGES = 1e-5, 0.1, 4
 """Ridge lambda of the random features at N = n; the reach of the peak's parabola; ranges of ridges."""
 
@@ -75,7 +75,7 @@ def simulate(config: Config, lab: Lab) -> Values:
     errors = _gather(lab, curves, config, _need_of_curve, "random features")
     columns = _gather(lab, raw_columns, config, _need_of_columns, "raw columns")
     twins = _gather(lab, gaussian_twin, config, _need_of_columns, "Gaussian twin")
-    theirs = population(config.data).risk(RIDGES, n)
+    exact = population(config.data).risk(RIDGES, n)
     return {
         WIDTH: widths, RIDGE: RIDGES, RANGE: replicates.middles(RIDGES, RANGES),
         ERROR: mean(errors[:, widths - 1]),
@@ -83,9 +83,9 @@ def simulate(config: Config, lab: Lab) -> Values:
         RISE: mean(errors[:, n - 1] - errors[:, n // 2 - 1]),
         RISK: mean(columns),
         TWIN: mean(twins),
-        TWIN_RANGE: joint_mean(replicates.ranges(twins / theirs - 1, RANGES)),
-        DISTANCE: jackknife(columns, partial(_distance, theirs)),
-        BEST: jackknife(columns, partial(_best, theirs)),
+        TWIN_RANGE: joint_mean(replicates.ranges(twins / exact - 1, RANGES)),
+        DISTANCE: jackknife(columns, partial(_distance, exact)),
+        BEST: jackknife(columns, partial(_best, exact)),
     }  # fmt: skip
 
 
@@ -116,25 +116,29 @@ def theory(config: Config, axes: Axes) -> Values:
 
 
 def compare(config: Config, found: Found) -> list[Claim]:
-    """The peak's place; the twin's curve exactly; the data's curve within a fifth of its own variation."""
+    """The peak's place; the twin's curve exactly; the data's curve up to a fifth of its variation."""
     variation = float(np.log(found[RISK].reference).std())
     return [
         found[PEAK].equals(
-            "peak", "Random features on real data have their peak at N = n, up to one part in fifty.", resolution=0.1
+            "peak", "The test error of random features on real data peaks where there are as many features as "
+            "examples, up to one part in fifty.", resolution=0.1,
         ),
         found[RISE].exceeds(
-            "peak-is-there", "Random features on real data do worse at N = n than at N = n/2.", sigmas=6
+            "peak-is-there", "On real data with n examples the test error of N random features is larger at N = n than "
+            "at N = n/2.", sigmas=6,
         ),
         found[TWIN_RANGE].agrees(
-            "gaussian-twin", "Gaussian inputs with the data's spectrum follow the theory at every ridge."
+            "gaussian-twin",
+            "Ridge regression on Gaussian inputs with the covariance of the real data follows theory at every ridge.",
         ),
         found[DISTANCE].equals(
             "raw-columns",
-            "The spectrum alone gives the data's ridge curve, up to a fifth of the variation of its logarithm.",
+            "The risk of ridge regression on real data follows the theory of their spectrum at all ridges, up to a "
+            "fifth of the variation of its logarithm.",
             resolution=variation / 2,
         ),
         found[BEST].equals(
-            "best-ridge", "The ridge of least risk is the one that theory predicts, up to a factor 1.3.",
+            "best-ridge", "On real data the ridge of least risk is the one that theory predicts, up to a factor 1.3.",
             resolution=1.0,
         ),
     ]  # fmt: skip
@@ -156,9 +160,9 @@ def draw_ridges(config: Config, found: Found, panel: Panel) -> None:
 
 def draw_ratio(config: Config, found: Found, panel: Panel) -> None:
     """Their distance from theory."""
-    theirs = found[RISK].reference
-    panel.points(found[RISK] / theirs, f"{_name(config)}, raw columns")
-    panel.points(found[TWIN] / theirs, "Gaussian twin", x=RIDGES * 1.12, color=2)
+    exact = found[RISK].reference
+    panel.points(found[RISK] / exact, f"{_name(config)}, raw columns")
+    panel.points(found[TWIN] / exact, "Gaussian twin", x=RIDGES * 1.12, color=2)
     panel.curve(RIDGES, np.ones(len(RIDGES)), "theory from the spectrum")
     panel.set(xscale="log", title="Distance from theory", ylabel="excess risk over theory", xlabel="ridge")
     panel.note("where the twin follows theory and the data do not, more than their covariance matters")
@@ -181,7 +185,7 @@ def _name(config: Config) -> str:
 
 
 def _widths(n: int) -> NDArray[np.int64]:
-    """Widths that are shown."""
+    """Widths in the figure."""
     return np.unique(np.round(np.geomspace(n / 20, 3 * n, 45)).astype(int))
 
 
@@ -249,12 +253,12 @@ def _peak(config: Config, curve: Floats) -> Floats:
     return replicates.extremum(curve, config.training, REACH) / config.training
 
 
-def _distance(theirs: Floats, risk: Floats) -> Floats:
-    return np.sqrt((np.log(risk / theirs) ** 2).mean(axis=-1))
+def _distance(exact: Floats, risk: Floats) -> Floats:
+    return np.sqrt((np.log(risk / exact) ** 2).mean(axis=-1))
 
 
-def _best(theirs: Floats, risk: Floats) -> Floats:
-    """Logarithm of the ridge at the lowest point of a parabola through the risks around theory's lowest."""
-    lowest = int(np.clip(theirs.argmin(), 2, len(RIDGES) - 3))
+def _best(exact: Floats, risk: Floats) -> Floats:
+    """Logarithm of the ridge at the lowest point of a parabola through the risks around the minimum of theory."""
+    lowest = int(np.clip(exact.argmin(), 2, len(RIDGES) - 3))
     window = slice(lowest - 2, lowest + 3)
     return vertex(np.log(RIDGES[window]), np.log(risk[..., window]), top=False)

@@ -1,7 +1,7 @@
-"""Replicates of a problem at two sizes, in cells of about a second, and what they tend to for d -> infinity.
+"""Replicates of a problem at two sizes, in cells of about a second, and their extrapolation to d -> infinity.
 
 A curve R is compared through its relative deviation from theory, R/T - 1, averaged over ranges of neighbouring widths:
-ranges rather than widths, so that their covariance can be estimated from the replicates at hand.
+ranges rather than widths, so that their covariance can be estimated from the available replicates.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from simlab.studies.random_features.costs import Need
 
 Limit = TypeVar("Limit", float, Floats)
 CELL = 1.0
-"""Core-seconds of a cell, by its estimated cost."""
+"""Estimated core-seconds of a cell."""
 
 
 class Part(NamedTuple):
-    """So many independent problems of one dimension."""
+    """A number of independent problems of one dimension."""
 
     dimension: int
     problems: int
@@ -39,7 +39,7 @@ class Block(NamedTuple):
 
     @property
     def replicates(self) -> range:
-        """Their numbers."""
+        """The numbers of the replicates."""
         return range(self.start, self.stop)
 
 
@@ -49,12 +49,12 @@ def both(config: Config) -> list[Part]:
 
 
 def sizes(config: Config) -> list[int]:
-    """Their dimensions."""
+    """The dimensions of the two sizes."""
     return [part.dimension for part in both(config)]
 
 
 def described(config: Config, symbol: str = "d") -> str:
-    """For a note below a panel."""
+    """The two sizes in words, for a note below a panel."""
     small, large = both(config)
     return f"{large.problems} training sets at {symbol} = {large.dimension} and {small.problems} at {small.dimension}"
 
@@ -65,7 +65,8 @@ def gather(
 ) -> list[Floats]:  # fmt: skip
     """An array (replicate, ...) for each part, from cells that hold some replicates each.
 
-    work(config, block, lab): the rows of a block. need: of one problem of a dimension; it decides how many make a cell.
+    work(config, block, lab): the rows of a block. need(dimension): what one problem needs, which decides how many make
+    a cell.
     """
     seconds = {part.dimension: need(part.dimension).seconds for part in parts}
     blocks = []
@@ -81,7 +82,7 @@ def gather(
 
 
 def ranges(values: Floats, count: int) -> Floats:
-    """Averages over `count` ranges of the last axis, as equal as they can be."""
+    """Averages over `count` ranges of the last axis, as equal in size as possible."""
     return np.stack([part.mean(axis=-1) for part in np.array_split(values, count, axis=-1)], axis=-1)
 
 
@@ -91,7 +92,7 @@ def middles(sizes: ArrayLike, count: int) -> Floats:
 
 
 def extrapolated(half: Limit, whole: Limit) -> Limit:
-    """Richardson extrapolation: the value for d -> infinity, 2 R(d) - R(d/2), where a correction c/d is left."""
+    """Richardson extrapolation: the value for d -> infinity, 2 R(d) - R(d/2), free of a correction c/d."""
     return 2 * whole - half
 
 
@@ -100,23 +101,23 @@ def at_infinity(half: Estimate, whole: Estimate) -> Estimate:
     return Estimate(extrapolated(half.value, whole.value), np.hypot(2 * whole.se, half.se))
 
 
-def risk_at_infinity(theirs: Floats, half: Floats, whole: Floats) -> Estimate:
-    """The risk for d -> infinity, from theory's risk and relative deviations from it at d/2 and d (replicate, ...)."""
+def risk_at_infinity(exact: Floats, half: Floats, whole: Floats) -> Estimate:
+    """The risk for d -> infinity, from the exact risk and relative deviations from it at d/2 and d (replicate, ...)."""
     relative = at_infinity(mean(half), mean(whole))
-    return Estimate(theirs * (1 + relative.value), theirs * relative.se)
+    return Estimate(exact * (1 + relative.value), exact * relative.se)
 
 
 def limit(half: Floats, whole: Floats) -> Joint:
-    """What replicates at d/2 and d (replicate, k) tend to for d -> infinity, by `extrapolated`."""
+    """The limit d -> infinity of replicates at d/2 and d (replicate, k), by `extrapolated`."""
     small, large = joint_mean(half), joint_mean(whole)
     samples = min(small.samples, large.samples)
     return Joint(extrapolated(small.value, large.value), 4 * large.covariance + small.covariance, samples)
 
 
 def extremum(curve: Floats, centre: float, reach: float, *, top: bool = True) -> Floats:
-    """The size near `centre` at which a curve over every size 1, 2, ... (..., k) has its top, or its bottom.
+    """The size near `centre` at which a curve over every size 1, 2, ... (..., k) has its maximum, or its minimum.
 
-    It is that of a parabola through the logarithms; NaN where it has none among the sizes within the reach.
+    From a parabola through the logarithms; NaN where that has no such extremum among the sizes within the reach.
     """
     size = np.arange(1, curve.shape[-1] + 1)
     window = near(size, centre, reach)

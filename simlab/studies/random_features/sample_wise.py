@@ -1,4 +1,4 @@
-"""Scene 2, the talk's "Double descent" again: at a fixed width there are sample sizes at which more data hurts."""
+"""Scene 2, the talk's "Double descent" in samples: at a fixed width there are sample sizes at which more data hurts."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ RANGE = axis("examples over input dimension, n/d, averaged over ranges")
 RISK = quantity("excess risk", EXAMPLES, equation=CURVE)
 RISK_LIMIT = quantity("excess risk for d -> infinity, from d/2 and d", EXAMPLES, equation=CURVE)
 LIMIT = quantity("excess risk over theory, minus 1, for d -> infinity", RANGE, equation=CURVE)
-RISE = quantity("excess risk at the end of theory's interval of harm minus that at its start", equation=CURVE)
-START = quantity("n/N from where more data hurts", equation=CURVE)
-END = quantity("n/N where more data helps again", equation=CURVE)
+RISE = quantity("excess risk at the end of the interval where more data hurts minus that at its start", equation=CURVE)
+START = quantity("n/N from which on more data hurts", equation=CURVE)
+END = quantity("n/N from which on more data helps again", equation=CURVE)
 
 RANGES, REACH = 8, 0.1
 RIDGE = 1e-4
@@ -51,13 +51,13 @@ def check(config: Config) -> None:
     harm = interval(config)
     if harm is not None and harm.start * config.dimension < 8:
         raise InputError(
-            f"width = {config.width:g}: theory's interval of harm starts at n = {harm.start:.2g} d, too few "
-            "examples to see it; take more width or a larger dimension."
+            f"width = {config.width:g}: by theory more data begins to hurt at n = {harm.start:.2g} d, too few examples "
+            "to measure it; take a larger width or dimension."
         )
     if harm is None:
         raise InputError(
-            f"noise = {config.noise:g} with width = {config.width:g}: theory has no lowest point before "
-            "the peak from which more data hurts; take other noise or an activation with a linear part."
+            f"noise = {config.noise:g} with width = {config.width:g}: theory has no minimum before the "
+            "peak from which on more data hurts; take other noise or an activation with a linear part."
         )
 
 
@@ -67,7 +67,7 @@ def cost(config: Config) -> list[Cost]:
 
 
 def simulate(config: Config, lab: Lab) -> Values:
-    """Excess risk at every sample size, its deviation from theory, and what the predicted interval costs."""
+    """Excess risk at every sample size, its deviation from theory, and its rise over the predicted interval."""
     both = replicates.gather(lab, curves, config, replicates.both(config), partial(_need, config), "sample-wise")
     relative = [_relative(config, d, c) for d, c in zip(replicates.sizes(config), both, strict=True)]
     whole, shown = both[-1], sizes(config, config.dimension)
@@ -104,22 +104,27 @@ def theory(config: Config, axes: Axes) -> Values:
 
 
 def compare(config: Config, found: Found) -> list[Claim]:
-    """The whole curve, the two ends of the interval, and the harm in it."""
+    """The whole curve, the two ends of the interval, and the rise of the risk within it."""
     start, end = _harm(config)
     return [
-        found[LIMIT].agrees("curve", "At a fixed width the risk follows theory over all sample sizes as d grows."),
+        found[LIMIT].agrees(
+            "curve",
+            "At a fixed width the risk of random features follows theory at all sample sizes as the dimension d grows.",
+        ),
         found[RISE].exceeds(
             "more-data-hurts",
-            f"From n = {start:.3g} d to n = {end:.3g} d, the interval that theory predicts, more data makes the risk "
-            "larger.", sigmas=6,
+            f"From n = {start:.3g} d to n = {end:.3g} d examples, the interval that theory predicts, more data makes "
+            "the risk of random features larger.", sigmas=6,
         ),
         found[START].equals(
-            "interval-starts", "More data begins to hurt where theory says, up to a shift of order 1/d.",
+            "interval-starts",
+            "More data begins to hurt random features where theory predicts it, up to a shift of order 1/d.",
             resolution=0.3,
         ),
         found[END].equals(
             "interval-ends",
-            "More data ceases to hurt at n = N, where theory has its peak, up to a shift of order 1/d.",
+            "More data ceases to hurt random features where there are as many examples as features, n = N, up to a "
+            "shift of order 1/d.",
             resolution=0.15,
         ),
     ]  # fmt: skip
@@ -150,7 +155,7 @@ def sizes(config: Config, dimension: int) -> NDArray[np.int64]:
 
 
 def reference(config: Config, examples: ArrayLike, dimension: int) -> Floats:
-    """Exact excess risk at these sample sizes for the ridge term that RIDGE is at n = N."""
+    """Exact excess risk at these sample sizes for the ridge term that equals RIDGE at n = N."""
     psi1 = round(config.width * dimension) / dimension
     psi2 = np.asarray(examples) / dimension
     return theory_of.risk(psi1, psi2, RIDGE * psi1 / psi2, activation=config.activation, noise=config.noise)
@@ -178,7 +183,7 @@ def _harm(config: Config) -> Interval:
 
 
 def _places(config: Config) -> list[int]:
-    """The places of both ends in a curve over every sample size."""
+    """The indices of both ends of the interval in a curve over every sample size."""
     return [round(end * config.dimension) - 1 for end in _harm(config)]
 
 
@@ -196,7 +201,7 @@ def _need(config: Config, dimension: int) -> costs.Need:
     most, width = round(config.most * dimension), round(config.width * dimension)
     drawn = costs.drawing(most, dimension, config.tests, width)
     seconds = costs.features(most + config.tests, width, dimension)
-    # Z Z^T and its factor, and what test points make of it, for all examples at once.
+    # Z Z^T, its factorisation and the predictions at test points, for all sample sizes at once.
     n, m = float(most), float(config.tests)
     flops = 2 * n**2 * width + n**3 / 3 + 2 * n * m * width + 2 * n**2 * m + 200 * n * m
     return costs.Need(drawn.held + 3 * n**2 + 2 * n * (m + width), drawn.seconds + seconds + FLOP * flops, n)

@@ -14,7 +14,7 @@ from simlab.theory import least_squares
 
 EPOCHS = 60
 EXAMPLES = 25
-"""Examples per feature of the two-speed model, whose theory is that of n >> p."""
+"""Examples per feature of the two-speed model, whose theory holds for n >> p."""
 STEP = 0.05
 """Step size of the fast features."""
 
@@ -58,7 +58,7 @@ def superposition(config: Config, matched: bool) -> Floats:
 
 
 def step_sizes(config: Config, dimension: int, matched: bool) -> Floats:
-    """A step size for each feature: all the same, or such that all are at their best at the same time."""
+    """A step size for each feature: all equal, or such that all features reach their minimal risk at the same time."""
     if not matched:
         return np.full(dimension, STEP)
     two = model(config, dimension)
@@ -93,13 +93,13 @@ def known_stages(config: Config) -> tuple[int, int, int]:
 
 
 def phases(config: Config) -> tuple[int, int, int] | None:
-    """Recorded steps of theory's minimum with matched steps, and where 50 and 99 % of the rise after it are made.
+    """Recorded steps of the minimum in theory with matched step sizes, and of 50 and 99 % of the rise after it.
 
-    None where there are too few records before, between or behind them.
+    None where there are too few records before, between or after them.
     """
-    theirs = superposition(config, True)
-    best = int(theirs.argmin())
-    half, last = (best + int((theirs[best:] - theirs[best] > s * np.ptp(theirs[best:])).argmax()) for s in (0.5, 0.99))
+    exact = superposition(config, True)
+    best = int(exact.argmin())
+    half, last = (best + int((exact[best:] - exact[best] > s * np.ptp(exact[best:])).argmax()) for s in (0.5, 0.99))
     return (best, half, last) if best >= 2 and best < half < last else None
 
 

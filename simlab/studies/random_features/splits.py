@@ -1,4 +1,4 @@
-"""The best split of a budget P = N K, in theory and from E_1 and E_inf at some widths.
+"""The best split of a budget P = N K, in theory and from E_1 and E_inf at a grid of widths.
 
 The risk of K networks of width N is E_inf + (E_1 - E_inf)/K, so that every point of the (N, K) plane is known at once,
 with K = P/N taken as a real number.
@@ -25,12 +25,12 @@ REACH = 0.6
 
 
 def widths(dimension: int) -> NDArray[np.int64]:
-    """Widths of this size of the problem."""
+    """Widths for a problem of this dimension."""
     return np.round(GRID * dimension).astype(int)
 
 
 def theory(config: Config, psi1: ArrayLike, members: ArrayLike) -> Floats:
-    """Exact excess risk of so many networks of these widths over d."""
+    """Exact excess risk of ensembles of `members` networks of the widths N = psi1 d."""
     return theory_of.risk(
         psi1, config.samples, config.ensemble_ridge, activation=config.activation, noise=config.split_noise,
         members=members,
@@ -43,7 +43,7 @@ def one_and_many(config: Config, dimension: int) -> Floats:
 
 
 def direct(config: Config, dimension: int) -> Floats:
-    """E_K of the closed form itself, not put together from E_1 and E_inf as the simulation's is (budget, width)."""
+    """E_K by the closed form itself, not combined from E_1 and E_inf as in the simulation (budget, width)."""
     psi1, budgets = widths(dimension) / dimension, np.array(config.budgets)[:, None]
     return np.where(psi1 <= budgets, theory(config, psi1, np.maximum(budgets / psi1, 1)), np.inf)
 
@@ -68,12 +68,12 @@ def _split(
 
 
 def nearest(config: Config) -> list[int]:
-    """The place in GRID that is nearest to the best width of each budget."""
+    """The index in GRID of the width nearest to the best one, for each budget."""
     return [int(np.abs(np.log(GRID / width)).argmin()) for width in split(config).psi1]
 
 
 def at_best(config: Config, risks: Floats) -> Floats:
-    """Of the risk of every budget and width (..., budget, width), that at theory's best width (..., budget)."""
+    """The risk at theory's best width (..., budget), from that of every budget and width (..., budget, width)."""
     return risks[..., range(len(config.budgets)), nearest(config)]
 
 

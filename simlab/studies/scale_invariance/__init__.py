@@ -12,14 +12,14 @@ REMARKS = """## Where this departs from the talk
   happens, at zero training error. Freezing the norm after the first steps removes the widening and the fall of the test
   loss, so the norm causes both. But the test error falls with a frozen norm too, by more than half as much: that part
   needs no consolidation.
-* **The rival explanation**, features learned at two speeds (Heckel & Yilmaz 2021), is not supported: with inputs that
-  have one scale in every direction the second phase does not go away, it becomes larger.
+* **The alternative explanation**, features learned at two speeds (Heckel & Yilmaz 2021), is not supported: with inputs
+  that have one scale in every direction the second phase does not disappear but becomes larger.
 * **"DNNs are scale-invariant, but the width of local minima is not."** True to rounding: the Hessian at c w is that at
   w over c^2. What a finite learning rate sees is the effective rate lr/rho^2, and with it the equilibrium, the
   temperature of the direction and the edge of stability depend on the product of learning rate and weight decay alone.
-* **Periods.** At the start of a burst lr times the largest curvature is above 2, in the fall before it was below.
+* **Periods.** At the start of a burst lr times the largest curvature is above 2; in the fall before it is below 2.
   Between bursts the norm does not quite decay freely, since minibatches still have gradients, and the interval between
-  bursts is longer than the formula for free decay says; less so, the smaller lr wd is.
+  bursts is longer than the formula for free decay predicts, by less, the smaller lr wd is.
 * **Annealing.** The best test error is reached from the largest effective rates, even from where the loss is that of
   guessing: a slow cosine from there passes through the whole equilibrium regime on its way down.
 """

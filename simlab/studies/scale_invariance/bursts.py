@@ -1,4 +1,4 @@
-"""The bursts of scene 5: where the norm has them, the intervals between them, and the curvature around them."""
+"""The bursts of scene 5: where they are in the norm, the intervals between them, and the curvature around them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ from simlab.theory import scale_invariant as theory_of
 RISE = 1.1
 """A burst is a rise of the norm by this factor at least."""
 UNKNOWN = Estimate(np.array(np.nan), np.array(np.nan))
-"""Where no net has a burst: then there is no verdict."""
+"""The estimate where no net has a burst; claims about it are undecided."""
 
 
 class Bursts(NamedTuple):
-    """The falls of one net's norm between bursts: steps of top and bottom, norms there. A burst starts at a bottom."""
+    """The falls of one net's norm between bursts: steps of top and bottom, and the largest and least norm there.
+
+    A burst starts at a bottom.
+    """
 
     top: Floats
     bottom: Floats
@@ -31,7 +34,7 @@ class Bursts(NamedTuple):
 
 
 def bursts(steps: Floats, norm: Floats) -> Bursts:
-    """The bursts of one net: turning points of its norm, rises and falls by less than `RISE` being passed over."""
+    """The bursts of one net: turning points of its norm, without rises and falls by less than a factor `RISE`."""
     log_norm = np.log(norm)
     turns, rising, extreme = [0], True, 0
     for i, value in enumerate(log_norm):
@@ -48,7 +51,7 @@ def bursts(steps: Floats, norm: Floats) -> Bursts:
 
 
 def mean_gap(nets: list[Bursts], scale: float = 1.0) -> Estimate:
-    """Total interval over number of intervals, nets being independent."""
+    """The mean interval, total length over number, from independent nets."""
     totals = np.array([b.gaps.sum() for b in nets]) * scale
     return _ratio(totals, np.array([len(b.gaps) for b in nets], float))
 
@@ -60,14 +63,14 @@ def irregularity(nets: list[Bursts]) -> Estimate:
 
 
 def decay(nets: list[Bursts], lr: float, wd: float) -> Estimate:
-    """Steps from the top of the norm to the next burst over ln(norm^2 there/norm^2 here)/(2 lr wd)."""
+    """Length of the falls of the norm over that of free decay, ln(largest norm^2/least norm^2)/(2 lr wd)."""
     taken = np.array([(b.bottom - b.top).sum() for b in nets])
     free = np.array([theory_of.period(lr, wd, b.largest, b.least).sum() for b in nets])
     return _ratio(taken, free)
 
 
 def crossings(steps: Floats, norm: Floats, curvature: Floats) -> tuple[Floats, Floats]:
-    """A curvature around each burst: the largest within two records of its start, and the least in the fall before.
+    """A curvature around each burst: the largest within two records of its start, and the smallest in the fall before.
 
     norm, curvature: (step, model).
     """
@@ -82,12 +85,12 @@ def crossings(steps: Floats, norm: Floats, curvature: Floats) -> tuple[Floats, F
 
 
 def mean_over_bursts(values: Floats) -> Estimate:
-    """The mean of at least two bursts."""
+    """The mean over bursts; unknown for fewer than two."""
     return mean(values) if len(values) > 1 else UNKNOWN
 
 
 def _ratio(above: Floats, below: Floats) -> Estimate:
-    """`ratio`, where any net has a burst."""
+    """`ratio`; unknown where no net has a burst."""
     return ratio(above, below) if below.any() else UNKNOWN
 
 

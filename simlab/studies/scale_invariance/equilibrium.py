@@ -1,9 +1,10 @@
-"""Scene 3, real nets at equilibrium: the norm that balances growth and decay, and what lr wd alone decides.
+"""Scene 3, real nets at equilibrium: the norm that balances growth and decay, and what depends on lr wd alone.
 
 Scale-invariant perceptrons learn digits with wrong labels, which keep the loss and its gradient above zero. Growth is
-measured apart from the norm, by the gradient on the minibatch of the next step; over a window the exact recursion of
-rho^2 must then balance. All settings have one product lr wd and share data, first weights and minibatches, so they are
-compared pair by pair. In one more run the learning rate jumps in the middle, and the norm relaxes.
+measured independently of the norm, by the gradient on the minibatch of the next step; over a window growth and decay
+must then balance by the exact recursion of rho^2. All settings have one product lr wd and share data, initial weights
+and minibatches, so they are compared pair by pair. In one more run the learning rate jumps in the middle,
+and the norm relaxes.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ SETTING = axis("how the nets are trained")
 BALANCE = quantity("decay of rho^2 over its measured growth, per step", SETTING, equation="scale_invariant#one-step")
 FOURTH = quantity("rho^4 over lr^2 E|g~|^2/(1 - (1 - lr wd)^2)", SETTING, equation="scale_invariant#equilibrium")
 TURN = quantity("-2 ln cos(angle of a step) over theory, minus 1", SETTING, equation="scale_invariant#equilibrium")
-VARIATION = quantity("relative variance of |g~|^2", SETTING)
+VARIATION = quantity("relative variance of |g~|^2, the squared gradient at norm 1", SETTING)
 MOVED = quantity("share of the growth that moves the norm", SETTING)
 SETTLED = quantity(
     "norm over sqrt(lr) in the late window, (E rho^4)^(1/4)/sqrt(lr)", SETTING, equation="scale_invariant#equilibrium"
@@ -56,16 +57,16 @@ NORM = quantity("norm of the weights", SETTING, STEP)
 JUMPING_NORM = quantity("norm of the weights, the learning rate jumping", STEP)
 AFTER = axis("step from the jump on")
 RELAXING_NORM = quantity("norm of the weights from the jump on", AFTER, equation="scale_invariant#one-step")
-STAGE = axis("step at which the relaxation is judged")
+STAGE = axis("step at which the relaxation is tested")
 RELAXED = quantity("norm after the jump over that of the recursion", STAGE, equation="scale_invariant#one-step")
 
 SHOWN = 41
-"""Steps of the curves that are kept."""
+"""Points of the curves that are stored."""
 CLAIMED = (0.25, 1.0, 3.0)
-"""Times after the jump, in units of 1/(4 lr wd), at which the relaxation is judged."""
+"""Times after the jump, in units of 1/(4 lr wd), at which the relaxation is tested."""
 COMPARED = {
     "loss": (SAME_LOSS, "training loss"), "test-error": (SAME_TEST_ERROR, "share of test data misclassified"),
-    "effective-lr": (SAME_EFFECTIVE_LR, "lr/rho^2"),
+    "effective-lr": (SAME_EFFECTIVE_LR, "effective learning rate lr/rho^2"),
 }  # fmt: skip
 
 
@@ -82,7 +83,7 @@ def cost(config: Config) -> list[Cost]:
         size = needs.Nets(config, len(group) * config.replicates, config.width, 2, config.examples)
         seconds = size.training(BATCH, steps) + steps / EVERY * (needs.RECORD + 3 * size.forward(BATCH))
         seconds += steps / RARELY * size.forward(config.examples + config.tests)
-        # What is recorded is kept for all settings.
+        # Records of all settings are in memory.
         memory = size.memory(config.replicates, 16) + steps / EVERY * (
             needs.RECORDED + 100.0 * runs * config.replicates
         )
@@ -92,15 +93,15 @@ def cost(config: Config) -> list[Cost]:
 
 def simulate(config: Config, lab: Lab) -> Values:
     """Nets in every setting, the budget of their norms, and the relaxation after the jump."""
-    still = settings(config)
+    steady = settings(config)
     *paths, jumped = chain.from_iterable(lab.cells(train, config, groups(config), "equilibrium: nets"))
-    budgets = [budget(config, s, p) for s, p in zip(still, paths, strict=True)]
-    # From the gradients on minibatches, which are measured apart from the norm.
-    predicted = np.array([(b.expected_fourth.mean() / s.lr**2) ** 0.25 for b, s in zip(budgets, still, strict=True)])
-    settled = [mean(b.fourth**0.25 / s.lr**0.5) for b, s in zip(budgets, still, strict=True)]
-    shown = np.unique(np.linspace(0, len(recorded(config)) - 1, SHOWN).astype(int))  # a figure needs no more
+    budgets = [budget(config, s, p) for s, p in zip(steady, paths, strict=True)]
+    # From the gradients on minibatches, which are measured independently of the norm.
+    predicted = np.array([(b.expected_fourth.mean() / s.lr**2) ** 0.25 for b, s in zip(budgets, steady, strict=True)])
+    settled = [mean(b.fourth**0.25 / s.lr**0.5) for b, s in zip(budgets, steady, strict=True)]
+    shown = np.unique(np.linspace(0, len(recorded(config)) - 1, SHOWN).astype(int))  # enough for a figure
     return {
-        SETTING: [str(s) for s in still],
+        SETTING: [str(s) for s in steady],
         BALANCE: [ratio(b.decay, b.growth) for b in budgets],
         FOURTH: [ratio(b.fourth, b.expected_fourth) for b in budgets],
         TURN: joint_mean(np.stack([b.turn for b in budgets], axis=1)),
@@ -129,26 +130,31 @@ def compare(config: Config, found: Found) -> list[Claim]:
         bias = config.product * float(found[VARIATION][i]) + float(found[MOVED][i])
         claims += [
             found[BALANCE][i].equals(
-                f"balance-{i + 1}", f"Nets at {setting}: the decay of the norm balances its measured growth.",
+                f"balance-{i + 1}", f"In nets trained at {setting} the decay of the norm balances its measured growth.",
                 resolution=0.05, samples=few,
             ),
             found[FOURTH][i].equals(
-                f"norm-{i + 1}", f"Nets at {setting}: at equilibrium rho^4 is lr^2 E|g~|^2/(1 - (1 - lr wd)^2).",
+                f"norm-{i + 1}", f"In nets trained at {setting} the norm rho at equilibrium is given by rho^4 = "
+                "lr^2 E|g~|^2/(1 - (1 - lr wd)^2), g~ being the gradient at norm 1.",
                 bias=bias, resolution=0.05, samples=few,
             ),
         ]  # fmt: skip
     claims.append(found[TURN].agrees(
-        "angle", "In every setting a step turns the weights of nets by the angle that lr wd alone sets."
+        "angle", "A step turns the weights of scale-invariant nets at equilibrium by an angle that depends on lr times "
+        "weight decay alone."
     ))  # fmt: skip
     claims += [
-        found[contrast].agrees(f"same-{name}", f"At one lr wd the learning rate makes no difference to: {text}.")
+        found[contrast].agrees(
+            f"same-{name}",
+            f"Nets with the same lr times weight decay but different learning rates have the same {text}.",
+        )
         for name, (contrast, text) in COMPARED.items()
     ]
     claims += [
         found[RELAXED][i].equals(
             f"relaxation-{i + 1}",
-            f"Nets {times:g}/(4 lr wd) steps after a jump of the learning rate: the norm is where the exact recursion "
-            "with the measured gradients puts it.", resolution=0.05, samples=few,
+            "After a jump of the learning rate the norm of nets follows the exact recursion with the measured "
+            f"gradients, {times:g}/(4 lr wd) steps later.", resolution=0.05, samples=few,
         )
         for i, times in enumerate(CLAIMED)
     ]  # fmt: skip
@@ -156,10 +162,10 @@ def compare(config: Config, found: Found) -> list[Claim]:
 
 
 def draw_norm(config: Config, found: Found, panel: Panel) -> None:
-    """Norms of every setting in units of sqrt(lr), where they are the same; each shows steps of its own."""
-    still = settings(config)
-    for i, setting in enumerate(still):
-        shown = slice(i, None, len(still))
+    """Norms of every setting in units of sqrt(lr), where they are equal; each is shown at other steps."""
+    steady = settings(config)
+    for i, setting in enumerate(steady):
+        shown = slice(i, None, len(steady))
         panel.points(found[NORM][i][shown] / setting.lr**0.5, str(setting), color=i % 6)
     panel.level(float(found[SETTLED].reference.mean()), "predicted from the gradients")
     panel.set(title="One equilibrium for one lr wd", xlabel="step", ylabel="norm of the weights / sqrt(lr)")
@@ -182,7 +188,7 @@ def draw_same(config: Config, found: Found, panel: Panel) -> None:
         panel.points(found[contrast], x=i + (np.arange(len(others)) - (len(others) - 1) / 2) * 0.4 / len(others))
     panel.level(0.0, "no difference")
     panel.set(
-        title="What lr wd alone decides", xticks=range(len(COMPARED)), xlabel="",
+        title="What depends on lr wd alone", xticks=range(len(COMPARED)), xlabel="",
         xticklabels=["training loss", "test error", "lr/rho^2"], ylabel="ln of the ratio of two learning rates",
     )  # fmt: skip
     panel.note(f"lr wd = {config.product:g}; learning rates {', '.join(f'{lr:g}' for lr in others)} over "
@@ -193,18 +199,18 @@ PANELS = (draw_norm, draw_jump, draw_same)
 
 
 def _contrasts(config: Config, paths: list[Path]) -> dict[Any, Any]:
-    """Of the settings that differ in the learning rate alone."""
+    """Contrasts of the settings that differ in the learning rate alone."""
     measured = late(config) & (recorded(config) % RARELY == 0)
-    found: dict[Any, Any] = {OTHER_LR: np.array(config.lrs[1:])}
+    contrasts: dict[Any, Any] = {OTHER_LR: np.array(config.lrs[1:])}
     for name, (contrast, _) in COMPARED.items():
         each = [getattr(p, name.replace("-", "_"))[measured].mean(axis=0) for p in paths[: len(config.lrs)]]
         values = np.stack(each, axis=1)  # (replicate, setting)
-        found[contrast] = joint_mean(nets.log_ratio(values[:, 1:], values[:, :1]))
-    return found
+        contrasts[contrast] = joint_mean(nets.log_ratio(values[:, 1:], values[:, :1]))
+    return contrasts
 
 
 def _relaxation(config: Config, path: Path, shown: np.ndarray) -> dict[Any, Any]:
-    """The norm after the jump, and what the recursion with the measured gradients makes of the norm at the jump."""
+    """The norm after the jump, and the recursion with the measured gradients from the norm at the jump on."""
     steps, curve = recorded(config), recursion(config, path)
     stages = [jump_at(config) + times / (4 * JUMP * config.product) for times in CLAIMED]
     places = [int(np.abs(steps - step).argmin()) for step in stages]

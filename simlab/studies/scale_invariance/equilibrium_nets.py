@@ -15,8 +15,8 @@ from simlab.studies.scale_invariance.config import Config
 BATCH, EVERY, RARELY = 50, 7, 98
 """Examples of a minibatch; steps between measurements of norm and gradient, and of loss and error.
 
-The minibatches of an epoch are without replacement, and the gradient on one depends on its place: at a distance that
-shares no factor with the usual 20 places all are seen alike."""
+The minibatches of an epoch are without replacement, and the gradient on one depends on its place: at an interval without
+a common factor with the usual 20 places all are measured equally often."""
 TOGETHER = 64
 """Nets that are trained side by side, where replicates are fewer."""
 JUMP = 3.0
@@ -34,12 +34,12 @@ class Setting(NamedTuple):
     jump: float = 1.0
 
     def __str__(self) -> str:
-        """As figures and claims name it."""
+        """The name in figures and claims."""
         return f"lr {self.lr:g}, wd {self.wd:.2g}" + (f", first norm {FAR:g}" if self.first_norm == FAR else "")
 
     @property
-    def kept(self) -> float:
-        """By what a step multiplies rho^2 without a gradient."""
+    def decay_factor(self) -> float:
+        """The factor by which weight decay multiplies rho^2 in a step."""
         return (1 - self.lr * self.wd) ** 2
 
 
@@ -64,9 +64,9 @@ class Path(NamedTuple):
 
 
 class Budget(NamedTuple):
-    """The balance of rho^2 in the late window, (replicate,) each: time averages, and the change from end to end."""
+    """The balance of rho^2 in the late window, (replicate,) each: time averages, and the change between its ends."""
 
-    decay: Floats  # of rho^2 per step, with what moved it
+    decay: Floats  # of rho^2 per step, with the change of rho^2
     growth: Floats
     turn: Floats  # -2 ln cos(angle of a step) over theory, minus 1
     fourth: Floats  # rho^4
@@ -76,13 +76,13 @@ class Budget(NamedTuple):
 
 
 def settings(config: Config) -> list[Setting]:
-    """Every learning rate, and the first one from far away; all have one product lr wd.
+    """Every learning rate, and the first one with a far larger initial norm; all have one product lr wd.
 
-    First norms go as sqrt(lr), so that also the way to equilibrium is the same in the space of functions.
+    Initial norms go as sqrt(lr), so that the approach to equilibrium, too, is the same in the space of functions.
     """
     lrs = config.lrs
-    still = [Setting(lr, config.product / lr, FIRST * (lr / lrs[0]) ** 0.5) for lr in lrs]
-    return [*still, still[0]._replace(first_norm=FAR)]
+    steady = [Setting(lr, config.product / lr, FIRST * (lr / lrs[0]) ** 0.5) for lr in lrs]
+    return [*steady, steady[0]._replace(first_norm=FAR)]
 
 
 def jumping(config: Config) -> Setting:
@@ -113,10 +113,10 @@ def jump_at(config: Config) -> int:
 def groups(config: Config) -> list[tuple[Setting, ...]]:
     """All settings, the one that jumps last, in groups that are trained side by side.
 
-    To measure few nets takes as long as to measure many.
+    Measuring few nets takes as long as measuring many.
     """
-    every, size = [*settings(config), jumping(config)], max(1, TOGETHER // config.replicates)
-    return [tuple(every[i : i + size]) for i in range(0, len(every), size)]
+    all_settings, size = [*settings(config), jumping(config)], max(1, TOGETHER // config.replicates)
+    return [tuple(all_settings[i : i + size]) for i in range(0, len(all_settings), size)]
 
 
 def train(config: Config, group: tuple[Setting, ...], lab: Lab) -> list[Path]:
@@ -141,28 +141,28 @@ def train(config: Config, group: tuple[Setting, ...], lab: Lab) -> list[Path]:
 def budget(config: Config, setting: Setting, path: Path) -> Budget:
     """The balance of rho^2 in the late window.
 
-    It is exact from the first step of the window to the last: what growth and decay do not balance has moved the norm.
+    It is exact from the first step of the window to the last: growth minus decay is the change of rho^2.
     """
-    window, lr, kept = late(config), setting.lr, setting.kept
+    window, lr, factor = late(config), setting.lr, setting.decay_factor
     square, unit, span = path.square[window], path.unit_gradient[window], np.ptp(recorded(config)[window])
     growth = lr**2 * path.batch_gradient_norm[window] ** 2
     moved, moved_log = (square[-1] - square[0]) / span, np.log(square[-1] / square[0]) / span
-    turn = (np.log1p(growth / (kept * square))[:-1].mean(axis=0) - moved_log) / -np.log(kept) - 1
+    turn = (np.log1p(growth / (factor * square))[:-1].mean(axis=0) - moved_log) / -np.log(factor) - 1
     return Budget(
-        decay=((1 - kept) * square[:-1]).mean(axis=0) + moved,
+        decay=((1 - factor) * square[:-1]).mean(axis=0) + moved,
         growth=growth[:-1].mean(axis=0),
         turn=turn,
         fourth=(square**2).mean(axis=0),
-        expected_fourth=lr**2 / (1 - kept) * unit.mean(axis=0),
+        expected_fourth=lr**2 / (1 - factor) * unit.mean(axis=0),
         variation=unit.var(axis=0) / unit.mean(axis=0) ** 2,
         moved=moved,
     )
 
 
 def recursion(config: Config, path: Path) -> Floats:
-    """Rho after the jump by the exact recursion from what the norm was there, (step, replicate); before it as measured.
+    """The norm (step, replicate), after the jump by the exact recursion from its value there; before it as measured.
 
-    The squared gradient of each net between two measurements is the first of them.
+    The squared gradient of each net between two measurements is taken to be the first of them.
     """
     lr, wd, steps = JUMP * config.lrs[0], config.product / config.lrs[0], recorded(config)
     curve, unit = path.square, path.unit_gradient

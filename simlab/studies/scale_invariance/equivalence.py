@@ -1,8 +1,8 @@
-"""Scene 2, invariance to rounding: what multiplying all weights by c changes, and weight decay as a growing rate.
+"""Scene 2, exact invariances: multiplying all weights by c, and weight decay as a growing learning rate.
 
 f(c w) = f(w), w . grad = 0, grad(c w) = grad(w)/c and Hessian(c w) = Hessian(w)/c^2 on real nets in double precision;
 and training with (lr, wd) gives the same functions as training without decay at lr (1 - lr wd)^(-2 t - 1) in step t.
-How far rounding may separate two such runs is measured, on a third whose first weights differ by the last bit.
+How far rounding separates two such runs is measured with a third one, whose initial weights differ in the last bit.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from simlab.theory import scale_invariant as theory_of
 
 SOURCE = "talk, Scale invariance of DNNs; van Laarhoven 2017; Li & Arora 2020, theorem 2.1"
 STEP = axis("step")
-APART = quantity("relative difference of outputs, weight decay and growing rate", STEP)
-CONTROL = quantity("relative difference of outputs, first weights changed in the last bit", STEP)
+APART = quantity("relative difference of outputs between weight decay and growing learning rate", STEP)
+CONTROL = quantity("relative difference of outputs after a change of the initial weights in the last bit", STEP)
 WORST = quantity(
-    "largest relative difference of outputs, weight decay and growing rate",
+    "largest relative difference of outputs between weight decay and growing learning rate",
     equation="scale_invariant#weight-decay-is-a-growing-learning-rate",
 )
-ROUNDING = quantity("largest relative difference of outputs, first weights changed in the last bit")
+ROUNDING = quantity("largest relative difference of outputs after a change of the initial weights in the last bit")
 GROWTH = quantity(
     "norm without decay over norm with it, at the end",
     equation="scale_invariant#weight-decay-is-a-growing-learning-rate",
@@ -51,22 +51,22 @@ LR, DECAY = 0.1, 0.01
 FACTORS = (0.1, 10.0)
 """The c of w -> c w."""
 EPSILON = 1e-9
-"""A thousand operations of relative error 2e-16 on sums of a thousand terms stay far below; an error of any formula is
-of the order 1."""
+"""Allowed rounding: a thousand operations of relative error 2e-16 on sums of a thousand terms stay far below it, and a
+wrong formula would be off by the order of 1."""
 AMPLIFIED = 100
-"""Times the difference that the last bit of the first weights makes, up to which functions count as the same."""
+"""Functions count as equal up to this many times the effect of the last bit of the initial weights."""
 
 
 class Growing(Schedule):
-    """The rate that replaces weight decay."""
+    """The learning rate that replaces weight decay."""
 
     def __call__(self, step: int) -> Any:
-        """Lr (1 - lr wd)^(-2 step - 1)."""
+        """The rate lr (1 - lr wd)^(-2 step - 1)."""
         return theory_of.growing_lr(LR, DECAY, step)
 
 
 class Run(NamedTuple):
-    """Nets at the end of training, and their outputs on the way, (step, model, example, class)."""
+    """Nets at the end of training, and their outputs during training, (step, model, example, class)."""
 
     end: nets.Stack
     outputs: Floats
@@ -78,7 +78,7 @@ def check(config: Config) -> None:
 
 
 def cost(config: Config) -> list[Cost]:
-    """Three runs in double precision, by the arrays' engine, and the products with the Hessian."""
+    """Three runs in double precision, by array operations, and the products with the Hessian."""
     count, examples = _sizes(config)
     size = needs.Nets(config, count, config.width, 2, examples, bytes=8)
     records = len(range(0, STEPS + 1, EVERY))
@@ -95,9 +95,9 @@ def simulate(config: Config, lab: Lab) -> Values:
         noise=config.noise, logits=1.0, eps=0.0, dtype="float64",
     )  # fmt: skip
     nudged = start.with_weights(start.weights + 2.0**-52 * start.weights[:, ::-1])
-    ways = [(start, nn.SGD(LR, weight_decay=DECAY)), (start, nn.SGD(Growing())), (nudged, nn.SGD(LR, 0.0, DECAY))]
-    with lab.task("equivalence: three runs", len(ways) * STEPS) as task:
-        decayed, growing, third = [_train(lab, nets_, sgd, task.advance) for nets_, sgd in ways]
+    runs = [(start, nn.SGD(LR, weight_decay=DECAY)), (start, nn.SGD(Growing())), (nudged, nn.SGD(LR, 0.0, DECAY))]
+    with lab.task("equivalence: three runs", len(runs) * STEPS) as task:
+        decayed, growing, third = [_train(lab, nets_, sgd, task.advance) for nets_, sgd in runs]
     apart, control = (_difference(other.outputs, decayed.outputs) for other in (growing, third))
     norms = [lab.device.to_host(norm(run.end.params)) for run in (decayed, growing)]
     return {
@@ -112,7 +112,7 @@ def simulate(config: Config, lab: Lab) -> Values:
 
 
 def theory(config: Config, axes: Axes) -> Values:
-    """The same functions, on spheres whose radii drift apart; all invariances are exact."""
+    """Equal functions of weights whose norms drift apart; all invariances are exact."""
     exact = Theory(0.0, EPSILON)
     return {
         WORST: Theory(0.0), GROWTH: Theory((1 - LR * DECAY) ** -STEPS), FUNCTION: exact, ORTHOGONAL: exact,
@@ -121,35 +121,43 @@ def theory(config: Config, axes: Axes) -> Values:
 
 
 def compare(config: Config, found: Found) -> list[Claim]:
-    """Equal to rounding, each."""
+    """All equalities hold up to rounding."""
     bound = AMPLIFIED * float(found[ROUNDING])
     return [
         found[WORST].equals(
             "functions",
-            f"Nets trained with decay, and without at the growing rate, are the same functions for {STEPS} steps, up "
-            "to a hundred times what the last bit of the first weights makes.", bias=bound, se=0.0, resolution=1e-6,
+            "Scale-invariant nets trained with weight decay, and without it at a growing learning rate, are the same "
+            f"functions for {STEPS} steps, up to a hundred times the effect of the last bit of the initial weights.",
+            bias=bound, se=0.0, resolution=1e-6,
         ),
         found[GROWTH].equals(
-            "norms", "The norms of nets trained with decay, and without at the growing rate, drift apart by "
-            "(1 - lr wd)^-t.", bias=bound * float(found[GROWTH].reference), se=0.0, resolution=1e-6,
+            "norms", "After t steps the norm of scale-invariant nets trained at a growing learning rate is that of "
+            "nets trained with weight decay, times (1 - lr wd)^-t.",
+            bias=bound * float(found[GROWTH].reference), se=0.0, resolution=1e-6,
         ),
-        found[FUNCTION].equals("function", "Multiplying all weights by c changes no output: f(c w) = f(w).", se=0.0),
-        found[ORTHOGONAL].equals("orthogonal", "The gradient is orthogonal to the weights.", se=0.0),
+        found[FUNCTION].equals(
+            "function",
+            "Multiplying all weights of a scale-invariant net by c changes no output: f(c w) = f(w).", se=0.0,
+        ),
+        found[ORTHOGONAL].equals(
+            "orthogonal", "The gradient of a scale-invariant net is orthogonal to its weights: w . grad = 0.", se=0.0
+        ),
         found[GRADIENT].equals(
-            "gradient", "The gradient is homogeneous of degree -1: grad(c w) = grad(w)/c.", se=0.0
+            "gradient", "The gradient of a scale-invariant net is homogeneous of degree -1: grad(c w) = grad(w)/c.",
+            se=0.0,
         ),
         found[HESSIAN].equals(
-            "hessian", "The width of a minimum changes where the function does not: Hessian(c w) = Hessian(w)/c^2.",
-            se=0.0,
+            "hessian", "Multiplying all weights of a scale-invariant net by c changes the width of a minimum, though "
+            "not the function: Hessian(c w) = Hessian(w)/c^2.", se=0.0,
         ),
     ]  # fmt: skip
 
 
 def draw_difference(config: Config, found: Found, panel: Panel) -> None:
     """Differences of outputs, on the scale of rounding."""
-    panel.points(found[APART][1:], "decay and growing rate")
-    panel.points(found[CONTROL][1:], "last bit of the first weights", color=1)
-    panel.set(yscale="log", title="Weight decay is a growing rate", ylabel="relative difference of outputs")
+    panel.points(found[APART][1:], "weight decay and growing learning rate")
+    panel.points(found[CONTROL][1:], "last bit of the initial weights", color=1)
+    panel.set(yscale="log", title="Weight decay is a growing learning rate", ylabel="relative difference of outputs")
     panel.note(f"lr = {LR:g}, weight decay {DECAY:g}; double precision; the claim allows "
                f"{AMPLIFIED * float(found[ROUNDING]):.0e}")  # fmt: skip
 
@@ -163,23 +171,23 @@ def _sizes(config: Config) -> tuple[int, int]:
 
 
 def _recorded() -> list[int]:
-    """Steps at which outputs are kept."""
+    """Steps at which outputs are recorded."""
     return list(range(0, STEPS + 1, EVERY))
 
 
 def _train(lab: Lab, start: nets.Stack, sgd: nn.SGD, progress: Any) -> Run:
-    kept = nets.Keeper(lambda frame: frame.test_outputs)
+    keeper = nets.Keeper(lambda frame: frame.test_outputs)
     end, _ = start.train(
-        sgd, STEPS, batch=BATCH, key=lab.key("equivalence", "batches"), record=[kept.quantity],
+        sgd, STEPS, batch=BATCH, key=lab.key("equivalence", "batches"), record=[keeper.quantity],
         at=_recorded(), progress=progress,
     )  # fmt: skip
-    return Run(end, np.stack([lab.device.to_host(kept.at(step)) for step in _recorded()]))
+    return Run(end, np.stack([lab.device.to_host(keeper.at(step)) for step in _recorded()]))
 
 
 def _difference(outputs: Floats, others: Floats) -> Floats:
     """The largest over examples and classes, relative to the largest output: (step, model)."""
-    found: Floats = np.abs(outputs - others).max(axis=(2, 3)) / np.abs(others).max(axis=(2, 3))
-    return found
+    relative: Floats = np.abs(outputs - others).max(axis=(2, 3)) / np.abs(others).max(axis=(2, 3))
+    return relative
 
 
 def _invariances(stack: nets.Stack) -> dict[Any, float]:

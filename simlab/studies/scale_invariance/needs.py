@@ -1,4 +1,4 @@
-"""What nets need, for the cost of a scene: core-seconds of training and of measuring, bytes of data and parameters."""
+"""What nets need, for the cost of a scene: core-seconds of training and measuring, bytes of data and parameters."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from simlab.studies.scale_invariance import problem
 from simlab.studies.scale_invariance.config import Config
 
 RECORD, STEP = 1e-3, 8e-4
-"""Core-seconds of a record, and of a step of the arrays' engine, however few the nets."""
+"""Core-seconds of a record, and of a step by array operations, even of few nets."""
 RECORDED = 300.0
-"""Bytes of a record beside its numbers."""
+"""Bytes of overhead of a record."""
 
 
 class Nets(NamedTuple):
-    """So many nets, with hidden layers of this width, on data sets of so many examples; bytes: of a number."""
+    """Nets with `layers` hidden layers of this width, on data sets of `examples` examples; bytes: of a number."""
 
     config: Config
     models: int
@@ -27,17 +27,17 @@ class Nets(NamedTuple):
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """Of all layers."""
+        """Widths of all layers."""
         return (problem.features(self.config), *(self.width,) * self.layers, problem.classes(self.config))
 
     @property
     def parameters(self) -> float:
-        """Of one net."""
+        """Parameters of one net."""
         return float(sum(a * b for a, b in pairwise(self.widths)))
 
     @property
     def units(self) -> float:
-        """Of one net."""
+        """Units of one net."""
         return float(sum(self.widths[1:]))
 
     def training(self, batch: int, steps: float) -> float:
@@ -45,13 +45,13 @@ class Nets(NamedTuple):
         return training_seconds(self.parameters, self.units, self.models * batch * steps)
 
     def forward(self, examples: float) -> float:
-        """Core-seconds of the outputs of all nets on so many examples."""
+        """Core-seconds of the outputs of all nets on this many examples."""
         return forward_seconds(self.parameters, self.units, self.models * examples)
 
     def memory(self, data_sets: int, together: int) -> float:
-        """Bytes of data, each data set made and stacked, and one for each net; of parameters; of outputs.
+        """Bytes of data (each data set as made and as stacked, and a copy for each net), parameters and outputs.
 
-        together: nets whose outputs on all examples are held at a time.
+        together: nets whose outputs on all examples are in memory at a time.
         """
         tests = min(self.config.tests, problem.available(self.config) - self.examples)
         data = (2 * data_sets + self.models) * (self.examples + tests) * (self.widths[0] + 2.0)

@@ -26,12 +26,12 @@ Array = Any
 EPS = 1e-10
 """Far below the variance of any pre-activation: the invariance is broken in the tenth digit at most."""
 DISTANCE, DIRECTIONS, TOGETHER = 0.3, 4, 16
-"""The width of a minimum: the mean rise of the loss at this share of the norm away, in so many random directions; nets
-that are measured at a time."""
+"""The width of a minimum is measured by the mean rise of the loss at a distance of DISTANCE norms, in DIRECTIONS
+random directions; TOGETHER nets are measured at a time."""
 
 
 class Stack(NamedTuple):
-    """Nets side by side with their data; those of one replicate share data, first weights and minibatches."""
+    """Nets side by side with their data; those of one replicate share data, initial weights and minibatches."""
 
     net: Layer
     params: Params
@@ -40,7 +40,7 @@ class Stack(NamedTuple):
 
     @property
     def device(self) -> Device:
-        """Where it is."""
+        """The device of the arrays."""
         return Device.of(self.data.x)
 
     @property
@@ -66,7 +66,7 @@ class Stack(NamedTuple):
         self, optimiser: nn.SGD | nn.SphereSGD, steps: int, *, batch: int, key: random.Key,
         progress: Callable[[int], Any], record: Sequence[str | nn.Quantity] = ("weight_norm",), at: Iterable[int] = (),
     ) -> tuple[Stack, xr.Dataset]:  # fmt: skip
-        """The nets after so many steps, and what was recorded at some of them, (step, model)."""
+        """The nets after `steps` steps, and what was recorded at the steps `at`, (step, model)."""
         x, y, *test = self.data
         params, found = nn.train(
             self.net, self.params, (x, y), optimiser, batch_size=batch, steps=steps, seed=key,
@@ -106,8 +106,8 @@ def stack(
 ) -> Stack:  # fmt: skip
     """Nets with hidden layers of these widths, one for each replicate, at the start of training.
 
-    logits multiplies the fixed last layer. All stacks of a scene have the same data, but for the wrong labels where
-    `noise` differs, and the same first weights.
+    logits multiplies the fixed last layer. All stacks of a scene have the same data, except for wrong labels where
+    `noise` differs, and the same initial weights.
     """
     net = scale_invariant((problem.features(config), *hidden, problem.classes(config)), eps)
     params = nn.init(net, models=replicates, seed=lab.key(scene, "weights"), dtype=dtype, device=lab.device.name)
@@ -125,7 +125,7 @@ def scale_invariant(widths: tuple[int, ...], eps: float = EPS) -> Layer:
 
 
 def log_ratio(above: Any, below: Any) -> Any:
-    """ln(above/below), NaN or infinite where one of them is not positive: then there is no verdict on it."""
+    """ln(above/below), NaN or infinite where one of them is not positive; claims about it are then undecided."""
     with np.errstate(all="ignore"):
         return np.log(above / below)
 
@@ -139,7 +139,7 @@ class Keeper:
 
     @property
     def quantity(self) -> nn.Quantity:
-        """What to record: it counts the models, and keeps what it sees on the way."""
+        """The quantity to record; measuring it stores the arrays."""
 
         def keep(frame: Any) -> Array:
             self._parts.setdefault(frame.step, []).append(self.what(frame))

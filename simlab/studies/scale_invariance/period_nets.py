@@ -33,7 +33,7 @@ class Setting(NamedTuple):
     noise: float = 0.0
 
     def __str__(self) -> str:
-        """As figures and claims name it."""
+        """The name in figures and claims."""
         text = f"lr {self.lr:g}, wd {self.wd:g}"
         text += f", logits {self.logits:g}" if self.logits != 10 else ""
         return text + (f", batch {self.batch}" if self.batch != 100 else "")
@@ -65,7 +65,7 @@ def settings(config: Config) -> list[Setting]:
 
 
 def control(config: Config) -> Setting:
-    """The first setting with wrong labels, which keep the loss up."""
+    """The first setting with wrong labels, which keep the loss above zero."""
     return grid(config)[0]._replace(logits=1.0, noise=max(config.noise, 0.1))
 
 
@@ -90,12 +90,12 @@ def train(config: Config, setting: Setting, lab: Lab) -> Path:
 
 
 def train_edge(config: Config, setting: Setting, lab: Lab) -> tuple[Floats, Floats]:
-    """Lr times the largest eigenvalue of the Hessian of the whole training loss, at bursts and in the falls before."""
+    """The rate times the largest eigenvalue of the training loss's Hessian, at bursts and in the falls before."""
     steps = range(0, edge_steps_of(config, setting) + 1, EDGE_EVERY)
     largest = nn.Quantity("sharpness", "largest eigenvalue of the Hessian", "1", curvature)
     record = _record(config, setting, lab, EDGE_REPLICATES, steps, ["weight_norm", largest])
-    norm, found = (record[name].values.astype(float) for name in ("weight_norm", "sharpness"))
-    return crossings(record.step.values.astype(float), norm, setting.lr * found)
+    norm, eigenvalue = (record[name].values.astype(float) for name in ("weight_norm", "sharpness"))
+    return crossings(record.step.values.astype(float), norm, setting.lr * eigenvalue)
 
 
 def _record(

@@ -1,8 +1,8 @@
-"""Scene 5, periods: where the loss can go to zero, weight decay drives the norm over the edge again and again.
+"""Scene 5, periods: where the loss can reach zero, weight decay repeatedly drives nets over the edge of stability.
 
-With labels that the net can fit, the gradient dies and the norm decays freely, by 1 - lr wd per step, until lr times
-the curvature exceeds 2. Then the loss bursts, its gradients make the norm large, and all begins anew. The norm tells
-where bursts are. Where wrong labels keep the loss up there is an equilibrium instead.
+With labels that the net can fit, the gradient vanishes and the norm decays freely, by 1 - lr wd per step, until lr
+times the curvature exceeds 2. Then the loss bursts, its gradients make the norm large, and the cycle repeats. Bursts
+are located by the norm. Where wrong labels keep the loss above zero there is an equilibrium instead.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ APPROACH = quantity(
     "length of a fall over that of free decay: at the largest lr wd minus at the smallest",
     equation="scale_invariant#the-edge-of-stability-and-the-period",
 )
-FLOOR = quantity("bursts in the second half of the run, where the loss has a floor")
+FLOOR = quantity("number of bursts in the second half of the run, with wrong labels")
 BURST = axis("burst")
 CROSSED = quantity("largest lr lambda_max at the start of the burst", BURST)
 CALM = quantity("smallest lr lambda_max in the fall before", BURST)
@@ -93,24 +93,24 @@ EXAMPLE_NORM = quantity("norm of the weights of the first net", STEP)
 EXAMPLE_LOSS = quantity("loss of the first net on the minibatch", STEP)
 
 SHOWN = 120
-"""Measurements of the first net that are kept for the figure."""
+"""Measurements of the first net that are stored for the figure."""
 FASTEST = 0.05
-"""The largest lr wd: at shorter lives the eight of a run at least would be fewer than sixteen records of the norm."""
+"""The largest lr wd: above it a run of the least eight lifetimes would have fewer than sixteen records of the norm."""
 NEARER = 0.75
 """The exponent half-way between 1, that of free decay, and 1/2."""
 
 
 def check(config: Config) -> None:
-    """Refuse data that cannot be used, minibatches of more than there is, and decays that leave nothing to see."""
+    """Refuse data that cannot be used, minibatches larger than the data, and decays too fast for periods."""
     problem.check(config)
     largest = max(s.batch for s in settings(config))
     if config.examples < largest:
-        raise InputError(f"examples = {config.examples}: minibatches of this scene have {largest} of them, take more.")
+        raise InputError(f"examples = {config.examples}: minibatches of this scene have {largest} examples, take more.")
     for lr, wd in product(config.period_lrs, config.period_decays):
         if not lr * wd <= FASTEST:
             raise InputError(
                 f"period_lrs = {lr:g} with period_decays = {wd:g}: their product is {lr * wd:.2g}, and weights that "
-                f"decay by more than {FASTEST:g} per step have no periods to be seen; take smaller ones."
+                f"decay by more than {FASTEST:g} per step show no periods; take smaller ones."
             )
 
 
@@ -123,7 +123,7 @@ def cost(config: Config) -> list[Cost]:
         steps = steps_of(config, setting)
         records = steps / EVERY
         seconds = size.training(setting.batch, steps) + records * (needs.RECORD + size.forward(setting.batch))
-        # What is recorded is kept for all settings.
+        # Records of all settings are in memory.
         memory = size.memory(config.replicates, 16) + records * (needs.RECORDED + 32.0 * len(runs) * size.models)
         found.append(Cost(fields, steps, memory, seconds))
     few, first = size._replace(models=EDGE_REPLICATES), runs[0]
@@ -161,30 +161,37 @@ def theory(config: Config, axes: Axes) -> Values:
 
 
 def compare(config: Config, found: Found) -> list[Claim]:
-    """Bursts, their interval as a power law in lr wd, what ends an interval, and none where the loss has a floor."""
+    """Bursts, their interval as a power law in lr wd, what ends an interval, and no bursts with wrong labels."""
     return [
         found[EXPONENT].exceeds(
-            "law", "The mean interval between bursts grows as lr wd falls, nearer to its inverse than to its inverse "
-            "root.", NEARER, sigmas=4,
+            "law", "The mean interval between bursts of the loss grows as a power of 1/(lr wd) whose exponent is "
+            "nearer to 1 than to 1/2.", NEARER, sigmas=4,
         ),
         found[TWIN].equals(
-            "product", "Two settings with one lr wd have one mean interval between bursts.", resolution=0.25
+            "product", "Two settings with the same lr times weight decay have the same mean interval between bursts of "
+            "the loss.", resolution=0.25,
         ),
         found[IRREGULAR][0].exceeds(
-            "irregular", "Intervals between bursts are irregular, no clock: their standard deviation is above 0.",
+            "irregular", "Intervals between bursts of the loss are irregular: their standard deviation is above 0.",
             sigmas=4,
         ),
         found[DECAY][0].exceeds(
-            "decay", "Falls of the norm last longer than free decay: gradients go on feeding the norm.", 1.0, sigmas=4
+            "decay", "Between bursts of the loss the norm falls more slowly than by free decay: gradients still "
+            "increase it.", 1.0, sigmas=4,
         ),
         found[APPROACH].exceeds(
-            "free", "Falls of the norm come nearer to free decay as lr wd becomes small.", sigmas=4
+            "free", "Between bursts of the loss the fall of the norm comes nearer to free decay for smaller lr wd.",
+            sigmas=4,
         ),
-        found[ABOVE_EDGE].exceeds("edge", "At the start of a burst lr lambda_max is above 2.", sigmas=4),
+        found[ABOVE_EDGE].exceeds(
+            "edge", "At the start of a burst of the loss, lr times the largest eigenvalue of the Hessian is above 2.",
+            sigmas=4,
+        ),
         found[BELOW_EDGE].exceeds(
-            "calm", "In the fall of the norm before a burst lr lambda_max was below 2.", sigmas=4
+            "calm", "In the fall of the norm before a burst of the loss, lr times the largest eigenvalue of the "
+            "Hessian is below 2.", sigmas=4,
         ),
-        found[FLOOR].exactly("floor", "Where wrong labels keep the loss up there are no bursts.", 0.0),
+        found[FLOOR].exactly("floor", "Where wrong labels keep the loss above zero, it has no bursts.", 0.0),
     ]  # fmt: skip
 
 
@@ -227,19 +234,19 @@ PANELS = (draw_example, draw_intervals, draw_decay, draw_edge)
 
 
 def _bursts(path: Path) -> list[Bursts]:
-    """Of every net."""
+    """The bursts of every net."""
     return [bursts(path.steps, norm) for norm in path.norm.T]
 
 
 def _intervals(config: Config, found: list[list[Bursts]]) -> dict[Any, Any]:
     """Intervals and falls of all settings, and how they depend on lr wd."""
-    every, count = settings(config), len(grid(config))
-    rate = np.array([s.rate for s in every])
+    all_settings, count = settings(config), len(grid(config))
+    rate = np.array([s.rate for s in all_settings])
     scaled = Estimate.stack([mean_gap(b, r) for b, r in zip(found, rate, strict=True)])
-    falls = Estimate.stack([decay(b, s.lr, s.wd) for b, s in zip(found, every, strict=True)])
+    falls = Estimate.stack([decay(b, s.lr, s.wd) for b, s in zip(found, all_settings, strict=True)])
     fastest, slowest = int(rate[:count].argmax()), int(rate[:count].argmin())
     return {
-        SETTING: [str(s) for s in every],
+        SETTING: [str(s) for s in all_settings],
         GAPS: np.array([sum(len(b.gaps) for b in nets_) for nets_ in found]),
         RATE: rate,
         SCALED: Beside(scaled, Fit(np.exp(np.log(scaled.value).mean()))),
@@ -252,7 +259,7 @@ def _intervals(config: Config, found: list[list[Bursts]]) -> dict[Any, Any]:
 
 
 def _exponent(rate: Floats, scaled: Estimate) -> Estimate:
-    """Of the interval as a power of 1/(lr wd); unknown where there is no spread, or no burst to have one."""
+    """Exponent of the interval as a power of 1/(lr wd); unknown without scatter, or without bursts."""
     relative = scaled.se / scaled.value
     if not (relative > 0).all():
         return UNKNOWN
@@ -261,7 +268,7 @@ def _exponent(rate: Floats, scaled: Estimate) -> Estimate:
 
 
 def _difference(values: Estimate, i: int, k: int) -> Estimate:
-    """Of two independent ones."""
+    """The difference of two independent values."""
     return Estimate(values.value[i] - values.value[k], np.hypot(values.se[i], values.se[k]))
 
 

@@ -3,11 +3,11 @@
 A net that starts with small weights and large logits memorises within some steps while its norm grows; then weight
 decay shrinks the norm, the minimum becomes wide and the test error falls, at zero training error all along. At
 checkpoints fixed in advance a copy is annealed (300 steps, the rate to 0 by a cosine, no decay) and measured, which
-takes the noise of the last steps away. The same is done where an explanation should fail:
+removes the noise of the last steps. The same is done in controls, each without the cause that an explanation names:
 
-* frozen: from the first checkpoint on, the norm stays where it is. If consolidation is the norm's doing, it is gone.
+* frozen: from the first checkpoint on, the norm is held fixed. If the norm causes consolidation, there is none.
 * whitened: inputs have one scale in every direction, so that no feature of the data is learned slower than another. If
-  consolidation is slow features catching up (Heckel & Yilmaz 2021), it is gone.
+  slow features that catch up cause consolidation (Heckel & Yilmaz 2021), there is none.
 * bump: other settings, with which a test error that first falls, then rises, then falls again was once seen.
 """
 
@@ -48,7 +48,7 @@ BATCH, LR, DECAY = 100, 0.02, 0.05
 ANNEALING = 300
 BUMP_STEPS = (20, 200, 2000)
 NEGLIGIBLE = 0.01
-"""A rise of the test error that would not be worth a name."""
+"""A rise of the test error that is too small to matter."""
 
 
 class Variant(NamedTuple):
@@ -172,24 +172,28 @@ def theory(config: Config, axes: Axes) -> Values:
 
 
 def compare(config: Config, found: Found) -> list[Claim]:
-    """Two phases; what the two explanations forbid; what of the talk's peak is there."""
+    """Two phases; controls of the two explanations; no peak of the test error as in the talk."""
     _, peak, *_, last = config.phase_steps
     late = found[TRAIN_ERROR][PLAIN][1:]
     return [
-        found[GROWTH].exceeds("growth", "Phase 1, memorisation: the norm of the weights grows."),
-        found[SHRINKAGE].exceeds("shrinkage", "Phase 2, consolidation: the norm of the weights shrinks."),
+        found[GROWTH].exceeds("growth", "In phase 1 of training, memorisation, the norm of the weights grows."),
+        found[SHRINKAGE].exceeds(
+            "shrinkage", "In phase 2 of training, consolidation, the norm of the weights shrinks."
+        ),
         late[int(late.value.argmax())].equals(
             "memorised", f"From step {peak} on the annealed nets make no error on the training data.", 0.0,
             bias=1 / config.phase_examples,
         ),
         found[WIDENING][PLAIN].exceeds(
-            "width", f"Phase 2, from step {peak} to {last}: the minimum becomes wider."
+            "width", f"In phase 2 of training, consolidation, from step {peak} to {last}, the minimum becomes wider."
         ),
         found[GAIN_TEST_ERROR][PLAIN].exceeds(
-            "test-error", "Phase 2: the test error falls, at zero training error.", sigmas=4
+            "test-error", "In phase 2 of training, consolidation, the test error falls, at zero training error.",
+            sigmas=4,
         ),
         found[GAIN_TEST_LOSS][PLAIN].exceeds(
-            "test-loss", "Phase 2: the test loss falls, at zero training error.", sigmas=4
+            "test-loss", "In phase 2 of training, consolidation, the test loss falls, at zero training error.",
+            sigmas=4,
         ),
         *_controls(config, found),
         *_no_peaks(config, found),
@@ -197,36 +201,38 @@ def compare(config: Config, found: Found) -> list[Claim]:
 
 
 def _controls(config: Config, found: Found) -> list[Claim]:
-    """What is left of phase 2 without the cause that an explanation names."""
+    """Phase 2 without the cause that an explanation names."""
     return [
         found[LOST_WIDENING_FROZEN].exceeds(
             "frozen-width",
-            f"With the norm frozen from step {config.phase_steps[0]} on the minimum widens less in phase 2.",
+            f"With the norm frozen from step {config.phase_steps[0]} on the minimum widens less in phase 2 of "
+            "training, consolidation.",
         ),
         found[LOST_TEST_LOSS_FROZEN].exceeds(
-            "frozen-loss", "With the norm frozen the test loss falls less in phase 2: this is the norm's doing.",
-            sigmas=4,
+            "frozen-loss", "With the norm frozen the test loss falls less in phase 2 of training, consolidation: the "
+            "norm causes part of its fall.", sigmas=4,
         ),
         found[GAIN_TEST_ERROR][FROZEN].exceeds(
             "frozen-error",
-            "With the norm frozen the test error still falls in phase 2: not all of the fall is the norm's doing.",
-            sigmas=4,
+            "With the norm frozen the test error still falls in phase 2 of training, consolidation: the norm does not "
+            "cause all of its fall.", sigmas=4,
         ),
         found[GAIN_TEST_ERROR][WHITENED].exceeds(
-            "whitened", "With inputs of one scale in every direction the test error still falls in phase 2: no slow "
-            "features of the data are needed.", sigmas=5,
+            "whitened", "With inputs whitened to one scale in every direction the test error still falls in phase 2 of "
+            "training, consolidation: no slowly learned features of the data are needed.", sigmas=5,
         ),
     ]  # fmt: skip
 
 
 def _no_peaks(config: Config, found: Found) -> list[Claim]:
-    """A rise of the test error before its fall is nowhere."""
+    """The test error does not rise before it falls."""
     first, peak, *_ = config.phase_steps
     return [
         found[EARLY_RISE].below(
             "no-peak",
-            f"Phase 1 has no peak of the test error: from step {first} to {peak} the annealed test error rises by less "
-            f"than {NEGLIGIBLE:g}, if at all.", NEGLIGIBLE, sigmas=4,
+            "In phase 1 of training, memorisation, the test error has no peak: from step "
+            f"{first} to {peak} the annealed test error rises by less than {NEGLIGIBLE:g}, if at all.",
+            NEGLIGIBLE, sigmas=4,
         ),
         found[BUMP_RISE].below(
             "no-bump",
@@ -266,12 +272,12 @@ def _weights(start: nets.Stack, variant: Variant, steps: tuple[int, ...], lab: L
     """The trained weights at every checkpoint; on a sphere from the first one on where the norm is frozen."""
     decaying, key = nn.SGD(LR, weight_decay=DECAY), lab.key("phases", "batches")
     last = 1 if variant.frozen else len(steps)
-    found = start.weights_at(decaying, steps[:last], batch=BATCH, key=key, progress=task.advance)
+    weights = start.weights_at(decaying, steps[:last], batch=BATCH, key=key, progress=task.advance)
     if variant.frozen:
         later, key = [step - steps[0] for step in steps[1:]], lab.key("phases", "frozen")
-        frozen = start.with_weights(found[0])
-        found += frozen.weights_at(nn.SphereSGD(LR), later, batch=BATCH, key=key, progress=task.advance)
-    return found
+        frozen = start.with_weights(weights[0])
+        weights += frozen.weights_at(nn.SphereSGD(LR), later, batch=BATCH, key=key, progress=task.advance)
+    return weights
 
 
 def _measure(stack: nets.Stack) -> tuple[Any, Any, Any]:
@@ -288,6 +294,6 @@ def _draw(config: Config, found: Found, panel: Panel, measure: Quantity) -> None
     for i, label in enumerate(labels):
         panel.points(found[measure][i], label, x=np.array(config.phase_steps) * 1.06 ** (i - 1), color=i)
     panel.axes.axvspan(first, peak, color="0.93", lw=0, label="phase 1", zorder=0)
-    panel.set(xscale="log", xlabel="step (shifted sideways)")
+    panel.set(xscale="log", xlabel="step (points shifted sideways)")
     panel.note(f"means over {config.phase_replicates} nets, {config.phase_examples} examples, a tenth of them with "
                "wrong labels; whitened: inputs have one scale in every direction")  # fmt: skip

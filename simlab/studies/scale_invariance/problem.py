@@ -1,4 +1,4 @@
-"""The data of all scenes: digits, or a user's own, with a split and wrong labels of its own for each replicate."""
+"""The data of all scenes: the digits or the user's own, each replicate with its own split and wrong labels."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class Problem(NamedTuple):
 
 
 def check(config: Config, examples: str = "examples") -> None:
-    """InputError where the data cannot be read, are no classes, or leave too few for tests; `examples` is a field."""
+    """InputError if the data cannot be read, have no classes, or leave too few for tests; `examples` names a field."""
     source, wanted = _source(config.data), getattr(config, examples)
     if source.classes is None:
         raise InputError("data: y must be integer labels, for this study classifies.")
     if wanted + 50 > len(source):
         raise InputError(
-            f"{examples} = {wanted}: the data have {len(source)} examples and 50 at least must be left for tests."
+            f"{examples} = {wanted}: the data have {len(source)} examples, and at least 50 must be left for tests."
         )
 
 
@@ -83,7 +83,7 @@ def _source(path: Path | None) -> data.Data:
 def _whitened(train: Floats, test: Floats) -> tuple[Floats, Floats]:
     """Both in the units of the training part's principal components; directions without variance become zero."""
     mean = train.mean(axis=0)
-    _, sizes, turn = np.linalg.svd((train - mean) / len(train) ** 0.5, full_matrices=False)
-    kept = sizes > 1e-3 * sizes[0]
-    scale = np.where(kept, 1 / np.where(kept, sizes, 1), 0)
-    return (train - mean) @ (turn.T * scale), (test - mean) @ (turn.T * scale)
+    _, sizes, components = np.linalg.svd((train - mean) / len(train) ** 0.5, full_matrices=False)
+    used = sizes > 1e-3 * sizes[0]
+    scale = np.where(used, 1 / np.where(used, sizes, 1), 0)
+    return (train - mean) @ (components.T * scale), (test - mean) @ (components.T * scale)

@@ -1,8 +1,8 @@
 """Scene 6, three regimes on the sphere: convergence, chaotic equilibrium, divergence, by the effective learning rate.
 
-Weights return to the unit sphere after every step, so that lr is the effective learning rate. The smallest loss with
-these regimes is a sum of pairs a x^2/(x^2 + y^2), which converges below lr = 1/sum(a), found here by bisection. Nets on
-digits with wrong labels: at the end of training the loss still falls (convergence), is stationary at a level that grows
+Weights return to the unit sphere after every step, so that lr is the effective learning rate. The simplest loss with
+these regimes, the toy, is a sum of terms a x^2/(x^2 + y^2); it converges below lr = 1/sum(a), measured by bisection. Nets
+on digits with wrong labels: at the end of training the loss still falls (convergence), is stationary at a level that grows
 with lr (equilibrium), or is that of guessing (divergence). Annealing from every lr shows which regime to start from.
 """
 
@@ -34,8 +34,8 @@ ANNEALED_ERROR = quantity("share of test data misclassified after annealing", EL
 SHARPNESS = quantity(f"rise of the training loss {nets.DISTANCE:g} norms away", ELR)
 RISE_OF_LOSS = quantity("ln of the loss at the higher over that at the lower rate, in equilibrium")
 WIDENING = quantity("ln of the sharpness at the lower over that at the higher rate, in equilibrium")
-GAIN_OVER_LOW = quantity("annealed test error, from the low rate minus from the highest")
-GAIN_OVER_CHAOTIC = quantity("annealed test error, from equilibrium minus from the highest rate")
+GAIN_OVER_LOW = quantity("test error after annealing from the low rate minus that from the highest rate")
+GAIN_OVER_CHAOTIC = quantity("test error after annealing from equilibrium minus that from the highest rate")
 
 SCALES = (0.2, 0.5, 1.0, 2.0)
 """The a of the toy's pairs."""
@@ -53,7 +53,7 @@ BATCH, LOGITS, ANNEALING = 50, 5.0, 1000
 LOWEST, HIGHEST = 3e-5, 1.0
 JUDGED = {"low": 2e-4, "calm": 4e-3, "chaotic": 1e-2, "high": HIGHEST}
 """Rates fixed in advance, well within the regimes of Kodryan et al. 2022: one of convergence, two of equilibrium and
-one of divergence. The nearest ones of the grid are judged."""
+one of divergence. Claims are about the nearest rates of the grid."""
 
 
 class Outcome(NamedTuple):
@@ -67,13 +67,13 @@ class Outcome(NamedTuple):
 
 
 def check(config: Config) -> None:
-    """Refuse data that cannot be used, and rates so far apart that one is the nearest to two of those judged."""
+    """Refuse data that cannot be used, and rates so far apart that one is the nearest to two of JUDGED."""
     problem.check(config)
     if len(set(judged(config).values())) < len(JUDGED):
         calm, chaotic = JUDGED["calm"], JUDGED["chaotic"]
         raise InputError(
-            f"elrs = {config.elrs}: of so many rates one is the nearest both to {calm:g} and to {chaotic:g}, which are "
-            "compared; take another number, such as 14."
+            f"elrs = {config.elrs}: with this number of rates the same one is nearest both to {calm:g} and to "
+            f"{chaotic:g}, which are compared; take another number, such as 14."
         )
 
 
@@ -113,7 +113,7 @@ def simulate(config: Config, lab: Lab) -> Values:
 
 
 def train_at(config: Config, place: int, lab: Lab) -> Outcome:
-    """Nets at one effective learning rate, and annealed from there."""
+    """Nets trained at one effective learning rate, and then annealed from it."""
     rate, steps = float(elrs(config)[place]), config.regime_steps
     start = nets.stack(
         config, lab, "regimes", (config.width, config.width), replicates=config.replicates, examples=config.examples,
@@ -150,16 +150,17 @@ def theory(config: Config, axes: Axes) -> Values:
 
 
 def compare(config: Config, found: Found) -> list[Claim]:
-    """The toy exactly; the three regimes of nets at rates that were fixed before; annealing."""
+    """The toy exactly; the three regimes of nets at rates fixed in advance; annealing."""
     low, _, chaotic, high = judged(config).values()
     rates, classes = elrs(config), problem.classes(config)
     return [
         found[THRESHOLD].equals(
-            "toy-threshold", "The toy loss, a sum of pairs a x^2/(x^2 + y^2), converges at learning rates below "
-            "1/sum(a), and not above.", resolution=0.02,
+            "toy-threshold", "On the unit sphere the toy loss, a sum of terms a x^2/(x^2 + y^2), converges at learning "
+            "rates below 1/sum(a), and not above.", resolution=0.02,
         ),
         found[RANDOM].equals(
-            "toy-random", "Far above its threshold the toy loss is that of random angles, sum(a)/2."
+            "toy-random", "At learning rates far above its threshold the toy loss, a sum of terms a x^2/(x^2 + y^2), "
+            "is that of random angles, sum(a)/2.",
         ),
         found[FALLEN][low].exceeds(
             "convergence",
@@ -169,20 +170,24 @@ def compare(config: Config, found: Found) -> list[Claim]:
             "equilibrium", f"At lr/rho^2 = {rates[chaotic]:.1e} the training loss of nets at the end is that half-way.",
             0.0, resolution=0.1, samples=config.replicates,
         ),
-        found[RISE_OF_LOSS].exceeds("level", "In equilibrium the training loss is higher, the higher the rate."),
-        found[WIDENING].exceeds("sharpness", "In equilibrium the minimum is wider, the higher the rate."),
+        found[RISE_OF_LOSS].exceeds(
+            "level", "In equilibrium the training loss of nets on the unit sphere is higher at a higher learning rate."
+        ),
+        found[WIDENING].exceeds(
+            "sharpness", "In equilibrium nets on the unit sphere are in a wider minimum at a higher learning rate."
+        ),
         found[LOSS][high].exceeds(
             "divergence",
             f"At lr/rho^2 = {rates[high]:.1e} the training loss of nets is above that of guessing, ln {classes}.",
             np.log(classes),
         ),
         found[GAIN_OVER_LOW].exceeds(
-            "annealing", "Annealed from the highest rate, through equilibrium, a net has a lower test error than "
-            "annealed from convergence.", sigmas=6,
+            "annealing", "Nets annealed from the highest learning rate, through equilibrium, have a lower test error "
+            "than nets annealed from a rate of the convergence regime.", sigmas=6,
         ),
         found[GAIN_OVER_CHAOTIC].exceeds(
-            "best-start", "Annealed from the highest rate a net has a lower test error than annealed from equilibrium.",
-            sigmas=4,
+            "best-start", "Nets annealed from the highest learning rate have a lower test error than nets annealed "
+            "from a rate of the equilibrium regime.", sigmas=4,
         ),
     ]  # fmt: skip
 
@@ -197,7 +202,7 @@ def draw_loss(config: Config, found: Found, panel: Panel) -> None:
 
 
 def draw_error(config: Config, found: Found, panel: Panel) -> None:
-    """The test error as it is and annealed."""
+    """The test error before and after annealing."""
     panel.points(TEST_ERROR, "at the end")
     panel.points(ANNEALED_ERROR, f"after {ANNEALING} steps of annealing", color=2)
     panel.set(xscale="log", title="Which rate to anneal from", ylabel="share of test data misclassified")
@@ -221,7 +226,7 @@ def elrs(config: Config) -> Floats:
 
 
 def judged(config: Config) -> dict[str, int]:
-    """Places of the rates that claims are about."""
+    """Indices of the rates that claims are about."""
     return {name: int(np.abs(np.log(elrs(config) / rate)).argmin()) for name, rate in JUDGED.items()}
 
 

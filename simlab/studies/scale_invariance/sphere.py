@@ -1,8 +1,8 @@
-"""Scene 1, a loss that sees the direction only: the equilibrium of the norm, and the temperature that it makes.
+"""Scene 1, a loss of the direction only: the equilibrium of the norm, and the temperature of the direction.
 
-Walkers w in d dimensions on L = -kappa mu.w/|w| take SGD steps with weight decay; the gradient has the true part and
-isotropic tangential noise of standard deviation sigma/|w|. The norm finds its equilibrium by itself, and with it the
-direction has the temperature lr sigma^2/(2 rho^2), which depends on the product of learning rate and weight decay
+Walkers w in d dimensions on L = -kappa mu.w/|w| take SGD steps with weight decay; the gradient is the true one plus
+isotropic tangential noise of standard deviation sigma/|w|. The norm relaxes to an equilibrium, at which the direction
+has the temperature lr sigma^2/(2 rho^2), which depends on the product of learning rate and weight decay
 alone.
 """
 
@@ -33,7 +33,7 @@ from simlab.theory import scale_invariant as theory_of
 
 SOURCE = "talk, Scale invariance of DNNs; van Laarhoven 2017; Li, Lyu & Arora 2020"
 SIZE = axis("dimension d of the weights")
-SQUARE = quantity("mean of rho^2", SIZE, equation="scale_invariant#equilibrium")
+SQUARE = quantity("mean of the squared norm rho^2", SIZE, equation="scale_invariant#equilibrium")
 TURN = quantity("mean of -2 ln cos(angle of a step)", SIZE, equation="scale_invariant#equilibrium")
 COSINE = axis("cosine with the optimum, at the median of the bin")
 SHARE = quantity(
@@ -43,15 +43,15 @@ SHARE = quantity(
 )
 PRODUCT = axis("learning rate times weight decay")
 EXCESS = quantity(
-    "1 - mean cosine over its limit, minus 1", PRODUCT, equation="scale_invariant#what-small-steps-leave-out"
+    "(1 - mean cosine) over its limit, minus 1", PRODUCT, equation="scale_invariant#what-small-steps-leave-out"
 )
 LIMIT = quantity(
-    "1 - mean cosine over its limit, minus 1, extrapolated to lr wd = 0",
+    "(1 - mean cosine) over its limit, minus 1, extrapolated to lr wd = 0",
     equation="scale_invariant#what-small-steps-leave-out",
 )
-FACTOR = axis("learning rate over the usual one, at one lr wd")
+FACTOR = axis("learning rate over the reference one, at one lr wd")
 LINE = quantity(
-    "mean cosine minus that at the usual learning rate",
+    "mean cosine minus that at the reference learning rate",
     FACTOR,
     equation="scale_invariant#the-direction-is-a-sample-at-an-intrinsic-temperature",
 )
@@ -59,22 +59,24 @@ STEP = axis("step")
 NORM = quantity("norm of the weights", STEP, equation="scale_invariant#relaxation")
 
 FACTORS = (1.0, 4.0, 0.25)
-"""Learning rates over the usual one, at the smallest product."""
+"""Learning rates over the reference one, LR, at the smallest product."""
 RESOLVED = 1e-4
-"""The mean of 1 - cos at least: its bins, a sixteenth of it or less, are then a hundred roundings wide."""
+"""Smallest mean of 1 - cos: its bins, a sixteenth of it or less, are then a hundred roundings wide."""
 
 
 def check(config: Config) -> None:
     """Refuse products that do not fall, and directions without a first correction or too near to the optimum."""
     if list(config.products) != sorted(set(config.products), reverse=True):
-        raise InputError("products: they must fall, each of them once.")
+        raise InputError("products: give each once, in falling order.")
     named = f"kappa = {config.kappa:g} with sigma = {config.sigma:g}"
     try:
-        found = [direction(config, d, config.products[-1]) for d in config.dimensions]
-        found += [direction(config, middle(config), p, corrected=c) for p in config.products for c in (True, False)]
+        directions = [direction(config, d, config.products[-1]) for d in config.dimensions]
+        directions += [
+            direction(config, middle(config), p, corrected=c) for p in config.products for c in (True, False)
+        ]
     except ValueError as error:
         raise InputError(f"{named}: {error}") from error
-    nearest = min(1 - one.mean for one in found)
+    nearest = min(1 - one.mean for one in directions)
     if nearest < RESOLVED:
         raise InputError(
             f"{named}: walkers stay within 1 - cos = {nearest:.1e} of the optimum, and single precision needs "
@@ -91,9 +93,10 @@ def cost(config: Config) -> list[Cost]:
 
 
 def simulate(config: Config, lab: Lab) -> Values:
-    """Stationary averages in every dimension, at every product and along a line of one product; the relaxation."""
-    smallest, every = config.products[-1], settings(config)
-    runs = lab.cells(stationary, config, every, "sphere: walkers", weights=[s.d * steps_of(s.lr * s.wd) for s in every])
+    """Stationary averages in every dimension, at every product and at three rates of one product; the relaxation."""
+    smallest, all_settings = config.products[-1], settings(config)
+    weights = [s.d * steps_of(s.lr * s.wd) for s in all_settings]
+    runs = lab.cells(stationary, config, all_settings, "sphere: walkers", weights=weights)
     ((steps, norm),) = lab.cells(relaxation, config, [smallest], "sphere: relaxation")
     sizes, products = len(config.dimensions), len(config.products)
     by_size, by_product, line = runs[:sizes], runs[sizes : sizes + products], runs[sizes + products :]
@@ -146,38 +149,42 @@ def compare(config: Config, found: Found) -> list[Claim]:
     for i, size in enumerate(config.dimensions):
         claims += [
             found[SQUARE][i].equals(
-                f"norm-{size}", f"Walkers in {size} dimensions: the mean of rho^2 is that of the equilibrium."
+                f"norm-{size}",
+                f"The mean squared norm of SGD walkers with weight decay in {size} dimensions is that of theory.",
             ),
             found[TURN][i].equals(
                 f"turn-{size}",
-                f"Walkers in {size} dimensions: a step turns the weights by the angle that lr wd alone sets.",
+                f"A step of SGD walkers in {size} dimensions turns the weights by an angle that depends on lr times "
+                "weight decay alone.",
             ),
         ]
     claims += [
         found[SHARE].agrees(
             "direction",
-            "The direction of the weights has the von Mises-Fisher distribution of the temperature "
-            "lr sigma^2/(2 rho^2).",
+            "The direction of SGD walkers with norm rho and gradient noise sigma has the von Mises-Fisher distribution "
+            "at the temperature lr sigma^2/(2 rho^2).",
         ),
         found[LINE].agrees(
-            "product", "At one lr wd the mean cosine is the same at learning rates that are a factor 16 apart."
+            "product",
+            "At one product of learning rate and weight decay the mean cosine of SGD walkers with the "
+            "optimum is the same for learning rates up to a factor 16 apart.",
         ),
         found[LIMIT].equals(
             "limit",
-            "The distance of the direction from its von Mises-Fisher distribution vanishes as lr wd -> 0, as the root "
-            "of it.",
+            "The deviation of the direction of SGD walkers from the von Mises-Fisher distribution vanishes as "
+            "sqrt(lr wd) for lr wd -> 0.",
         ),
         found[EXCESS][-1].equals(
             "excess",
-            "The mean of 1 - cosine at the smallest lr wd exceeds that of the von Mises-Fisher distribution by "
-            "the share kappa lr/(4 rho^2).",
+            "The mean of 1 - cosine of SGD walkers at the smallest lr wd exceeds that of the von Mises-Fisher "
+            "distribution by the share kappa lr/(4 rho^2).",
         ),
     ]
     for lifetimes in CLAIMED:
         at = int(np.abs(found[STEP].value - lifetimes / (4 * config.products[-1])).argmin())
         claims.append(found[NORM][at].equals(
             f"relaxation-{lifetimes:g}",
-            f"Walkers without a force: after {lifetimes:g}/(4 lr wd) steps the norm is on the exact curve.",
+            f"The norm of SGD walkers without a force is on the exact curve after {lifetimes:g}/(4 lr wd) steps.",
         ))  # fmt: skip
     return claims
 
@@ -194,7 +201,7 @@ def draw_cosine(config: Config, found: Found, panel: Panel) -> None:
     """The distribution of the cosine."""
     d, smallest = middle(config), config.products[-1]
     exact, ends = direction(config, d, smallest), edges(config, d, smallest)
-    ends[0] = exact.quantile(1e-4)  # the lowest bin reaches to -1: draw what of it is not empty
+    ends[0] = exact.quantile(1e-4)  # the lowest bin reaches to -1: draw its populated part only
     widths, grid = np.diff(ends), np.linspace(ends[0], ends[-1], 400)[:-1]
     panel.bars(found[SHARE] / widths, "walkers", x=ends[:-1] + widths / 2, width=widths)
     panel.curve(grid, exact.pdf(grid), "von Mises-Fisher")
@@ -204,7 +211,7 @@ def draw_cosine(config: Config, found: Found, panel: Panel) -> None:
 
 
 def draw_excess(config: Config, found: Found, panel: Panel) -> None:
-    """How the limit of small lr wd is approached."""
+    """The deviation from the limit of small lr wd."""
     panel.points(EXCESS, "walkers")
     products = np.linspace(0, config.products[0], 100)[1:]
     first = [theory_of.concentration_error(config.kappa, config.sigma, LR, p / LR, middle(config)) for p in products]
@@ -218,7 +225,7 @@ PANELS = (draw_norm, draw_cosine, draw_excess)
 
 
 def settings(config: Config) -> list[Setting]:
-    """In every dimension, at every product, along a line of one product."""
+    """Settings in every dimension, at every product, and at three learning rates of one product."""
     d, smallest = middle(config), config.products[-1]
     by_size = [(size, LR, smallest / LR) for size in config.dimensions]
     by_product = [(d, LR, product / LR) for product in config.products]
@@ -228,8 +235,8 @@ def settings(config: Config) -> list[Setting]:
 
 def _expected_shares(config: Config) -> Floats:
     d, smallest = middle(config), config.products[-1]
-    found: Floats = direction(config, d, smallest).probabilities(edges(config, d, smallest))
-    return found
+    shares: Floats = direction(config, d, smallest).probabilities(edges(config, d, smallest))
+    return shares
 
 
 def _gradient_square(config: Config, d: int) -> float:
@@ -252,7 +259,7 @@ def _limit(config: Config, excess: Estimate) -> Estimate:
 
 
 def _differences(means: list[Estimate], walkers: int) -> Joint:
-    """Of independent means from the first of them; by that one the differences hang together."""
+    """Differences of independent means from the first of them, which makes the differences correlated."""
     value, variance = Estimate.stack(means).value, Estimate.stack(means).se ** 2
     return Joint(value[1:] - value[0], np.diag(variance[1:]) + variance[0], float(walkers))
 

@@ -1,4 +1,4 @@
-"""The walkers of scene 1: SGD with weight decay on a loss of the direction, in equilibrium and on the way to it."""
+"""The walkers of scene 1: SGD with weight decay on a loss that depends on the direction of the weights only."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from simlab.theory.von_mises_fisher import VonMisesFisher
 
 Array = Any
 FRAMES, CURVE = 40, 16
-"""Frames of a walker that are averaged, recorded steps of the relaxation."""
+"""Frames of a walker that are averaged; recorded steps of the relaxation."""
 BINS = 16
 """Bins of the cosine."""
 LR = 0.05
 CLAIMED = (0.5, 1.5, 4.0)
-"""Lifetimes at which the relaxation is judged."""
+"""Times, in relaxation times 1/(4 lr wd), at which the relaxation is tested."""
 START = 3.0
 """The norm at the start of the relaxation, in units of its equilibrium."""
 
@@ -47,12 +47,12 @@ class Stationary(NamedTuple):
 
 
 def steps_of(product: float) -> int:
-    """Steps of a run at equilibrium, of this learning rate times weight decay."""
+    """Steps of a run at equilibrium, for this product of learning rate and weight decay."""
     return _burn(product) + FRAMES * _gap(product)
 
 
 def _burn(product: float) -> int:
-    """Steps before the first frame: six lifetimes of rho^4, from its equilibrium."""
+    """Steps of burn-in: six relaxation times of rho^4, starting at its equilibrium."""
     return round(1.5 / product)
 
 
@@ -69,9 +69,9 @@ def direction(config: Config, d: int, product: float, *, corrected: bool = True)
 
 
 def edges(config: Config, d: int, product: float) -> Floats:
-    """Of bins of the cosine that are equally probable."""
-    found: Floats = direction(config, d, product).quantile(np.linspace(0, 1, BINS + 1))
-    return found
+    """Edges of equally probable bins of the cosine."""
+    quantiles: Floats = direction(config, d, product).quantile(np.linspace(0, 1, BINS + 1))
+    return quantiles
 
 
 def stationary(config: Config, setting: Setting, lab: Lab) -> Stationary:
@@ -86,7 +86,7 @@ def stationary(config: Config, setting: Setting, lab: Lab) -> Stationary:
         for step in range(steps):
             if step >= burn and (step - burn) % gap == gap - 1:
                 square, cosine, growth = walk.look(w, step)
-                # The growth is orthogonal to w, so that the tangent of the angle is its length over what decay leaves.
+                # The gradient is orthogonal to w, so the tangent of the angle is its length over that of the decayed w.
                 turn = xp.log1p(growth / ((1 - lr * wd) ** 2 * square))
                 for total, value in zip(sums, (cosine, square, turn), strict=True):
                     total += value / FRAMES
@@ -99,7 +99,7 @@ def stationary(config: Config, setting: Setting, lab: Lab) -> Stationary:
 
 
 def relaxation(config: Config, product: float, lab: Lab) -> tuple[np.ndarray, Estimate]:
-    """The norm from `START` equilibria without any force: recorded steps, and its mean there."""
+    """The norm without a force, from `START` times its equilibrium on: recorded steps, and its mean there."""
     d = middle(config)
     rho = float(theory_of.equilibrium_norm(LR, product / LR, (d - 1) * config.sigma**2))
     curve, claimed = np.round(np.linspace(0, 1 / product, CURVE)), np.array(CLAIMED) / (4 * product)
@@ -114,7 +114,7 @@ def relaxation(config: Config, product: float, lab: Lab) -> tuple[np.ndarray, Es
 
 
 def middle(config: Config) -> int:
-    """The dimension of all that is not done in every one."""
+    """The dimension of everything that is not done in all dimensions."""
     return config.dimensions[len(config.dimensions) // 2]
 
 
@@ -145,11 +145,11 @@ class Walk(NamedTuple):
         return force, square, w[0] / square**0.5
 
     def step(self, w: Array, step: int) -> Array:
-        """W - lr (g + wd w)."""
+        """One step, to w - lr (g + wd w)."""
         force, square, _ = self.gradient(w, step)
         return (1 - self.lr * self.wd) * w - self.lr / square**0.5 * force
 
     def look(self, w: Array, step: int) -> tuple[Array, Array, Array]:
-        """Before this step: |w|^2 and the cosine, and the lr^2 |g|^2 that it adds."""
+        """|w|^2 and the cosine before this step, and lr^2 |g|^2, by which it increases |w|^2."""
         force, square, cosine = self.gradient(w, step)
         return square, cosine, self.lr**2 * (force * force).sum(axis=0) / square
