@@ -11,7 +11,21 @@ from typing import Any
 import numpy as np
 
 from simlab.core.checks import Floats
-from simlab.lab.scene import Axes, Beside, Claim, Fit, Found, HeldOut, Lab, Panel, Theory, Values, axis, quantity
+from simlab.lab.scene import (
+    Axes,
+    Beside,
+    Claim,
+    Expected,
+    Fit,
+    Found,
+    HeldOut,
+    Lab,
+    Panel,
+    Theory,
+    Values,
+    axis,
+    quantity,
+)
 from simlab.statistics import jackknife, mean, power_laws
 from simlab.studies.ensemble_power_laws import curves, needs, places, pool, quantities
 from simlab.studies.ensemble_power_laws.config import Config
@@ -80,7 +94,7 @@ def simulate(config: Config, lab: Lab) -> Values:
         REST: jackknife(pools.calibrated, lambda m: curves.residual(n, m)),
         **_at_interpolation(config, pools, n),
         GAINED: Beside(mean(pools.moved), HeldOut(pools.moved_predicted.mean(axis=0))),
-        SHARE: Beside(jackknife(gains, lambda m: m[1] / m[0]), HeldOut(1.0)),
+        SHARE: Beside(jackknife(gains, lambda m: m[1] / m[0]), Expected(1.0)),
     }
 
 

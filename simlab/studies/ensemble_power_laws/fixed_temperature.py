@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from simlab.core.checks import Floats
-from simlab.lab.scene import Axes, Beside, Claim, Found, HeldOut, Lab, Panel, Values, axis, quantity
+from simlab.lab.scene import Axes, Beside, Claim, Expected, Found, HeldOut, Lab, Panel, Values, axis, quantity
 from simlab.statistics import jackknife, mean
 from simlab.studies.ensemble_power_laws import needs, places, pool, quantities
 from simlab.studies.ensemble_power_laws.config import Config
@@ -40,7 +40,7 @@ def simulate(config: Config, lab: Lab) -> Values:
         COEFFICIENT: ["c", "b", "d"],
         SERIES: series,
         ABOVE: Beside(mean(pools.half - pools.series[..., :1]), HeldOut(b / n + d / n**2)),
-        FALL: Beside(jackknife(falls, lambda m: m[0] / m[1]), HeldOut(1.0)),
+        FALL: Beside(jackknife(falls, lambda m: m[0] / m[1]), Expected(1.0)),
         CUT: second / predicted,
     }
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from simlab.ensembles import best_split
-from simlab.lab.scene import Axes, Beside, Claim, Found, HeldOut, Lab, Panel, Values, axis, quantity
+from simlab.lab.scene import Axes, Beside, Claim, Expected, Found, Lab, Panel, Values, axis, quantity
 from simlab.statistics import joint_mean, mean
 from simlab.studies.ensemble_power_laws import memory_split, places, pool, quantities, splits, training
 from simlab.studies.ensemble_power_laws.config import Config
@@ -68,7 +68,7 @@ def simulate(config: Config, lab: Lab) -> Values:
         PARAMETERS: p,
         INFINITE: mean(c),
         ONE: mean(c + b),
-        GAP: Beside([joint_mean(gap[:, k]) for k in range(len(three))], HeldOut(0.0)),
+        GAP: Beside([joint_mean(gap[:, k]) for k in range(len(three))], Expected(0.0)),
         OVER: mean(b[:, [peak]] - b[:, [low, wide]]),
         FALL: mean(c[:, low] - c[:, peak]),
         SHIFT: mean(splits.shift(p, sizes, losses, budgets)),

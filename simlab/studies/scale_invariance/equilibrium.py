@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from simlab.lab.scene import Axes, Beside, Claim, Cost, Found, HeldOut, Lab, Panel, Theory, Values, axis, quantity
+from simlab.lab.scene import Axes, Beside, Claim, Cost, Expected, Found, Lab, Panel, Theory, Values, axis, quantity
 from simlab.statistics import Estimate, joint_mean, mean, ratio
 from simlab.studies.scale_invariance import needs, nets, problem
 from simlab.studies.scale_invariance.config import Config
@@ -95,8 +95,8 @@ def simulate(config: Config, lab: Lab) -> Values:
     still = settings(config)
     *paths, jumped = chain.from_iterable(lab.cells(train, config, groups(config), "equilibrium: nets"))
     budgets = [budget(config, s, p) for s, p in zip(still, paths, strict=True)]
-    # From the gradients on minibatches, which are measured apart from the norm.
-    predicted = np.array([(b.expected_fourth.mean() / s.lr**2) ** 0.25 for b, s in zip(budgets, still, strict=True)])
+    # From the gradients on minibatches, which are measured apart from the norm, but of the same nets in this window.
+    implied = np.array([(b.expected_fourth.mean() / s.lr**2) ** 0.25 for b, s in zip(budgets, still, strict=True)])
     settled = [mean(b.fourth**0.25 / s.lr**0.5) for b, s in zip(budgets, still, strict=True)]
     shown = np.unique(np.linspace(0, len(recorded(config)) - 1, SHOWN).astype(int))  # a figure needs no more
     return {
@@ -106,7 +106,7 @@ def simulate(config: Config, lab: Lab) -> Values:
         TURN: joint_mean(np.stack([b.turn for b in budgets], axis=1)),
         VARIATION: np.array([b.variation.mean() for b in budgets]),
         MOVED: np.array([abs(b.moved / b.decay).mean() for b in budgets]),
-        SETTLED: Beside(Estimate.stack(settled), HeldOut(predicted)),
+        SETTLED: Beside(Estimate.stack(settled), Expected(implied)),
         STEP: recorded(config)[shown],
         NORM: [mean(p.norm[shown].T) for p in paths],
         **_contrasts(config, paths),
@@ -161,7 +161,7 @@ def draw_norm(config: Config, found: Found, panel: Panel) -> None:
     for i, setting in enumerate(still):
         shown = slice(i, None, len(still))
         panel.points(found[NORM][i][shown] / setting.lr**0.5, str(setting), color=i % 6)
-    panel.level(float(found[SETTLED].reference.mean()), "predicted from the gradients")
+    panel.level(float(found[SETTLED].reference.mean()), "implied by the gradients")
     panel.set(title="One equilibrium for one lr wd", xlabel="step", ylabel="norm of the weights / sqrt(lr)")
     panel.note(f"lr: learning rate, wd: weight decay; {config.replicates} nets each")
 
@@ -204,7 +204,10 @@ def _contrasts(config: Config, paths: list[Path]) -> dict[Any, Any]:
 
 
 def _relaxation(config: Config, path: Path, shown: np.ndarray) -> dict[Any, Any]:
-    """The norm after the jump, and what the recursion with the measured gradients makes of the norm at the jump."""
+    """The norm after the jump, and what the recursion with the measured gradients makes of the norm at the jump.
+
+    Expected and not foretold: it starts at the norm of the same nets, and has their gradients at every step.
+    """
     steps, curve = recorded(config), recursion(config, path)
     stages = [jump_at(config) + times / (4 * JUMP * config.product) for times in CLAIMED]
     places = [int(np.abs(steps - step).argmin()) for step in stages]
@@ -214,5 +217,5 @@ def _relaxation(config: Config, path: Path, shown: np.ndarray) -> dict[Any, Any]
         RELAXED: mean((path.norm[places] / curve[places]).T),
         JUMPING_NORM: mean(path.norm[shown].T),
         AFTER: steps[after],
-        RELAXING_NORM: Beside(mean(path.norm[after].T), HeldOut(curve[after].mean(axis=1))),
+        RELAXING_NORM: Beside(mean(path.norm[after].T), Expected(curve[after].mean(axis=1))),
     }
