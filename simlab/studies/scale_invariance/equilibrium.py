@@ -8,12 +8,28 @@ compared pair by pair. In one more run the learning rate jumps in the middle, an
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from simlab.lab.scene import Axes, Beside, Claim, Cost, Expected, Found, Lab, Panel, Theory, Values, axis, quantity
+from simlab.core.checks import Floats
+from simlab.lab.scene import (
+    Axes,
+    Beside,
+    Claim,
+    Cost,
+    Expected,
+    Found,
+    Lab,
+    Panel,
+    Quantity,
+    Theory,
+    Values,
+    axis,
+    quantity,
+)
 from simlab.statistics import Estimate, joint_mean, mean, ratio
 from simlab.studies.scale_invariance import needs, nets, problem
 from simlab.studies.scale_invariance.config import Config
@@ -63,10 +79,22 @@ SHOWN = 41
 """Steps of the curves that are kept."""
 CLAIMED = (0.25, 1.0, 3.0)
 """Times after the jump, in units of 1/(4 lr wd), at which the relaxation is judged."""
-COMPARED = {
-    "loss": (SAME_LOSS, "training loss"), "test-error": (SAME_TEST_ERROR, "share of test data misclassified"),
-    "effective-lr": (SAME_EFFECTIVE_LR, "lr/rho^2"),
-}  # fmt: skip
+
+
+class Compared(NamedTuple):
+    """What settings of one lr wd share: as claims name it, its contrast, in words, and where it is recorded."""
+
+    name: str
+    contrast: Quantity
+    text: str
+    of: Callable[[Path], Floats]
+
+
+COMPARED = (
+    Compared("loss", SAME_LOSS, "training loss", lambda path: path.loss),
+    Compared("test-error", SAME_TEST_ERROR, "share of test data misclassified", lambda path: path.test_error),
+    Compared("effective-lr", SAME_EFFECTIVE_LR, "lr/rho^2", lambda path: path.effective_lr),
+)
 
 
 def check(config: Config) -> None:
@@ -141,8 +169,8 @@ def compare(config: Config, found: Found) -> list[Claim]:
         "angle", "In every setting a step turns the weights of nets by the angle that lr wd alone sets."
     ))  # fmt: skip
     claims += [
-        found[contrast].agrees(f"same-{name}", f"At one lr wd the learning rate makes no difference to: {text}.")
-        for name, (contrast, text) in COMPARED.items()
+        found[c.contrast].agrees(f"same-{c.name}", f"At one lr wd the learning rate makes no difference to: {c.text}.")
+        for c in COMPARED
     ]
     claims += [
         found[RELAXED][i].equals(
@@ -178,8 +206,8 @@ def draw_jump(config: Config, found: Found, panel: Panel) -> None:
 def draw_same(config: Config, found: Found, panel: Panel) -> None:
     """What does not depend on the learning rate at one lr wd."""
     others = config.lrs[1:]
-    for i, (contrast, _) in enumerate(COMPARED.values()):
-        panel.points(found[contrast], x=i + (np.arange(len(others)) - (len(others) - 1) / 2) * 0.4 / len(others))
+    for i, c in enumerate(COMPARED):
+        panel.points(found[c.contrast], x=i + (np.arange(len(others)) - (len(others) - 1) / 2) * 0.4 / len(others))
     panel.level(0.0, "no difference")
     panel.set(
         title="What lr wd alone decides", xticks=range(len(COMPARED)), xlabel="",
@@ -196,10 +224,10 @@ def _contrasts(config: Config, paths: list[Path]) -> dict[Any, Any]:
     """Of the settings that differ in the learning rate alone."""
     measured = late(config) & (recorded(config) % RARELY == 0)
     found: dict[Any, Any] = {OTHER_LR: np.array(config.lrs[1:])}
-    for name, (contrast, _) in COMPARED.items():
-        each = [getattr(p, name.replace("-", "_"))[measured].mean(axis=0) for p in paths[: len(config.lrs)]]
+    for compared in COMPARED:
+        each = [compared.of(path)[measured].mean(axis=0) for path in paths[: len(config.lrs)]]
         values = np.stack(each, axis=1)  # (replicate, setting)
-        found[contrast] = joint_mean(nets.log_ratio(values[:, 1:], values[:, :1]))
+        found[compared.contrast] = joint_mean(nets.log_ratio(values[:, 1:], values[:, :1]))
     return found
 
 

@@ -13,6 +13,7 @@ takes the noise of the last steps away. The same is done where an explanation sh
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,9 +80,10 @@ class Course(NamedTuple):
     sharpness: Floats
 
 
-MEASURES = {
-    RADIUS: "radius", TRAIN_ERROR: "train_error", TEST_ERROR: "test_error", TEST_LOSS: "test_loss",
-    SHARPNESS: "sharpness",
+MEASURES: dict[Quantity, Callable[[Course], Floats]] = {
+    RADIUS: lambda course: course.radius, TRAIN_ERROR: lambda course: course.train_error,
+    TEST_ERROR: lambda course: course.test_error, TEST_LOSS: lambda course: course.test_loss,
+    SHARPNESS: lambda course: course.sharpness,
 }  # fmt: skip
 
 
@@ -117,8 +119,8 @@ def simulate(config: Config, lab: Lab) -> Values:
     plain, frozen = courses[PLAIN], courses[FROZEN]
     largest, second, last = plain.radius.max(axis=1), 1, -1
     found: dict[Quantity, Any] = {VARIANT: [v.name for v in VARIANTS], CHECKPOINT: np.array(config.phase_steps)}
-    for measure, name in MEASURES.items():
-        found[measure] = mean(np.stack([getattr(course, name) for course in courses], axis=1))
+    for measure, of in MEASURES.items():
+        found[measure] = mean(np.stack([of(course) for course in courses], axis=1))
 
     def fall(values: Floats) -> Floats:
         return values[:, second] - values[:, last]
