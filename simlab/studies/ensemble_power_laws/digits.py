@@ -26,7 +26,7 @@ FALL = quantity(
     "fall of the loss at the last doubling, over the predicted one, at the largest width",
     equation="ensembles#a-fixed-temperature",
 )
-CUT = quantity("share of the term d/n² in the predicted fall")
+CUT = quantity("share of the term d/n² in the predicted fall", equation="ensembles#a-fixed-temperature")
 GAIN = quantity("loss of the widest network minus that of a split of its budget", unit="nat")
 
 

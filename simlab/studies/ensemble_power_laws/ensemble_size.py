@@ -40,15 +40,23 @@ BEYOND = 0.25
 """The share of a gain of few members that the orders left out of the series may make."""
 
 RIVAL = axis("another function of n")
-TAU = quantity("best temperature", WIDTH, MEMBERS)
-ENVELOPE = quantity("lowest over temperatures of c + b/n of the members", WIDTH, MEMBERS, unit="nat")
+TAU = quantity("best temperature", WIDTH, MEMBERS, equation="ensembles#a-temperature-that-is-fitted")
+ENVELOPE = quantity(
+    "lowest over temperatures of c + b/n of the members",
+    WIDTH,
+    MEMBERS,
+    unit="nat",
+    equation="ensembles#a-temperature-that-is-fitted",
+)
 EXCESS = quantity("what few validation data add to a network's loss, mean over widths", unit="nat")
 EXPONENT = quantity("exponent a", WIDTH)
 FIXED_EXPONENT = quantity(
     "exponent with the temperature where it ends", WIDTH, equation="ensembles#a-fixed-temperature"
 )
 LATE = quantity(f"exponent of the last {TAIL} sizes", WIDTH)
-ENVELOPE_LATE = quantity(f"exponent of the last {TAIL} sizes of the envelope", WIDTH)
+ENVELOPE_LATE = quantity(
+    f"exponent of the last {TAIL} sizes of the envelope", WIDTH, equation="ensembles#a-temperature-that-is-fitted"
+)
 ABOVE = quantity("calibrated NLL minus c", PLACE, MEMBERS, unit="nat")
 REST = quantity("residual of the power law over its range", WIDTH)
 DIP = quantity("exponent a minus that at the interpolation width", SIDE)
@@ -57,8 +65,14 @@ ENVELOPE_DIP = quantity(
     SIDE,
     equation="ensembles#a-temperature-that-is-fitted",
 )
-HELD = quantity("exponent with the temperature where it ends minus that with the best ones, at interpolation")
-RISE = quantity("exponent between sizes at large n minus that at small n, at interpolation")
+HELD = quantity(
+    "exponent with the temperature where it ends minus that with the best ones, at interpolation",
+    equation="ensembles#a-temperature-that-is-fitted",
+)
+RISE = quantity(
+    "exponent between sizes at large n minus that at small n, at interpolation",
+    equation="ensembles#a-temperature-that-is-fitted",
+)
 RIVAL_REST = quantity("residual of another function over its range, at interpolation", RIVAL)
 GAINED = quantity(
     "gain of few members by a temperature of their own",

@@ -19,12 +19,14 @@ from simlab.studies.ensemble_power_laws.quantities import MEMBERS, WIDTH
 SOURCE = "talk, Increasing the width and ensemble size; Lobacheva et al. 2020"
 PARTS = (quantities,)
 COEFFICIENT = axis("coefficient of c + b/n + d/n²")
-SERIES = quantity("coefficient from one half of the members", WIDTH, COEFFICIENT, unit="nat")
+SERIES = quantity(
+    "coefficient from one half of the members", WIDTH, COEFFICIENT, unit="nat", equation="ensembles#a-fixed-temperature"
+)
 ABOVE = quantity("NLL of the other half minus c", WIDTH, MEMBERS, unit="nat", equation="ensembles#a-fixed-temperature")
 FALL = quantity(
     "fall of the loss at the last doubling, over the predicted one", WIDTH, equation="ensembles#a-fixed-temperature"
 )
-CUT = quantity("share of the term d/n² in the predicted fall", WIDTH)
+CUT = quantity("share of the term d/n² in the predicted fall", WIDTH, equation="ensembles#a-fixed-temperature")
 check, cost = needs.check, needs.teachers
 
 

@@ -29,8 +29,8 @@ TESTED = [0, -1]
 """Sizes at which the exact curve is tested: more of them share their members, and cost power."""
 
 RATIO = axis("width over that of interpolation")
-INFINITE = quantity("Brier score E_inf of infinitely many", WIDTH)
-ONE = quantity("Brier score E_1 of one network", WIDTH)
+INFINITE = quantity("Brier score E_inf of infinitely many", WIDTH, equation="ensembles#a-quadratic-loss")
+ONE = quantity("Brier score E_1 of one network", WIDTH, equation="ensembles#a-quadratic-loss")
 GAP = quantity(
     "Brier score minus E_inf + (E_1 - E_inf)/n of other members", PLACE, MEMBERS, equation="ensembles#a-quadratic-loss"
 )
@@ -45,10 +45,22 @@ FALL = quantity(
 )
 SHIFT = quantity("Brier score at a split minus that at the best", EXTREME, equation="random_features#the-memory-split")
 SPLIT = quantity("log of the best number of members", BUDGET)
-FEATURES_ONE = quantity("excess risk of one network of random features", RATIO)
-FEATURES_INFINITE = quantity("excess risk of infinitely many", RATIO)
-FEATURES_SPREAD = quantity("excess risk of one network of random features minus that of infinitely many", PLACE)
-FEATURES_LIMIT = quantity("excess risk of infinitely many at the widths of the three places", PLACE)
+FEATURES_ONE = quantity(
+    "excess risk of one network of random features", RATIO, equation="random_features#the-risk-without-cancellations"
+)
+FEATURES_INFINITE = quantity(
+    "excess risk of infinitely many", RATIO, equation="random_features#infinitely-many-networks-the-effective-ridge"
+)
+FEATURES_SPREAD = quantity(
+    "excess risk of one network of random features minus that of infinitely many",
+    PLACE,
+    equation="random_features#infinitely-many-networks-the-effective-ridge",
+)
+FEATURES_LIMIT = quantity(
+    "excess risk of infinitely many at the widths of the three places",
+    PLACE,
+    equation="random_features#infinitely-many-networks-the-effective-ridge",
+)
 check, cost = memory_split.check, memory_split.cost
 
 

@@ -56,7 +56,7 @@ SETTING = axis("how the nets are trained")
 BALANCE = quantity("decay of rho^2 over its measured growth, per step", SETTING, equation="scale_invariant#one-step")
 FOURTH = quantity("rho^4 over lr^2 E|g~|^2/(1 - (1 - lr wd)^2)", SETTING, equation="scale_invariant#equilibrium")
 TURN = quantity("-2 ln cos(angle of a step) over theory, minus 1", SETTING, equation="scale_invariant#equilibrium")
-VARIATION = quantity("relative variance of |g~|^2", SETTING)
+VARIATION = quantity("relative variance of |g~|^2", SETTING, equation="scale_invariant#equilibrium")
 MOVED = quantity("share of the growth that moves the norm", SETTING)
 SETTLED = quantity(
     "norm over sqrt(lr) in the late window, (E rho^4)^(1/4)/sqrt(lr)", SETTING, equation="scale_invariant#equilibrium"

@@ -34,9 +34,14 @@ RADIUS = quantity("norm of the weights", VARIANT, CHECKPOINT)
 TRAIN_ERROR = quantity("share of training data misclassified, annealed", VARIANT, CHECKPOINT)
 TEST_ERROR = quantity("share of test data misclassified, annealed", VARIANT, CHECKPOINT)
 TEST_LOSS = quantity("test loss, annealed", VARIANT, CHECKPOINT)
-SHARPNESS = quantity(f"rise of the training loss {nets.DISTANCE:g} norms away", VARIANT, CHECKPOINT)
-GROWTH = quantity("ln of the largest norm over the first")
-SHRINKAGE = quantity("ln of the largest norm over the last")
+SHARPNESS = quantity(
+    f"rise of the training loss {nets.DISTANCE:g} norms away",
+    VARIANT,
+    CHECKPOINT,
+    equation="scale_invariant#the-width-of-a-minimum",
+)
+GROWTH = quantity("ln of the largest norm over the first", equation="scale_invariant#relaxation")
+SHRINKAGE = quantity("ln of the largest norm over the last", equation="scale_invariant#relaxation")
 GAIN_TEST_ERROR = quantity("fall of the test error in phase 2", VARIANT)
 GAIN_TEST_LOSS = quantity("fall of the test loss in phase 2", VARIANT)
 WIDENING = quantity("ln of the sharpness at the second checkpoint over that at the last", VARIANT)
