@@ -144,12 +144,10 @@ def compare(config: Config, found: Found) -> list[Claim]:
 
 def draw_loss(config: Config, found: Found, panel: Panel) -> None:
     """Calibrated loss minus c on logarithmic axes."""
-    n = found[MEMBERS].value
-    dense = np.geomspace(n[0], n[-1], 60)
     for k, place in enumerate(places.named(found.axes)):
         a = float(found[EXPONENT][place.at])
         panel.points(found[ABOVE][k], f"{config.widths[place.at]} hidden units", color=k)
-        panel.curve(dense, curves.fitted(n, found[ABOVE][k].value, dense), f"fit, a = {a:.2f}", color=k)
+        panel.line(found[ABOVE][k], f"fit, a = {a:.2f}", color=k)
     panel.set(xscale="log", yscale="log", title="Calibrated: a power law")
     panel.note("c + b n^-a fitted to each curve; NLL at the best temperature after averaging")
 
