@@ -17,7 +17,7 @@ from simlab.lab import results
 from simlab.lab.claim import Claim
 from simlab.lab.found import Found
 from simlab.lab.measured import Measured
-from simlab.lab.quantity import Beside, Fit, HeldOut, Reference, Theory, axis, quantity
+from simlab.lab.quantity import Beside, Expected, Fit, HeldOut, Reference, Theory, axis, quantity
 from simlab.statistics import Estimate, Joint, chi_square
 from tests.lab.scenes import scene
 
@@ -169,7 +169,9 @@ def test_a_comparison_of_independent_numbers_uses_their_errors() -> None:
     assert claim.why.startswith("chi-square with 2 degrees of freedom")
 
 
-@pytest.mark.parametrize(("kind", "usable"), [(Theory, True), (HeldOut, True), (Fit, False), (None, False)])
+@pytest.mark.parametrize(
+    ("kind", "usable"), [(Theory, True), (HeldOut, True), (Expected, True), (Fit, False), (None, False)]
+)
 def test_a_claim_cannot_use_what_was_fitted_to_the_same_data(kind: type[Reference] | None, usable: bool) -> None:
     measured = Estimate(np.array([3.5, 4.0]), np.array([0.1, 0.1]))
     found = entered({MEAN: Beside(measured, kind(3.5)) if kind else measured})

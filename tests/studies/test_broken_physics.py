@@ -106,6 +106,13 @@ def test_a_wrong_drift_along_the_valley_is_told(monkeypatch: pytest.MonkeyPatch)
     assert found["valley/drift-constant"] == found["valley/drift-label"] == "fails"
 
 
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_the_share_of_the_excess_is_that_of_the_measured_entries(share: float) -> None:
+    true, exact = np.array([1.0, 0.2, 1.0]), np.array([1.1, 0.25, 1.3])
+    found = posterior.excess_share(true + share * (exact - true), exact, true, 1000)
+    np.testing.assert_allclose(found.value, share, atol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("claim", "variable", "change"),
     [
@@ -118,7 +125,7 @@ def test_a_wrong_drift_along_the_valley_is_told(monkeypatch: pytest.MonkeyPatch)
         ("valley/drift-label", "drift_theory", 1e-10), ("valley/flat-half", "flat_limit_theory", 0.05),
         ("valley/prefers-flat", "flat_limit", -0.16), ("valley/still", "stirred", 1e-12),
         ("posterior/distribution", "moment_theory", 0.1), ("posterior/mean", "moment", 0.1),
-        ("posterior/bias", "moment", 0.05),
+        ("posterior/bias", "excess_share", -1.0),
     ],
 )  # fmt: skip
 def test_a_claim_falls_with_the_number_it_is_about(

@@ -52,7 +52,7 @@ FEW = {"ensembles": 32, "memory_split": 32}
 SMOKE = {**STUDY.presets["smoke"], "replicates": 64, "training": 100}
 """The smoke preset with fewer replicates and examples."""
 Break = Callable[[pytest.MonkeyPatch], None]
-CACHES: tuple[Any, ...] = (problem.best_ridge, sample_wise._interval, splits._split, data._population)
+CACHES: tuple[Any, ...] = (problem.best_ridge, sample_wise._interval, splits._split, data.population)
 
 
 def configured(scene: str, **changes: Any) -> Any:

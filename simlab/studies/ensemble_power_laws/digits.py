@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from simlab.lab.scene import Axes, Beside, Claim, Cost, Found, HeldOut, Lab, Panel, Values, quantity
+from simlab.lab.scene import Axes, Beside, Claim, Cost, Expected, Found, Lab, Panel, Values, quantity
 from simlab.statistics import jackknife, mean
 from simlab.studies.ensemble_power_laws import curves, needs, pool, quantities, splits, task, training
 from simlab.studies.ensemble_power_laws.config import Config
@@ -26,7 +26,7 @@ FALL = quantity(
     "fall of the loss at the last doubling, over the predicted one, at the largest width",
     equation="ensembles#a-fixed-temperature",
 )
-CUT = quantity("share of the term d/n² in the predicted fall")
+CUT = quantity("share of the term d/n² in the predicted fall", equation="ensembles#a-fixed-temperature")
 GAIN = quantity("loss of the widest network minus that of a split of its budget", unit="nat")
 
 
@@ -54,7 +54,7 @@ def simulate(config: Config, lab: Lab) -> Values:
         WARM: mean(np.log(pools.tau[..., 0]).mean(axis=1)),
         EXPONENT: jackknife(pools.calibrated, lambda m: curves.exponents(n, m)),
         REST: jackknife(pools.calibrated[:, -1], lambda m: curves.residual(n, m)),
-        FALL: Beside(jackknife(falls, lambda m: m[0] / m[1]), HeldOut(1.0)),
+        FALL: Beside(jackknife(falls, lambda m: m[0] / m[1]), Expected(1.0)),
         CUT: falls[:, 2].mean() / falls[:, 1].mean(),
         GAIN: mean(splits.gain(p, n, pools.calibrated)),
     }

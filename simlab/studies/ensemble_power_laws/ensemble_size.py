@@ -11,7 +11,21 @@ from typing import Any
 import numpy as np
 
 from simlab.core.checks import Floats
-from simlab.lab.scene import Axes, Beside, Claim, Fit, Found, HeldOut, Lab, Panel, Theory, Values, axis, quantity
+from simlab.lab.scene import (
+    Axes,
+    Beside,
+    Claim,
+    Expected,
+    Fit,
+    Found,
+    HeldOut,
+    Lab,
+    Panel,
+    Theory,
+    Values,
+    axis,
+    quantity,
+)
 from simlab.statistics import jackknife, mean, power_laws
 from simlab.studies.ensemble_power_laws import curves, needs, places, pool, quantities
 from simlab.studies.ensemble_power_laws.config import Config
@@ -26,15 +40,23 @@ BEYOND = 0.25
 """The share of a gain of few members that the orders left out of the series may make."""
 
 RIVAL = axis("another function of n")
-TAU = quantity("best temperature", WIDTH, MEMBERS)
-ENVELOPE = quantity("lowest over temperatures of c + b/n of the members", WIDTH, MEMBERS, unit="nat")
+TAU = quantity("best temperature", WIDTH, MEMBERS, equation="ensembles#a-temperature-that-is-fitted")
+ENVELOPE = quantity(
+    "lowest over temperatures of c + b/n of the members",
+    WIDTH,
+    MEMBERS,
+    unit="nat",
+    equation="ensembles#a-temperature-that-is-fitted",
+)
 EXCESS = quantity("what few validation data add to a network's loss, mean over widths", unit="nat")
 EXPONENT = quantity("exponent a", WIDTH)
 FIXED_EXPONENT = quantity(
     "exponent with the temperature where it ends", WIDTH, equation="ensembles#a-fixed-temperature"
 )
 LATE = quantity(f"exponent of the last {TAIL} sizes", WIDTH)
-ENVELOPE_LATE = quantity(f"exponent of the last {TAIL} sizes of the envelope", WIDTH)
+ENVELOPE_LATE = quantity(
+    f"exponent of the last {TAIL} sizes of the envelope", WIDTH, equation="ensembles#a-temperature-that-is-fitted"
+)
 ABOVE = quantity("calibrated NLL minus c", PLACE, MEMBERS, unit="nat")
 REST = quantity("residual of the power law over its range", WIDTH)
 DIP = quantity("exponent a minus that at the interpolation width", SIDE)
@@ -43,8 +65,14 @@ ENVELOPE_DIP = quantity(
     SIDE,
     equation="ensembles#a-temperature-that-is-fitted",
 )
-HELD = quantity("exponent with the temperature where it ends minus that with the best ones, at interpolation")
-RISE = quantity("exponent between sizes at large n minus that at small n, at interpolation")
+HELD = quantity(
+    "exponent with the temperature where it ends minus that with the best ones, at interpolation",
+    equation="ensembles#a-temperature-that-is-fitted",
+)
+RISE = quantity(
+    "exponent between sizes at large n minus that at small n, at interpolation",
+    equation="ensembles#a-temperature-that-is-fitted",
+)
 RIVAL_REST = quantity("residual of another function over its range, at interpolation", RIVAL)
 GAINED = quantity(
     "gain of few members by a temperature of their own",
@@ -80,7 +108,7 @@ def simulate(config: Config, lab: Lab) -> Values:
         REST: jackknife(pools.calibrated, lambda m: curves.residual(n, m)),
         **_at_interpolation(config, pools, n),
         GAINED: Beside(mean(pools.moved), HeldOut(pools.moved_predicted.mean(axis=0))),
-        SHARE: Beside(jackknife(gains, lambda m: m[1] / m[0]), HeldOut(1.0)),
+        SHARE: Beside(jackknife(gains, lambda m: m[1] / m[0]), Expected(1.0)),
     }
 
 
@@ -116,12 +144,10 @@ def compare(config: Config, found: Found) -> list[Claim]:
 
 def draw_loss(config: Config, found: Found, panel: Panel) -> None:
     """Calibrated loss minus c on logarithmic axes."""
-    n = found[MEMBERS].value
-    dense = np.geomspace(n[0], n[-1], 60)
     for k, place in enumerate(places.named(found.axes)):
         a = float(found[EXPONENT][place.at])
         panel.points(found[ABOVE][k], f"{config.widths[place.at]} hidden units", color=k)
-        panel.curve(dense, curves.fitted(n, found[ABOVE][k].value, dense), f"fit, a = {a:.2f}", color=k)
+        panel.line(found[ABOVE][k], f"fit, a = {a:.2f}", color=k)
     panel.set(xscale="log", yscale="log", title="Calibrated: a power law")
     panel.note("c + b n^-a fitted to each curve; NLL at the best temperature after averaging")
 

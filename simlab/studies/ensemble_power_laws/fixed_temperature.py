@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from simlab.core.checks import Floats
-from simlab.lab.scene import Axes, Beside, Claim, Found, HeldOut, Lab, Panel, Values, axis, quantity
+from simlab.lab.scene import Axes, Beside, Claim, Expected, Found, HeldOut, Lab, Panel, Values, axis, quantity
 from simlab.statistics import jackknife, mean
 from simlab.studies.ensemble_power_laws import needs, places, pool, quantities
 from simlab.studies.ensemble_power_laws.config import Config
@@ -19,12 +19,14 @@ from simlab.studies.ensemble_power_laws.quantities import MEMBERS, WIDTH
 SOURCE = "talk, Increasing the width and ensemble size; Lobacheva et al. 2020"
 PARTS = (quantities,)
 COEFFICIENT = axis("coefficient of c + b/n + d/n²")
-SERIES = quantity("coefficient from one half of the members", WIDTH, COEFFICIENT, unit="nat")
+SERIES = quantity(
+    "coefficient from one half of the members", WIDTH, COEFFICIENT, unit="nat", equation="ensembles#a-fixed-temperature"
+)
 ABOVE = quantity("NLL of the other half minus c", WIDTH, MEMBERS, unit="nat", equation="ensembles#a-fixed-temperature")
 FALL = quantity(
     "fall of the loss at the last doubling, over the predicted one", WIDTH, equation="ensembles#a-fixed-temperature"
 )
-CUT = quantity("share of the term d/n² in the predicted fall", WIDTH)
+CUT = quantity("share of the term d/n² in the predicted fall", WIDTH, equation="ensembles#a-fixed-temperature")
 check, cost = needs.check, needs.teachers
 
 
@@ -40,7 +42,7 @@ def simulate(config: Config, lab: Lab) -> Values:
         COEFFICIENT: ["c", "b", "d"],
         SERIES: series,
         ABOVE: Beside(mean(pools.half - pools.series[..., :1]), HeldOut(b / n + d / n**2)),
-        FALL: Beside(jackknife(falls, lambda m: m[0] / m[1]), HeldOut(1.0)),
+        FALL: Beside(jackknife(falls, lambda m: m[0] / m[1]), Expected(1.0)),
         CUT: second / predicted,
     }
 

@@ -13,7 +13,20 @@ import numpy as np
 
 from simlab.core.checks import Floats
 from simlab.ensembles import best_split, predict_split
-from simlab.lab.scene import Axes, Beside, Claim, Found, HeldOut, InputError, Lab, Panel, Theory, Values, axis, quantity
+from simlab.lab.scene import (
+    Axes,
+    Beside,
+    Claim,
+    Expected,
+    Found,
+    InputError,
+    Lab,
+    Panel,
+    Theory,
+    Values,
+    axis,
+    quantity,
+)
 from simlab.statistics import fit_power_law, jackknife, mean, power_laws
 from simlab.studies.ensemble_power_laws import memory_split, places, pool, quantities, splits, training
 from simlab.studies.ensemble_power_laws.config import Config
@@ -69,8 +82,8 @@ def simulate(config: Config, lab: Lab) -> Values:
         **pool.coordinates(config, pools, n),
         AHEAD: n[n > config.cheap],
         BUDGET: budgets,
-        MISS: Beside(miss, HeldOut(0.0)),
-        PROMISE: Beside(jackknife(pools.calibrated, lambda m: _miss(config, n, m).mean()), HeldOut(0.0)),
+        MISS: Beside(miss, Expected(0.0)),
+        PROMISE: Beside(jackknife(pools.calibrated, lambda m: _miss(config, n, m).mean()), Expected(0.0)),
         COVERED: mean(covered.mean(axis=2)),
         COVERAGE: mean(covered.mean(axis=1)),
         REACH: mean(reach[:, places.find(config, pools.error).wide]),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from simlab.ensembles import best_split
-from simlab.lab.scene import Axes, Beside, Claim, Found, HeldOut, Lab, Panel, Values, axis, quantity
+from simlab.lab.scene import Axes, Beside, Claim, Expected, Found, Lab, Panel, Values, axis, quantity
 from simlab.statistics import joint_mean, mean
 from simlab.studies.ensemble_power_laws import memory_split, places, pool, quantities, splits, training
 from simlab.studies.ensemble_power_laws.config import Config
@@ -29,8 +29,8 @@ TESTED = [0, -1]
 """Sizes at which the exact curve is tested: more of them share their members, and cost power."""
 
 RATIO = axis("width over that of interpolation")
-INFINITE = quantity("Brier score E_inf of infinitely many", WIDTH)
-ONE = quantity("Brier score E_1 of one network", WIDTH)
+INFINITE = quantity("Brier score E_inf of infinitely many", WIDTH, equation="ensembles#a-quadratic-loss")
+ONE = quantity("Brier score E_1 of one network", WIDTH, equation="ensembles#a-quadratic-loss")
 GAP = quantity(
     "Brier score minus E_inf + (E_1 - E_inf)/n of other members", PLACE, MEMBERS, equation="ensembles#a-quadratic-loss"
 )
@@ -45,10 +45,22 @@ FALL = quantity(
 )
 SHIFT = quantity("Brier score at a split minus that at the best", EXTREME, equation="random_features#the-memory-split")
 SPLIT = quantity("log of the best number of members", BUDGET)
-FEATURES_ONE = quantity("excess risk of one network of random features", RATIO)
-FEATURES_INFINITE = quantity("excess risk of infinitely many", RATIO)
-FEATURES_SPREAD = quantity("excess risk of one network of random features minus that of infinitely many", PLACE)
-FEATURES_LIMIT = quantity("excess risk of infinitely many at the widths of the three places", PLACE)
+FEATURES_ONE = quantity(
+    "excess risk of one network of random features", RATIO, equation="random_features#the-risk-without-cancellations"
+)
+FEATURES_INFINITE = quantity(
+    "excess risk of infinitely many", RATIO, equation="random_features#infinitely-many-networks-the-effective-ridge"
+)
+FEATURES_SPREAD = quantity(
+    "excess risk of one network of random features minus that of infinitely many",
+    PLACE,
+    equation="random_features#infinitely-many-networks-the-effective-ridge",
+)
+FEATURES_LIMIT = quantity(
+    "excess risk of infinitely many at the widths of the three places",
+    PLACE,
+    equation="random_features#infinitely-many-networks-the-effective-ridge",
+)
 check, cost = memory_split.check, memory_split.cost
 
 
@@ -68,7 +80,7 @@ def simulate(config: Config, lab: Lab) -> Values:
         PARAMETERS: p,
         INFINITE: mean(c),
         ONE: mean(c + b),
-        GAP: Beside([joint_mean(gap[:, k]) for k in range(len(three))], HeldOut(0.0)),
+        GAP: Beside([joint_mean(gap[:, k]) for k in range(len(three))], Expected(0.0)),
         OVER: mean(b[:, [peak]] - b[:, [low, wide]]),
         FALL: mean(c[:, low] - c[:, peak]),
         SHIFT: mean(splits.shift(p, sizes, losses, budgets)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from simlab import data
 from simlab.core.errors import InputError
+from simlab.data.versions import by_version
 from simlab.lab.scene import Lab
 from simlab.random import Key
 from simlab.studies.ensemble_power_laws.config import Config
@@ -49,21 +49,17 @@ def parts_of(examples: int) -> tuple[int, int, int]:
     return examples // 6, examples // 3, examples // 2
 
 
+@by_version
 def load(path: Path | None) -> data.Data:
     """The user's data; InputError where they are no classes or too few."""
     if path is None:
-        return _bundled()
+        return data.digits()
     examples = data.read(path)
     if examples.classes is None:
         raise InputError(f"data = {path}: y holds targets, and this study needs class labels; save y as integers.")
     if len(examples) < FEWEST:
         raise InputError(f"data = {path}: {len(examples)} examples; at least {FEWEST} are needed.")
     return examples
-
-
-@cache
-def _bundled() -> data.Data:
-    return data.digits()
 
 
 def _task(parts: tuple[data.Data, ...], key: Key, lab: Lab) -> Task:

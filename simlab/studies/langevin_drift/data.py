@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 
 from simlab.data.regression import Regression, read
+from simlab.data.versions import by_version
 
 LARGEST = 16
 """Largest number of columns: the kernels hold a walker's coordinates in registers."""
 
 
+@by_version
 def load(path: Path | None) -> Regression:
     """Every column with mean 0 and standard deviation 1, so that one prior suits all weights."""
     return _standardise(read(path, LARGEST)) if path is not None else _diabetes()
 
 
-@cache
 def _diabetes() -> Regression:
     from sklearn.datasets import load_diabetes
 

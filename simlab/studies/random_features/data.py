@@ -5,7 +5,6 @@ Centred and scaled, with the covariance of X and the best linear predictor of y.
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from simlab.core.checks import Floats
 from simlab.data.regression import Regression, read
+from simlab.data.versions import by_version
 from simlab.theory import least_squares
 
 LARGEST = 1024
@@ -43,14 +43,9 @@ class Population(NamedTuple):
         return np.asarray((((b - self.beta) @ self.vectors) ** 2 * self.spectrum).sum(axis=-1))
 
 
+@by_version
 def population(path: Path | None) -> Population:
-    """The population of a file as it is now: a file that was changed is read again."""
-    about = path.stat() if path is not None and path.exists() else None
-    return _population(path, (about.st_mtime_ns, about.st_size, about.st_ino) if about else ())
-
-
-@cache
-def _population(path: Path | None, version: tuple[int, ...]) -> Population:
+    """The population of a file as it is now: one that was written anew since is read anew."""
     X, y, _ = load(path)
     spectrum, vectors = np.linalg.eigh(X.T @ X / len(X))
     beta = np.linalg.lstsq(X, y, rcond=None)[0]
@@ -65,7 +60,6 @@ def load(path: Path | None) -> Regression:
     return _scale(read(path, LARGEST)) if path is not None else _digits()
 
 
-@cache
 def _digits() -> Regression:
     from sklearn.datasets import load_digits
 

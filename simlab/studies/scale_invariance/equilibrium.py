@@ -9,12 +9,28 @@ and the norm relaxes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from simlab.lab.scene import Axes, Beside, Claim, Cost, Found, HeldOut, Lab, Panel, Theory, Values, axis, quantity
+from simlab.core.checks import Floats
+from simlab.lab.scene import (
+    Axes,
+    Beside,
+    Claim,
+    Cost,
+    Expected,
+    Found,
+    Lab,
+    Panel,
+    Quantity,
+    Theory,
+    Values,
+    axis,
+    quantity,
+)
 from simlab.statistics import Estimate, joint_mean, mean, ratio
 from simlab.studies.scale_invariance import needs, nets, problem
 from simlab.studies.scale_invariance.config import Config
@@ -41,7 +57,9 @@ SETTING = axis("how the nets are trained")
 BALANCE = quantity("decay of rho^2 over its measured growth, per step", SETTING, equation="scale_invariant#one-step")
 FOURTH = quantity("rho^4 over lr^2 E|g~|^2/(1 - (1 - lr wd)^2)", SETTING, equation="scale_invariant#equilibrium")
 TURN = quantity("-2 ln cos(angle of a step) over theory, minus 1", SETTING, equation="scale_invariant#equilibrium")
-VARIATION = quantity("relative variance of |g~|^2, the squared gradient at norm 1", SETTING)
+VARIATION = quantity(
+    "relative variance of |g~|^2, the squared gradient at norm 1", SETTING, equation="scale_invariant#equilibrium"
+)
 MOVED = quantity("share of the growth that moves the norm", SETTING)
 SETTLED = quantity(
     "norm over sqrt(lr) in the late window, (E rho^4)^(1/4)/sqrt(lr)", SETTING, equation="scale_invariant#equilibrium"
@@ -64,10 +82,22 @@ SHOWN = 41
 """Points of the curves that are stored."""
 CLAIMED = (0.25, 1.0, 3.0)
 """Times after the jump, in units of 1/(4 lr wd), at which the relaxation is tested."""
-COMPARED = {
-    "loss": (SAME_LOSS, "training loss"), "test-error": (SAME_TEST_ERROR, "share of test data misclassified"),
-    "effective-lr": (SAME_EFFECTIVE_LR, "effective learning rate lr/rho^2"),
-}  # fmt: skip
+
+
+class Compared(NamedTuple):
+    """What settings of one lr wd share: as claims name it, its contrast, in words, and where it is recorded."""
+
+    name: str
+    contrast: Quantity
+    text: str
+    of: Callable[[Path], Floats]
+
+
+COMPARED = (
+    Compared("loss", SAME_LOSS, "training loss", lambda path: path.loss),
+    Compared("test-error", SAME_TEST_ERROR, "share of test data misclassified", lambda path: path.test_error),
+    Compared("effective-lr", SAME_EFFECTIVE_LR, "effective learning rate lr/rho^2", lambda path: path.effective_lr),
+)
 
 
 def check(config: Config) -> None:
@@ -96,8 +126,8 @@ def simulate(config: Config, lab: Lab) -> Values:
     steady = settings(config)
     *paths, jumped = chain.from_iterable(lab.cells(train, config, groups(config), "equilibrium: nets"))
     budgets = [budget(config, s, p) for s, p in zip(steady, paths, strict=True)]
-    # From the gradients on minibatches, which are measured independently of the norm.
-    predicted = np.array([(b.expected_fourth.mean() / s.lr**2) ** 0.25 for b, s in zip(budgets, steady, strict=True)])
+    # From the gradients on minibatches, which are measured independently of the norm, but of the same nets.
+    implied = np.array([(b.expected_fourth.mean() / s.lr**2) ** 0.25 for b, s in zip(budgets, steady, strict=True)])
     settled = [mean(b.fourth**0.25 / s.lr**0.5) for b, s in zip(budgets, steady, strict=True)]
     shown = np.unique(np.linspace(0, len(recorded(config)) - 1, SHOWN).astype(int))  # enough for a figure
     return {
@@ -107,7 +137,7 @@ def simulate(config: Config, lab: Lab) -> Values:
         TURN: joint_mean(np.stack([b.turn for b in budgets], axis=1)),
         VARIATION: np.array([b.variation.mean() for b in budgets]),
         MOVED: np.array([abs(b.moved / b.decay).mean() for b in budgets]),
-        SETTLED: Beside(Estimate.stack(settled), HeldOut(predicted)),
+        SETTLED: Beside(Estimate.stack(settled), Expected(implied)),
         STEP: recorded(config)[shown],
         NORM: [mean(p.norm[shown].T) for p in paths],
         **_contrasts(config, paths),
@@ -144,11 +174,11 @@ def compare(config: Config, found: Found) -> list[Claim]:
         "weight decay alone."
     ))  # fmt: skip
     claims += [
-        found[contrast].agrees(
-            f"same-{name}",
-            f"Nets with the same lr times weight decay but different learning rates have the same {text}.",
+        found[c.contrast].agrees(
+            f"same-{c.name}",
+            f"Nets with the same lr times weight decay but different learning rates have the same {c.text}.",
         )
-        for name, (contrast, text) in COMPARED.items()
+        for c in COMPARED
     ]
     claims += [
         found[RELAXED][i].equals(
@@ -167,7 +197,7 @@ def draw_norm(config: Config, found: Found, panel: Panel) -> None:
     for i, setting in enumerate(steady):
         shown = slice(i, None, len(steady))
         panel.points(found[NORM][i][shown] / setting.lr**0.5, str(setting), color=i % 6)
-    panel.level(float(found[SETTLED].reference.mean()), "predicted from the gradients")
+    panel.level(float(found[SETTLED].reference.mean()), "implied by the gradients")
     panel.set(title="One equilibrium for one lr wd", xlabel="step", ylabel="norm of the weights / sqrt(lr)")
     panel.note(f"lr: learning rate, wd: weight decay; {config.replicates} nets each")
 
@@ -184,8 +214,8 @@ def draw_jump(config: Config, found: Found, panel: Panel) -> None:
 def draw_same(config: Config, found: Found, panel: Panel) -> None:
     """What does not depend on the learning rate at one lr wd."""
     others = config.lrs[1:]
-    for i, (contrast, _) in enumerate(COMPARED.values()):
-        panel.points(found[contrast], x=i + (np.arange(len(others)) - (len(others) - 1) / 2) * 0.4 / len(others))
+    for i, c in enumerate(COMPARED):
+        panel.points(found[c.contrast], x=i + (np.arange(len(others)) - (len(others) - 1) / 2) * 0.4 / len(others))
     panel.level(0.0, "no difference")
     panel.set(
         title="What depends on lr wd alone", xticks=range(len(COMPARED)), xlabel="",
@@ -202,15 +232,18 @@ def _contrasts(config: Config, paths: list[Path]) -> dict[Any, Any]:
     """Contrasts of the settings that differ in the learning rate alone."""
     measured = late(config) & (recorded(config) % RARELY == 0)
     contrasts: dict[Any, Any] = {OTHER_LR: np.array(config.lrs[1:])}
-    for name, (contrast, _) in COMPARED.items():
-        each = [getattr(p, name.replace("-", "_"))[measured].mean(axis=0) for p in paths[: len(config.lrs)]]
+    for compared in COMPARED:
+        each = [compared.of(path)[measured].mean(axis=0) for path in paths[: len(config.lrs)]]
         values = np.stack(each, axis=1)  # (replicate, setting)
-        contrasts[contrast] = joint_mean(nets.log_ratio(values[:, 1:], values[:, :1]))
+        contrasts[compared.contrast] = joint_mean(nets.log_ratio(values[:, 1:], values[:, :1]))
     return contrasts
 
 
 def _relaxation(config: Config, path: Path, shown: np.ndarray) -> dict[Any, Any]:
-    """The norm after the jump, and the recursion with the measured gradients from the norm at the jump on."""
+    """The norm after the jump, and what the recursion with the measured gradients makes of the norm at the jump.
+
+    Expected, not predicted: the recursion starts at the norm of the same nets, and has their gradients at every step.
+    """
     steps, curve = recorded(config), recursion(config, path)
     stages = [jump_at(config) + times / (4 * JUMP * config.product) for times in CLAIMED]
     places = [int(np.abs(steps - step).argmin()) for step in stages]
@@ -220,5 +253,5 @@ def _relaxation(config: Config, path: Path, shown: np.ndarray) -> dict[Any, Any]
         RELAXED: mean((path.norm[places] / curve[places]).T),
         JUMPING_NORM: mean(path.norm[shown].T),
         AFTER: steps[after],
-        RELAXING_NORM: Beside(mean(path.norm[after].T), HeldOut(curve[after].mean(axis=1))),
+        RELAXING_NORM: Beside(mean(path.norm[after].T), Expected(curve[after].mean(axis=1))),
     }

@@ -59,7 +59,11 @@ SOURCE = "talk, Scale invariance of DNNs; Lobacheva et al. 2021"
 SETTING = axis("how the nets are trained")
 GAPS = quantity("intervals between bursts, of all nets", SETTING)
 RATE = quantity("learning rate times weight decay", SETTING)
-SCALED = quantity("mean interval between bursts, times lr wd", SETTING)
+SCALED = quantity(
+    "mean interval between bursts, times lr wd",
+    SETTING,
+    equation="scale_invariant#the-edge-of-stability-and-the-period",
+)
 IRREGULAR = quantity("standard deviation of the intervals over their mean", SETTING)
 DECAY = quantity(
     "length of a fall of the norm over that of free decay",
@@ -79,8 +83,14 @@ APPROACH = quantity(
 )
 FLOOR = quantity("number of bursts in the second half of the run, with wrong labels")
 BURST = axis("burst")
-CROSSED = quantity("largest lr lambda_max at the start of the burst", BURST)
-CALM = quantity("smallest lr lambda_max in the fall before", BURST)
+CROSSED = quantity(
+    "largest lr lambda_max at the start of the burst",
+    BURST,
+    equation="scale_invariant#the-edge-of-stability-and-the-period",
+)
+CALM = quantity(
+    "smallest lr lambda_max in the fall before", BURST, equation="scale_invariant#the-edge-of-stability-and-the-period"
+)
 ABOVE_EDGE = quantity(
     "mean of ln(lr lambda_max/2) at the start of bursts",
     equation="scale_invariant#the-edge-of-stability-and-the-period",

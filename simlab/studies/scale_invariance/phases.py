@@ -13,6 +13,7 @@ removes the noise of the last steps. The same is done in controls, each without 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,9 +34,14 @@ RADIUS = quantity("norm of the weights", VARIANT, CHECKPOINT)
 TRAIN_ERROR = quantity("share of training data misclassified, annealed", VARIANT, CHECKPOINT)
 TEST_ERROR = quantity("share of test data misclassified, annealed", VARIANT, CHECKPOINT)
 TEST_LOSS = quantity("test loss, annealed", VARIANT, CHECKPOINT)
-SHARPNESS = quantity(f"rise of the training loss {nets.DISTANCE:g} norms away", VARIANT, CHECKPOINT)
-GROWTH = quantity("ln of the largest norm over the first")
-SHRINKAGE = quantity("ln of the largest norm over the last")
+SHARPNESS = quantity(
+    f"rise of the training loss {nets.DISTANCE:g} norms away",
+    VARIANT,
+    CHECKPOINT,
+    equation="scale_invariant#the-width-of-a-minimum",
+)
+GROWTH = quantity("ln of the largest norm over the first", equation="scale_invariant#relaxation")
+SHRINKAGE = quantity("ln of the largest norm over the last", equation="scale_invariant#relaxation")
 GAIN_TEST_ERROR = quantity("fall of the test error in phase 2", VARIANT)
 GAIN_TEST_LOSS = quantity("fall of the test loss in phase 2", VARIANT)
 WIDENING = quantity("ln of the sharpness at the second checkpoint over that at the last", VARIANT)
@@ -79,9 +85,10 @@ class Course(NamedTuple):
     sharpness: Floats
 
 
-MEASURES = {
-    RADIUS: "radius", TRAIN_ERROR: "train_error", TEST_ERROR: "test_error", TEST_LOSS: "test_loss",
-    SHARPNESS: "sharpness",
+MEASURES: dict[Quantity, Callable[[Course], Floats]] = {
+    RADIUS: lambda course: course.radius, TRAIN_ERROR: lambda course: course.train_error,
+    TEST_ERROR: lambda course: course.test_error, TEST_LOSS: lambda course: course.test_loss,
+    SHARPNESS: lambda course: course.sharpness,
 }  # fmt: skip
 
 
@@ -117,8 +124,8 @@ def simulate(config: Config, lab: Lab) -> Values:
     plain, frozen = courses[PLAIN], courses[FROZEN]
     largest, second, last = plain.radius.max(axis=1), 1, -1
     found: dict[Quantity, Any] = {VARIANT: [v.name for v in VARIANTS], CHECKPOINT: np.array(config.phase_steps)}
-    for measure, name in MEASURES.items():
-        found[measure] = mean(np.stack([getattr(course, name) for course in courses], axis=1))
+    for measure, of in MEASURES.items():
+        found[measure] = mean(np.stack([of(course) for course in courses], axis=1))
 
     def fall(values: Floats) -> Floats:
         return values[:, second] - values[:, last]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +11,7 @@ from simlab import data
 from simlab.core.checks import Floats
 from simlab.core.device import Device
 from simlab.core.errors import InputError
+from simlab.data.versions import by_version
 from simlab.random import Key
 from simlab.studies.scale_invariance.config import Config
 
@@ -75,7 +75,7 @@ def make(
     return Problem(*(device.asarray(np.stack(column)) for column in zip(*parts, strict=True)))
 
 
-@cache
+@by_version
 def _source(path: Path | None) -> data.Data:
     return data.digits() if path is None else data.read(path)
 

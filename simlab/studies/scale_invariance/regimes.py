@@ -31,7 +31,9 @@ LOSS = quantity("training loss at the end", ELR)
 FALLEN = quantity("ln of the loss half-way over that at the end", ELR)
 TEST_ERROR = quantity("share of test data misclassified at the end", ELR)
 ANNEALED_ERROR = quantity("share of test data misclassified after annealing", ELR)
-SHARPNESS = quantity(f"rise of the training loss {nets.DISTANCE:g} norms away", ELR)
+SHARPNESS = quantity(
+    f"rise of the training loss {nets.DISTANCE:g} norms away", ELR, equation="scale_invariant#the-width-of-a-minimum"
+)
 RISE_OF_LOSS = quantity("ln of the loss at the higher over that at the lower rate, in equilibrium")
 WIDENING = quantity("ln of the sharpness at the lower over that at the higher rate, in equilibrium")
 GAIN_OVER_LOW = quantity("test error after annealing from the low rate minus that from the highest rate")
