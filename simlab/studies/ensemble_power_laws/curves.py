@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import ArrayLike
 
 from simlab.core.checks import Floats
 from simlab.lab.claim import quantity
@@ -15,23 +14,23 @@ VISIBLE = 0.03
 """What counts as a deviation from a power law, over the range of the curve: the size of a point on a figure of it."""
 
 
-def fitted(n: Any, losses: Any, at: Any) -> Floats:
+def fitted(n: ArrayLike, losses: ArrayLike, at: ArrayLike) -> Floats:
     """The power law of each curve (..., size) at other places."""
     law = power_laws(n, np.asarray(losses, float))
     return law.c[..., None] + law.b[..., None] * np.asarray(at, float) ** -law.a[..., None]
 
 
-def exponents(n: Any, losses: Floats) -> Floats:
+def exponents(n: ArrayLike, losses: Floats) -> Floats:
     """The exponent a of c + b n^-a for each curve (..., size)."""
     return power_laws(n, losses).a
 
 
-def residual(n: Any, losses: Floats) -> Floats:
+def residual(n: ArrayLike, losses: Floats) -> Floats:
     """Root mean square of what is left of each curve (..., size) beside its power law, over the curve's range."""
     return power_laws(n, losses).residual / np.ptp(losses, axis=-1)
 
 
-def residual_of_line(x: Any, losses: Floats) -> Floats:
+def residual_of_line(x: Floats, losses: Floats) -> Floats:
     """The same beside a straight line in x (size): 1/n is the power law of a = 1, ln n that of a -> 0."""
     x = np.asarray(x, float) - np.mean(x)
     y = losses - losses.mean(axis=-1, keepdims=True)

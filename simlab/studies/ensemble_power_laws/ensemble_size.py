@@ -6,9 +6,8 @@ the fixed ones; it moves most at the interpolation width, and there a is least.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import NDArray
 
 from simlab.core.checks import Floats
 from simlab.lab.scene import (
@@ -187,7 +186,7 @@ def draw_gains(config: Config, found: Found, panel: Panel) -> None:
 PANELS = (draw_loss, draw_exponents, draw_temperatures, draw_gains)
 
 
-def _at_interpolation(config: Config, pools: pool.Pool, n: Any) -> Values:
+def _at_interpolation(config: Config, pools: pool.Pool, n: NDArray[np.int64]) -> Values:
     """How the interpolation width differs from the others, and how its curve differs from other functions of n."""
     low, peak, wide = three = list(places.find(config, pools.error))
     both = np.stack([pools.fixed[:, peak], pools.calibrated[:, peak]], axis=1)
@@ -206,18 +205,18 @@ def _at_interpolation(config: Config, pools: pool.Pool, n: Any) -> Values:
     }
 
 
-def _dip(n: Any, losses: Floats) -> Floats:
+def _dip(n: NDArray[np.int64], losses: Floats) -> Floats:
     """The exponent at the narrow and at the wide place minus that at the peak, from losses (place, size)."""
     low, peak, wide = exponents(n, losses)
     return np.array([low - peak, wide - peak])
 
 
-def _rise(losses: Floats) -> Any:
+def _rise(losses: Floats) -> float:
     """The exponent between sizes a factor 2 apart: its mean at large n minus that at small n."""
     falls = -np.diff(losses)
     local = np.log2(falls[:-1] / falls[1:])
     half = len(local) // 2
-    return local[half:].mean() - local[:half].mean()
+    return float(local[half:].mean() - local[:half].mean())
 
 
 def _dips(config: Config, found: Found) -> list[Claim]:

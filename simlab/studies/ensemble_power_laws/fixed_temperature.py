@@ -5,9 +5,8 @@ One half of the members predicts the ensembles that the other half makes.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import NDArray
 
 from simlab.core.checks import Floats
 from simlab.lab.scene import Axes, Beside, Claim, Expected, Found, HeldOut, Lab, Panel, Values, axis, quantity
@@ -82,7 +81,7 @@ def draw_loss(config: Config, found: Found, panel: Panel) -> None:
 PANELS = (draw_loss,)
 
 
-def fall(series: Floats, n: Any) -> tuple[Floats, Floats]:
+def fall(series: Floats, n: NDArray[np.int64]) -> tuple[Floats, Floats]:
     """What coefficients (..., 3) say about the fall at the last doubling, and its part of second order."""
     first, second = 1 / n[-2] - 1 / n[-1], 1 / n[-2] ** 2 - 1 / n[-1] ** 2
     return series[..., 1] * first + series[..., 2] * second, series[..., 2] * second

@@ -7,9 +7,8 @@ teachers and networks as small ones: what a forecast has not seen are their size
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import NDArray
 
 from simlab.core.checks import Floats
 from simlab.ensembles import best_split, predict_split
@@ -155,7 +154,7 @@ def draw_regret(config: Config, found: Found, panel: Panel) -> None:
 PANELS = (draw_miss, draw_regret)
 
 
-def _miss(config: Config, n: Any, losses: Floats) -> Floats:
+def _miss(config: Config, n: NDArray[np.int64], losses: Floats) -> Floats:
     """The last point of each curve minus the forecast of its first ones, over what the whole curve falls (...)."""
     known = n <= config.cheap
     law = power_laws(n[known], losses[..., known])
@@ -163,7 +162,7 @@ def _miss(config: Config, n: Any, losses: Floats) -> Floats:
     return (losses[..., -1] - forecast) / (losses[..., 0] - losses[..., -1])
 
 
-def _intervals(config: Config, n: Any, pools: pool.Pool) -> tuple[Floats, Floats]:
+def _intervals(config: Config, n: NDArray[np.int64], pools: pool.Pool) -> tuple[Floats, Floats]:
     """Whether the intervals of small ensembles hold the large ones, and their lengths (teacher, width, ahead).
 
     The inverse of a covariance from so many blocks is too large on average, by what Hartlap, Simon & Schneider (2007)
@@ -197,7 +196,7 @@ def _held_out(config: Config) -> Floats:
     return budgets[budgets > _cheap(config)]
 
 
-def _judged(config: Config, n: Any, losses: Floats, budgets: Floats) -> Floats:
+def _judged(config: Config, n: NDArray[np.int64], losses: Floats, budgets: Floats) -> Floats:
     """What widths cost over the one that is best for the others (teacher, 3, budget).
 
     The one that the others' small ensembles predict, one at random, and always the widest of the small ones.

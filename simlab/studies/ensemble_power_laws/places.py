@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from simlab.core.checks import Floats
 from simlab.core.errors import InputError
 from simlab.lab.scene import Axes
 from simlab.studies.ensemble_power_laws.config import Config
@@ -43,13 +46,13 @@ def named(axes: Axes) -> list[Place]:
     return [Place(name, WORDS[name], at) for name, at in measured_at(axes)._asdict().items()]
 
 
-def refuse_early(error: Any) -> None:
+def refuse_early(error: Sequence[float]) -> None:
     """Refuse widths that one teacher's training error (width) rules out: no other will be half or twice as large."""
     if error[0] < REACHED / 2 or error[-1] > 2 * REACHED:
         raise _refusal(f"falls from {100 * error[0]:.2g} to {100 * error[-1]:.2g} %")
 
 
-def find(config: Config, error: Any) -> Places:
+def find(config: Config, error: Floats) -> Places:
     """The interpolation width is the one nearest to where the training error (teacher, width) falls below REACHED."""
     error = np.mean(error, axis=0)
     if not error[0] > REACHED > error[-1]:
@@ -63,7 +66,7 @@ def find(config: Config, error: Any) -> Places:
     return Places(int(below[-1]), peak, len(widths) - 1)
 
 
-def vanishing(widths: Any, error: Any) -> float:
+def vanishing(widths: NDArray[np.int64] | Floats, error: Floats) -> float:
     """The logarithm of the width at which the training error falls below REACHED, between widths by its logarithm."""
     j = max(1, int((error < REACHED).argmax()))
     before, after = np.log(np.maximum(error[j - 1 : j + 1], 1e-9))

@@ -25,6 +25,7 @@ from simlab.studies.ensemble_power_laws.config import Config
 from simlab.studies.ensemble_power_laws.quantities import MEMBERS, PLACE, WIDTH
 from simlab.theory import ensembles as theory_of
 
+Array = Any
 COLDEST = 1e-3
 """Best temperatures below it mean that there is no error to learn one from."""
 TAUS = np.exp(np.linspace(np.log(0.5), np.log(4.0), 25))
@@ -147,12 +148,12 @@ def measure(config: Config, learnt: task.Task, answers: training.Answers) -> Poo
     )  # fmt: skip
 
 
-def losses(log_probs: Any, labels: Any, n: Any, tau: float = 1.0) -> Floats:
+def losses(log_probs: Array, labels: Array, n: NDArray[np.int64], tau: float = 1.0) -> Floats:
     """NLL of ensembles of each size at one temperature after averaging."""
     return np.array([float(ensembles.nll(groups, labels, tau).mean()) for groups in ensembles.nested(log_probs, n)])
 
 
-def _moved(config: Config, one: Any, other: Any, labels: Any, end: float) -> tuple[float, float]:
+def _moved(config: Config, one: Array, other: Array, labels: Array, end: float) -> tuple[float, float]:
     """What ensembles of one half gain by a temperature of their own, and what the other half's members predict.
 
     Over the temperature `end`, for a sixteenth of the members. Both are fitted to the examples that they are judged on,
@@ -179,7 +180,7 @@ def _blocks(config: Config, learnt: task.Task, answers: training.Answers) -> Joi
     return joint_mean(np.asarray(Device.of(test).to_host(curve.calibrated), float))
 
 
-def _halves(config: Config, one: Any, other: Any, labels: Any) -> tuple[Floats, Floats, Floats, Floats]:
+def _halves(config: Config, one: Array, other: Array, labels: Array) -> tuple[Floats, Floats, Floats, Floats]:
     """NLL and Brier score of ensembles of one half, each followed by the series in 1/n of the other half's members."""
     device, n = Device.of(one), half_sizes(config)
     p, y = np.exp(np.asarray(device.to_host(other), float)), np.asarray(device.to_host(labels))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simlab.core.checks import Floats
 from simlab.ensembles import best_split
@@ -21,20 +22,20 @@ def leave_one_out(losses: Floats) -> Floats:
     return (losses.sum(axis=0) - losses) / (len(losses) - 1)
 
 
-def chosen(parameters: Any, n: Any, losses: Floats, budgets: Any) -> Floats:
+def chosen(parameters: NDArray[np.int64], n: NDArray[np.int64], losses: Floats, budgets: Floats) -> Floats:
     """Loss (replicate, budget) of the split that all other replicates find best; losses (replicate, width, size)."""
     of_widths = best_split(parameters, n, losses, budgets).losses
     width = best_split(parameters, n, leave_one_out(losses), budgets).width
     return np.take_along_axis(of_widths, width[..., None], axis=-1)[..., 0]
 
 
-def gain(parameters: Any, n: Any, losses: Floats) -> Floats:
+def gain(parameters: NDArray[np.int64], n: NDArray[np.int64], losses: Floats) -> Floats:
     """Loss of one network of the largest width minus that of the split of its budget that other replicates choose."""
     loss = chosen(parameters, n, losses, parameters[-1:].astype(float))
     return losses[:, -1, 0] - loss[:, 0]
 
 
-def shift(parameters: Any, n: Any, losses: Floats, budgets: Any) -> Floats:
+def shift(parameters: NDArray[np.int64], n: NDArray[np.int64], losses: Floats, budgets: Floats) -> Floats:
     """What many members cost at the smallest budget, and few at the largest (replicate, 2).
 
     Many: those of the narrowest networks, over the best split. Few: the fewest at the largest budget that are no less
@@ -48,7 +49,7 @@ def shift(parameters: Any, n: Any, losses: Floats, budgets: Any) -> Floats:
     return np.stack(costs, axis=1)
 
 
-def fewest(parameters: Any, budgets: Any) -> int:
+def fewest(parameters: NDArray[np.int64], budgets: Sequence[float] | Floats) -> int:
     """The widest networks of which the largest budget buys as many as the smallest buys of the narrowest."""
     return int(np.flatnonzero(budgets[-1] / parameters >= budgets[0] / parameters[0])[-1])
 

@@ -14,6 +14,7 @@ from simlab.lab.scene import Lab
 from simlab.random import Key
 from simlab.studies.ensemble_power_laws.config import Config
 
+Array = Any
 FEWEST = 600
 """Examples of a user's own data at least."""
 
@@ -21,9 +22,9 @@ FEWEST = 600
 class Task(NamedTuple):
     """Inputs (n, in) in single precision and labels (n) of the three parts, on the device; the key of all noise."""
 
-    train: tuple[Any, Any]
-    validation: tuple[Any, Any]
-    test: tuple[Any, Any]
+    train: tuple[Array, Array]
+    validation: tuple[Array, Array]
+    test: tuple[Array, Array]
     classes: int
     key: Key
 

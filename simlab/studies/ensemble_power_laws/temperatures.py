@@ -16,10 +16,13 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from simlab import ensembles
 from simlab.core.checks import Floats
 from simlab.core.device import Device
+
+Array = Any
 
 
 class Expansion(NamedTuple):
@@ -29,7 +32,7 @@ class Expansion(NamedTuple):
     b: Floats
 
 
-def expand(log_probs: Any, labels: Any, taus: Floats) -> Expansion:
+def expand(log_probs: Array, labels: Array, taus: Floats) -> Expansion:
     """Expansion c + b/n at each temperature from members (member, example, class), taken to infinitely many of them."""
     device = Device.of(log_probs)
     xp, members = device.xp, len(log_probs)
@@ -46,7 +49,7 @@ def expand(log_probs: Any, labels: Any, taus: Floats) -> Expansion:
     return Expansion(*np.array(coefficients).T)
 
 
-def envelope(curves: Expansion, taus: Floats, n: Any) -> Floats:
+def envelope(curves: Expansion, taus: Floats, n: ArrayLike) -> Floats:
     """The lowest of the curves at each n (size): a parabola in ln tau through the lowest place and its neighbours."""
     losses = curves.c[:, None] + curves.b[:, None] / np.asarray(n, float)
     k = losses.argmin(axis=0).clip(1, len(taus) - 2)

@@ -14,6 +14,7 @@ from simlab.nn.calibration import log_softmax
 from simlab.studies.ensemble_power_laws.config import Config
 from simlab.studies.ensemble_power_laws.task import Task
 
+Array = Any
 BATCH, MOMENTUM, INPUTS, LAST = 50, 0.9, 16, 0.01
 """INPUTS: of a teacher; with more of them the curvature is larger, and the learning rate is smaller by as much.
 LAST: variance gain of the last layer; with small outputs at the start wide networks keep improving with width."""
@@ -23,8 +24,8 @@ class Answers(NamedTuple):
     """Training error, and log-probabilities (member, example, class) on the validation and test data."""
 
     error: float
-    validation: Any
-    test: Any
+    validation: Array
+    test: Array
 
 
 def train(config: Config, task: Task, width: int, device: Device) -> Answers:
