@@ -83,7 +83,7 @@ class Found:
             if isinstance(value.reference if isinstance(value, Beside) else value, Theory):
                 raise ValueError(
                     f"scene {self.scene}: a simulation cannot return a Theory of {self._name(quantity)}; derive it in "
-                    "theory(), or call it HeldOut or Fit."
+                    "theory(), or call it HeldOut, Expected or Fit."
                 )
         self.enter(values)
 
