@@ -1,4 +1,4 @@
-"""What a scene has found: measurements, what stands beside them, and the claims that can be made of both."""
+"""The results of a scene: measurements, their references, and the claims that can be made about both."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ NAN = np.array(np.nan)
 
 @dataclass(frozen=True)
 class Measured:
-    """A quantity, or a part of one: value, standard error and reference side by side.
+    """A quantity, or a part of one: its value, standard error and reference.
 
     value, se, reference, bias: of one shape, NaN where there is none. covariance: of the errors along the last axis
-    (..., k, k), estimated from so many `samples`. coordinates: of every axis that is left. kind: of the reference.
+    (..., k, k), estimated from so many `samples`. coordinates: of every remaining axis. kind: of the reference.
     """
 
     quantity: Quantity
@@ -72,7 +72,7 @@ class Measured:
         return int(self.value)
 
     def __mul__(self, factor: Any) -> Measured:
-        """In another unit; a factor broadcasts against the value."""
+        """The product with a factor, which broadcasts against the value."""
         size = np.abs(np.asarray(factor, float))
         cov = self.covariance
         if cov.ndim:
@@ -100,7 +100,7 @@ class Measured:
             return np.asarray((self.value - self.reference) / self.se)
 
     def weakest(self, least: float = 0.0) -> Measured:
-        """The one number that is the fewest standard errors above `least`."""
+        """The number that is the fewest standard errors above `least`."""
         with np.errstate(divide="ignore", invalid="ignore"):
             return self[int(np.argmin((self.value - least) / self.se))]
 
@@ -108,9 +108,9 @@ class Measured:
         self, name: str, statement: str, reference: float | None = None, *, bias: float | None = None,
         se: float | None = None, source: str | None = None, **limits: Unpack[Resolved],
     ) -> Claim:  # fmt: skip
-        """One number is what theory, or a prediction from other data, says it is; or it is this `reference`.
+        """The claim that one number equals its theory or prediction from other data, or this `reference`.
 
-        bias: instead of that of the theory. se: instead of the measured one, 0 for what has no error but rounding.
+        bias: instead of that of the theory. se: instead of the measured one; 0 where rounding is the only error.
         limits: as of `Claim.equals`.
         """
         if reference is None:
@@ -126,7 +126,7 @@ class Measured:
     def agrees(
         self, name: str, statement: str, reference: Any = None, *, source: str | None = None, **limits: Unpack[Alarm]
     ) -> Claim:
-        """All numbers at once are what theory, or a prediction from other data, says; or they are these.
+        """The claim that all numbers together agree with theory or a prediction from other data, or with these.
 
         Their covariance is used where there is one, with the number of samples that it is from. limits: as of
         `Claim.chi_square`.
@@ -135,33 +135,33 @@ class Measured:
             self._require_reference()
             reference = self.reference
         error = self.covariance if self.covariance.ndim else self.se
-        found = chi_square(np.asarray(self.value - reference, float), error, self.samples)
-        return self._derived(Claim.chi_square(*self._about(name, statement, source), *found, **limits))
+        test = chi_square(np.asarray(self.value - reference, float), error, self.samples)
+        return self._derived(Claim.chi_square(*self._about(name, statement, source), *test, **limits))
 
     def exceeds(
         self, name: str, statement: str, least: float = 0.0, *, source: str | None = None, **limits: Unpack[Limits]
     ) -> Claim:
-        """One number is above `least`, by many of its standard errors; limits: as of `Claim.above`."""
+        """The claim that one number is above `least`, by many standard errors; limits: as of `Claim.above`."""
         about = self._about(name, statement, source)
         return self._derived(Claim.above(*about, float(self.value), least, float(self.se), **limits))
 
     def below(
         self, name: str, statement: str, most: float = 0.0, *, source: str | None = None, **limits: Unpack[Limits]
     ) -> Claim:
-        """One number is below `most`, by many of its standard errors."""
+        """The claim that one number is below `most`, by many standard errors."""
         about = self._about(name, statement, source)
         return self._derived(Claim.below(*about, float(self.value), most, float(self.se), **limits))
 
     def differs(
         self, name: str, statement: str, other: float, *, source: str | None = None, **limits: Unpack[Limits]
     ) -> Claim:
-        """One number is not `other`, by many of its standard errors."""
+        """The claim that one number differs from `other`, by many standard errors."""
         make = Claim.above if float(self.value) >= other else Claim.below
         about = self._about(name, statement, source)
         return self._derived(make(*about, float(self.value), other, float(self.se), **limits))
 
     def exactly(self, name: str, statement: str, reference: float, *, source: str | None = None) -> Claim:
-        """One number is this, to the last bit."""
+        """The claim that one number is this, to the last bit."""
         return self._derived(Claim.exact(*self._about(name, statement, source), float(self.value), reference))
 
     def _about(self, name: str, statement: str, source: str | None) -> tuple[str, str, str]:
@@ -183,7 +183,7 @@ def _part(array: Any, place: Any) -> Any:
 
 @dataclass
 class Axes:
-    """What a theory may know of a simulation: the places it was made at, and how large its standard errors are."""
+    """What a theory may know of a simulation: the coordinates of its axes, and its standard errors."""
 
     _found: Found
 
@@ -204,7 +204,7 @@ class Axes:
 
 @dataclass
 class Found:
-    """The results of a scene by quantity; `dataset` is what is stored."""
+    """The results of a scene by quantity; `dataset` is their stored form."""
 
     scene: str
     source: str
@@ -213,7 +213,7 @@ class Found:
 
     @classmethod
     def of(cls, module: Any, dataset: xr.Dataset | None = None) -> Found:
-        """Nothing yet, or what a stored result holds."""
+        """Empty, or with the contents of a stored result."""
         scene = module.__name__.rpartition(".")[2]
         return cls(scene, module.SOURCE, names_of(module), xr.Dataset() if dataset is None else dataset)
 
@@ -240,11 +240,11 @@ class Found:
 
     @property
     def axes(self) -> Axes:
-        """What a theory may know of it."""
+        """The part of the results that a theory may know."""
         return Axes(self)
 
     def enter_simulation(self, values: Values) -> None:
-        """Take in what a simulation returned; ValueError where it calls something theory: it has seen the data."""
+        """Add what a simulation returned; ValueError for a Theory, since a simulation has seen the data."""
         for quantity, value in values.items():
             if isinstance(value.reference if isinstance(value, Beside) else value, Theory):
                 raise ValueError(
@@ -254,7 +254,7 @@ class Found:
         self.enter(values)
 
     def enter_theory(self, values: Values) -> None:
-        """Take in what a theory returned; ValueError where it would replace what was measured."""
+        """Add what a theory returned; ValueError where it would replace a measurement."""
         for quantity, value in values.items():
             if not isinstance(value, Reference) and quantity in self:
                 raise ValueError(
@@ -263,7 +263,7 @@ class Found:
         self.enter(values)
 
     def enter(self, values: Values) -> None:
-        """Take in values of any kind; ValueError for what does not fit its declaration."""
+        """Add values of any kind; ValueError for one that does not fit its declaration."""
         for quantity, value in sorted(values.items(), key=lambda pair: not isinstance(pair[0], Axis)):
             if isinstance(value, Beside):
                 self._measure(quantity, value.measured)
@@ -306,7 +306,7 @@ class Found:
             self._put(name + suffix, dims, array, about)
 
     def _spread(self, name: str, values: Floats, shape: tuple[int, ...]) -> Floats:
-        """Numbers in this shape, or one for all of it."""
+        """Numbers broadcast to this shape."""
         try:
             return np.broadcast_to(values, shape).copy()
         except ValueError:

@@ -1,4 +1,4 @@
-"""What a simulation works with: a device, noise of its own, progress, and cells of work that are kept once finished."""
+"""What a simulation works with: a device, keys of noise, progress, and cells of work that are stored when finished."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Execute = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
 
 
 class Advance(Protocol):
-    """Where work tells how much of it was just done."""
+    """A counter of finished work."""
 
     def advance(self, amount: float) -> None:
         """Count an amount of work as done."""
@@ -29,7 +29,7 @@ class Advance(Protocol):
 
 @dataclass
 class Lab:
-    """The bench of one scene, or of one cell of it.
+    """The environment of the simulation of a scene, or of one of its cells.
 
     It counts walkers that became NaN or infinite: where there are any, claims of the scene are undecided.
     """
@@ -50,9 +50,9 @@ class Lab:
 
     def walkers(self, model: Any, count: int, *cell: str | int, **options: Any) -> Walkers:
         """Walkers with the noise of this cell; options as of `simlab.sde.Walkers`."""
-        found = Walkers(model, count, **{"seed": self.key(*cell), "device": self.device, **options})
-        self._walkers.append(found)
-        return found
+        walkers = Walkers(model, count, **{"seed": self.key(*cell), "device": self.device, **options})
+        self._walkers.append(walkers)
+        return walkers
 
     def frames(self, walkers: Walkers, burn_in: int, every: int, count: int, text: str) -> Iterator[Walkers]:
         """The walkers at `count` moments, `every` steps apart, after so many steps of burn-in."""
@@ -83,8 +83,8 @@ class Lab:
         """
         sizes = dict(zip(map(item_name, items), weights or [1.0] * len(items), strict=True))
         finished = all(self.store.find(_name_of(work), item, config, self.device) for item in items)
-        told = replace(self, progress=Progress.silent()) if finished else self  # such as by another scene
-        with told.task(text, sum(sizes.values())) as task:
+        shown = replace(self, progress=Progress.silent()) if finished else self  # such as by another scene
+        with shown.task(text, sum(sizes.values())) as task:
 
             def one(item: I) -> Kept:
                 return self._cell(work, config, item, _Part(task, sizes[item_name(item)]))
@@ -100,10 +100,10 @@ class Lab:
         name = _name_of(work)
         kept = self.store.find(name, item, config, self.device)
         if kept is None:
-            seen = Recorded(config)
-            bench = Lab(self.study, seen, self.device, self.progress, self.store, self.execute, _inside=part)
-            result = work(seen, item, bench)
-            kept = Kept(result, bench.lost(), fields_read(seen))
+            recorded = Recorded(config)
+            lab = Lab(self.study, recorded, self.device, self.progress, self.store, self.execute, _inside=part)
+            result = work(recorded, item, lab)
+            kept = Kept(result, lab.lost(), fields_read(recorded))
             kept = self.store.keep(name, item, self.device, kept)
         elif isinstance(config, Recorded):  # what the cell has read, the scene depends on as well
             for field_ in kept.read:
@@ -112,7 +112,7 @@ class Lab:
         return kept
 
     def lost(self) -> int:
-        """Walkers of this bench, and of its cells, that became NaN or infinite."""
+        """Walkers of this scene or cell, and of its cells, that became NaN or infinite."""
         return self.diverged + sum(w.diverged() for w in self._walkers)
 
 
@@ -122,7 +122,7 @@ def _name_of(work: Callable[..., Any]) -> str:
 
 @dataclass
 class _Part:
-    """A part of a task: so much of its total."""
+    """A part of a task, of this amount of its total."""
 
     task: Any
     amount: float
@@ -143,5 +143,5 @@ class _Scaled:
     unit: float
 
     def advance(self, amount: float) -> None:
-        """Count so many units as done."""
+        """Count this number of units as done."""
         self.part.advance(amount * self.unit)

@@ -15,7 +15,7 @@ from simlab.random import Key
 from simlab.studies.ensemble_power_laws.config import Config
 
 FEWEST = 600
-"""Examples of a user's own data at least."""
+"""Fewest examples of a user's data."""
 
 
 class Task(NamedTuple):
@@ -50,7 +50,7 @@ def parts_of(examples: int) -> tuple[int, int, int]:
 
 
 def load(path: Path | None) -> data.Data:
-    """The user's data; InputError where they are no classes or too few."""
+    """The user's data; InputError where they have no classes or are too few."""
     if path is None:
         return _bundled()
     examples = data.read(path)

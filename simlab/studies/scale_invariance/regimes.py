@@ -1,9 +1,10 @@
 """Scene 6, three regimes on the sphere: convergence, chaotic equilibrium, divergence, by the effective learning rate.
 
 Weights return to the unit sphere after every step, so that lr is the effective learning rate. The simplest loss with
-these regimes, the toy, is a sum of terms a x^2/(x^2 + y^2); it converges below lr = 1/sum(a), measured by bisection. Nets
-on digits with wrong labels: at the end of training the loss still falls (convergence), is stationary at a level that grows
-with lr (equilibrium), or is that of guessing (divergence). Annealing from every lr shows which regime to start from.
+these regimes, the toy, is a sum of terms a x^2/(x^2 + y^2); it converges below lr = 1/sum(a), measured by bisection.
+Nets on digits with wrong labels: at the end of training the loss still falls (convergence), is stationary at a level
+that grows with lr (equilibrium), or is that of guessing (divergence). Annealing from every lr shows which regime to
+start from.
 """
 
 from __future__ import annotations
