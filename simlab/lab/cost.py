@@ -64,12 +64,12 @@ def affordable(config: Any, parts: Sequence[Cost]) -> None:
 
 
 def training_seconds(parameters: float, units: float, examples: float) -> float:
-    """Core-seconds in which the compiled kernels train a net of this size on so many examples, one after another."""
+    """Core-seconds in which the compiled kernels train a net of this size on this many examples, one after another."""
     return examples * (6 * parameters * FUSED + 0.75 * units * ENTRY)
 
 
 def forward_seconds(parameters: float, units: float, examples: float) -> float:
-    """Core-seconds of the outputs of a net of this size on so many examples; a gradient takes three times as many."""
+    """Core-seconds of the outputs of a net of this size on this many examples; a gradient takes three times as many."""
     return examples * (2 * parameters * FLOP + 4 * units * ENTRY)
 
 

@@ -55,7 +55,7 @@ class Lab:
         return walkers
 
     def frames(self, walkers: Walkers, burn_in: int, every: int, count: int, text: str) -> Iterator[Walkers]:
-        """The walkers at `count` moments, `every` steps apart, after so many steps of burn-in."""
+        """The walkers at `count` moments, `every` steps apart, after `burn_in` steps."""
         with self.task(text, burn_in + count * every) as task:
             walkers.run(burn_in, task.advance)
             for _ in range(count):

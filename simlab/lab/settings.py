@@ -98,7 +98,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def _deeper(value: Any, levels: int) -> bool:
-    """Whether lists and tables lie in each other more than so many levels deep."""
+    """Whether lists and tables are nested more than this many levels deep."""
     parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return levels < 0 or any(_deeper(part, levels - 1) for part in parts if isinstance(part, (dict, list)))
 

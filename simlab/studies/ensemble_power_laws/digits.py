@@ -20,7 +20,7 @@ SOURCE = "talk, Power law wrt width of DNN and Memory split effect"
 PARTS = (quantities,)
 WARM = quantity("log of the best temperature of one network, mean over widths")
 EXPONENT = quantity("exponent a", WIDTH)
-REST = quantity("residual of the power law over its range, at the largest width")
+REST = quantity("residual of the power law over the range of the loss, at the largest width")
 FALL = quantity(
     "fall of the loss at the last doubling, over the predicted one, at the largest width",
     equation="ensembles#a-fixed-temperature",

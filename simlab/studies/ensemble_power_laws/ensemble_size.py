@@ -21,7 +21,7 @@ from simlab.studies.ensemble_power_laws.quantities import CALIBRATED, MEMBERS, P
 SOURCE = "talk, Increasing the width and ensemble size; Lobacheva et al. 2020"
 PARTS = (quantities,)
 TAIL = 4
-"""The envelope's exponent is fitted to so many of the largest sizes: for few members its series is not valid."""
+"""The envelope's exponent is fitted to this many of the largest sizes: for few members its series is not valid."""
 BEYOND = 0.25
 """The share of the gain of few members that may be due to the orders left out of the series."""
 

@@ -167,7 +167,7 @@ def _moved(config: Config, one: Any, other: Any, labels: Any, end: float) -> tup
 
 
 def _blocks(config: Config, problem: task.Task, answers: training.Answers) -> Joint:
-    """The calibrated curve of ensembles of at most `cheap` members, and its covariance from blocks of so many members.
+    """The calibrated curve of ensembles of at most `cheap` members, and its covariance from blocks of these.
 
     Blocks share no member: theirs is the error that one laboratory, with one set of data, can know.
     """

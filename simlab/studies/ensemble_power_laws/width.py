@@ -28,7 +28,7 @@ MARGIN = quantity(
 )
 APART = quantity("log of the width where the loss of one network peaks over that where the training error vanishes")
 EXPONENT = quantity("exponent of the width", FEW)
-REST = quantity("residual of the power law in width over its range", FEW)
+REST = quantity("residual of the power law in width over the range of the loss", FEW)
 TURN = quantity("loss at the largest width minus that at the best", MEMBERS, unit="nat")
 check, cost = needs.check, needs.teachers
 

@@ -165,10 +165,12 @@ def compare(config: Config, found: Found) -> list[Claim]:
         ),
         found[FALLEN][low].exceeds(
             "convergence",
-            f"At lr/rho^2 = {rates[low]:.1e} the training loss of nets still falls in the second half of the run.",
+            f"At the effective learning rate lr/rho^2 = {rates[low]:.1e} the training loss of nets "
+            "still falls in the second half of the run.",
         ),
         found[FALLEN][chaotic].equals(
-            "equilibrium", f"At lr/rho^2 = {rates[chaotic]:.1e} the training loss of nets at the end is that half-way.",
+            "equilibrium", f"At the effective learning rate lr/rho^2 = {rates[chaotic]:.1e} the training loss of nets "
+            "at the end of the run is that half-way.",
             0.0, resolution=0.1, samples=config.replicates,
         ),
         found[RISE_OF_LOSS].exceeds(
@@ -179,7 +181,8 @@ def compare(config: Config, found: Found) -> list[Claim]:
         ),
         found[LOSS][high].exceeds(
             "divergence",
-            f"At lr/rho^2 = {rates[high]:.1e} the training loss of nets is above that of guessing, ln {classes}.",
+            f"At the effective learning rate lr/rho^2 = {rates[high]:.1e} the training loss of nets is "
+            f"above that of guessing, ln {classes}.",
             np.log(classes),
         ),
         found[GAIN_OVER_LOW].exceeds(
