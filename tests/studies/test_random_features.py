@@ -367,7 +367,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], list[str]]] = {
     "a negative share of features": ("epoch_wise", {"aspect": -0.8}, ["aspect = -0.8"]),
     "members not in groups": ("ensembles", {"members": 6}, ["members = 6", "multiple of 4"]),
     "a negative ridge of ensembles": ("ensembles", {"ensemble_ridge": -1e-3}, ["ensemble_ridge = -0.001"]),
-    "budgets that do not rise": ("memory_split", {"budgets": (8, 4, 16)}, ["budgets", "rise"]),
+    "budgets that do not rise": ("memory_split", {"budgets": (8, 4, 16)}, ["budgets", "rising"]),
     "a budget twice": ("memory_split", {"budgets": (4, 8, 8)}, ["budgets", "once"]),
     "two budgets": ("memory_split", {"budgets": (4, 8)}, ["budgets", "at least 3"]),
     "a budget of nothing": ("memory_split", {"budgets": (0, 4, 8)}, ["budgets (entry 1) = 0"]),
