@@ -12,16 +12,16 @@ from simlab.nn.calibration import working
 
 Array = Any
 LOOK = 2**16
-"""Numbers that are looked at; of larger arrays evenly spaced examples."""
+"""Largest number of entries that are checked; of larger arrays, evenly spaced examples."""
 SINGLE = float(np.finfo(np.float32).eps)
 
 
 def log_probabilities(values: Array, members: bool = False, name: str = "log_probs") -> Array:
     """Log-probabilities (..., example, class), or (..., member, example, class), in the precision of `working`.
 
-    ValueError for another shape, for what is not an array of real numbers, and where exponentials do not sum to 1 over
-    the classes, to the root of the eps in which they are given, and no less than that of single precision: logits are
-    no log-probabilities. NaN passes.
+    ValueError for another shape, for what is not an array of real numbers, and for logits: exponentials must sum to 1
+    over the classes up to the square root of the rounding eps of the given precision, or of single precision where
+    that is larger. NaN passes.
     """
     given = stored(name, values)
     shape = tuple(given.shape)

@@ -2,9 +2,10 @@
 
 A temperature comes after averaging (`nll`, `calibrate`, `curve`) or before (`average`, `temperature_before`).
 
-Core axes last: log_probs (..., member, example, class) on either device, normalised over classes: what is not, to the
-root of the eps in which it is given (of single precision at least), is refused. Averages of float32 are float32, made
-in single precision, for they are as large as their input; all else is computed in float64, whatever the input.
+Core axes last: log_probs (..., member, example, class) on either device, normalised over classes up to the
+square root of the rounding eps of its precision (or of single precision); anything else is refused. Averages of float32
+are float32, made in single precision, for they are as large as their input; all else is computed in float64, whatever
+the input.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from simlab.nn.calibration import labels_of, nll, nll_at, temperature, tempered
 
 Array = Any
 MOST = 10**6
-"""Most members that are divided into groups."""
+"""Largest number of members that are divided into groups."""
 SPAN, PLACES, GOLDEN = 3.0, 25, 40
 """Temperatures before averaging: |ln tau| at most, places of the grid, and golden sections after it."""
 
@@ -119,7 +120,7 @@ def _sizes(sizes: Iterable[int], members: int) -> list[int]:
 class Curve(NamedTuple):
     """Losses of ensembles of n members, (..., size): means over the groups of `partition`.
 
-    n (size) on the host. nll: as it comes. calibrated: at the best temperature after averaging. tau: that temperature,
+    n (size) on the host. nll: uncalibrated. calibrated: at the best temperature after averaging. tau: that temperature,
     the geometric mean over groups.
     """
 
@@ -140,23 +141,23 @@ def curve(
     curves of blocks are independent given the training and the test data, and `simlab.statistics.joint_mean` or
     `jackknife` over the blocks has their covariance; over teachers, with data of their own, it has all of it.
     NaN in a member gives NaN in every result that it contributes to. ValueError for logits, labels that are no classes,
-    missing sizes or others than whole numbers in 1 ... members, or another number of members in validation.
+    sizes that are missing or not whole numbers in 1 ... members, or another number of members in validation.
     """
     log_probs = log_probabilities(log_probs, members=True)
     xp, sizes = Device.of(log_probs).xp, _sizes(sizes, log_probs.shape[-3])
     labels = labels_of(log_probs[..., 0, :, :], labels)[..., None, :]
     if validation is not None:
-        fitted, own = _validation(log_probs, validation)
+        fitted, known = _validation(log_probs, validation)
         held = _nested(fitted, sizes)
     plain, calibrated, taus = [], [], []
     for groups in _nested(log_probs, sizes):
         if validation is None:
             tau = temperature(groups, labels)
-            found, best = nll(groups, labels), cross_validated_nll(groups, labels)
+            uncalibrated, best = nll(groups, labels), cross_validated_nll(groups, labels)
         else:
-            tau = temperature(next(held), own)
-            found, best = nll_at(groups, labels, (1.0, tau))
-        plain.append(found.mean(axis=-1))
+            tau = temperature(next(held), known)
+            uncalibrated, best = nll_at(groups, labels, (1.0, tau))
+        plain.append(uncalibrated.mean(axis=-1))
         calibrated.append(best.mean(axis=-1))
         taus.append(xp.exp(xp.log(tau).mean(axis=-1)))
     return Curve(np.array(sizes), *(xp.stack(parts, axis=-1) for parts in (plain, calibrated, taus)))
@@ -185,7 +186,7 @@ def _validation(log_probs: Array, validation: Any) -> tuple[Array, Array]:
 def temperature_before(log_probs: Array, labels: Array) -> Array:
     """The common temperature (...) of members (..., member, example, class) that is best for their average.
 
-    The tau of least nll(average(log_probs, tau), labels). That need not have one minimum: the lowest of 25 places in
+    The tau of least nll(average(log_probs, tau), labels). It may have several minima: the lowest of 25 places in
     |ln tau| <= 3 is refined by golden sections, to a millionth. In float64. NaN where a log-probability is NaN, and
     where the loss is infinite at every temperature. ValueError as in `average` and `nll`.
     """

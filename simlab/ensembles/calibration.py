@@ -21,13 +21,13 @@ __all__ = ["calibrate", "calibrated_nll", "cross_validated_nll", "nll", "tempera
 Array = Any
 NAMES = ("log_probs", "labels")
 MOST = 10**6
-"""Repeats at most."""
+"""Largest number of repeats."""
 
 
 def calibrate(log_probs: Array, tau: Array | float) -> Array:
     """The logarithm of softmax(log_probs / tau), (..., example, class), for tau a number or (...), above 0.
 
-    Logits do as well. In float32 where they are, in float64 otherwise.
+    Logits are allowed, too. In float32 where they are, in float64 otherwise.
     """
     found = working("log_probs", log_probs)
     if found.ndim < 2 or not found.shape[-1]:
@@ -41,7 +41,7 @@ def cross_validated_nll(log_probs: Array, labels: Array, repeats: int = 5, folds
     Labels as in `nll`. 5 x 2 folds are those of Ashukha, Lyzhov, Molchanov & Vetrov 2020. All groups share the
     shuffles, so that differences between them are paired. The temperature is fitted on the share 1 - 1/folds of the
     data, and the bias upwards is `validation_excess` for that many examples; where a fold for fitting happens to hold
-    no error, its temperature is 0 and an error in the other fold costs without bound.
+    no error, its temperature is 0 and the loss of an error in the other fold is unbounded.
     NaN where a logit is. ValueError for fewer examples than folds, fewer than 2 folds, or no repeat.
     """
     log_probs = stored("log_probs", log_probs)
@@ -59,18 +59,18 @@ def cross_validated_nll(log_probs: Array, labels: Array, repeats: int = 5, folds
         order = xp.argsort(word)
         for fold in range(folds):
             inside = xp.arange(n) % folds == fold
-            own, other = order[inside], order[~inside]
-            tau = temperature(log_probs[..., other, :], labels[..., other])
-            total = total + len(own) * nll(log_probs[..., own, :], labels[..., own], tau)
+            test, train = order[inside], order[~inside]
+            tau = temperature(log_probs[..., train, :], labels[..., train])
+            total = total + len(test) * nll(log_probs[..., test, :], labels[..., test], tau)
     return total / (repeats * n)
 
 
 def validation_excess(log_probs: Array, labels: Array, size: float) -> Array:
-    """By how much a temperature fitted on `size` examples raises the NLL (...) of new ones, on average.
+    """How much a temperature fitted on `size` examples raises the NLL (...) of new ones, on average.
 
-    V/(2 size H), the leading order in 1/size for a maximum of likelihood that need not be the truth (Takeuchi 1976):
+    V/(2 size H), the leading order in 1/size for maximum likelihood in a model that need not be true (Takeuchi 1976):
     V is the variance over examples of the NLL's derivative in 1/tau and H its mean second derivative, both at the tau
-    that is best on these examples. It is one-sided: every calibrated loss is too high by it.
+    that is best on these examples. It is a bias: every calibrated loss is too high by it.
     NaN where no temperature changes anything. ValueError for a size that is not positive, and as in `nll`.
     """
     examples = checks.number("size", size, at_least=1, allowed="a positive number of examples")

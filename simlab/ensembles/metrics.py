@@ -72,13 +72,13 @@ def ece(log_probs: Array, labels: Array, bins: int = 15) -> CalibrationError:
 
 
 def deep_ensemble_equivalent(n: ArrayLike, loss: ArrayLike, value: ArrayLike) -> NDArray[np.float64]:
-    """The size of a deep ensemble that is as good as another method of this loss (Ashukha et al. 2020).
+    """The size of a deep ensemble that is as good as another method with this loss (Ashukha et al. 2020).
 
     n (size) rising, loss (size): those of the deep ensembles, best with `curve(...).calibrated`; value: of the other
-    method, any shape. Between sizes the loss is taken linear in 1/n, as it is at a fixed temperature. The first size
-    whose loss is down to the value; n[0] for what is worse than that, infinity for what is better than every size. NaN
-    for a value of NaN, and everywhere where a loss is. After an infinite loss there is no line: the next size is taken.
-    ValueError where n does not rise from a positive number, or the shapes of n and loss differ.
+    method, any shape. Between sizes the loss is interpolated linearly in 1/n, as it is at a fixed temperature. The
+    first size whose loss is not above the value; n[0] for a worse value, infinity for one better than every size. NaN
+    for a value of NaN, and everywhere where a loss is. After an infinite loss, which allows no interpolation, the next
+    size is taken. ValueError where n does not rise from a positive number, or the shapes of n and loss differ.
     """
     sizes = on_host("n", n, above=0, at_most=LARGE_N)
     losses, values = (on_host(name, a, nan=True, infinite=True) for name, a in (("loss", loss), ("value", value)))

@@ -22,9 +22,9 @@ from simlab.statistics.power_law import FLATTEST, RANGE, PowerLaw, fit_power_law
 class Split(NamedTuple):
     """For each budget (..., budget) the best width and how it was found.
 
-    budget (budget). width: the place of the best width. members: n = B/P there. loss: the lower envelope. losses (...,
-    budget, width): the loss of every width; infinite where the budget does not pay for one network, where it asks for
-    more members than were measured, or where nothing is known. edge: whether the best width is the narrowest or widest
+    budget (budget). width: the index of the best width. members: n = B/P there. loss: the lower envelope. losses (...,
+    budget, width): the loss of every width; infinite where the budget does not pay for one network, where it pays for
+    more members than were measured, or where no loss is known. edge: whether the best width is the narrowest or widest
     with a known loss, so that a better one may lie beyond.
     """
 
@@ -48,8 +48,8 @@ def iso_budget(parameters: ArrayLike, n: ArrayLike, loss: ArrayLike, budgets: Ar
 
     parameters (width): of one network, rising. n (size): members, rising. loss: NaN, or infinite, where a cell was not
     measured.
-    Between sizes the loss is taken linear in 1/n, as it is at a fixed temperature. Infinite where a budget pays for
-    less than the smallest n measured at that width, or for more than the largest.
+    Between sizes the loss is interpolated linearly in 1/n, as it is at a fixed temperature. Infinite where a budget
+    pays for less than the smallest n measured at that width, or for more than the largest.
     ValueError for shapes that do not match, parameters and sizes that do not rise, and budgets that are not positive.
     """
     parameters, n, loss, budgets = _checked(parameters, n, loss, budgets)
@@ -70,8 +70,8 @@ def iso_budget(parameters: ArrayLike, n: ArrayLike, loss: ArrayLike, budgets: Ar
 def best_split(parameters: ArrayLike, n: ArrayLike, loss: ArrayLike, budgets: ArrayLike) -> Split:
     """The best width of every budget among those measured, and the lower envelope of their curves.
 
-    Arguments as in `iso_budget`. The envelope is a minimum over measured numbers, so that their noise pulls it down: an
-    error of it, and of the best split, comes from `bootstrap` over replicates. `fit_power_law(budget, loss)` fits the
+    Arguments as in `iso_budget`. The envelope is a minimum over measured numbers, so that noise biases it downwards:
+    its error, and that of the best split, come from `bootstrap` over replicates. `fit_power_law(budget, loss)` fits the
     power law of the envelope. ValueError as in `iso_budget`, and where no width is known for a budget.
     """
     parameters, n, loss, budgets = _checked(parameters, n, loss, budgets)

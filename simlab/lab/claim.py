@@ -14,34 +14,34 @@ SIGMAS = 4.0
 
 
 class Limits(TypedDict, total=False):
-    """What a claim of one number may say of its error: see `Claim.equals`."""
+    """Options of a claim about one number: see `Claim.equals`."""
 
     sigmas: float
     samples: float
 
 
 class Resolved(Limits, total=False):
-    """And of the size of the effect that matters."""
+    """The same, and the size of the effect that matters."""
 
     resolution: float
 
 
 class Alarm(TypedDict, total=False):
-    """How often a claim of many numbers may fail by chance: see `Claim.chi_square`."""
+    """How often a claim about many numbers may fail by chance: see `Claim.chi_square`."""
 
     false_alarm: float
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One sentence on trial.
+    """A falsifiable sentence and its test.
 
     measured, reference: what was found and what theory says; of a chi-square, the statistic and its degrees of freedom.
     se: standard error of the measured value, NaN where its distribution is known without one.
     rule, bound: measured is `within` bound of the reference, or lies `between` low and bound, or is `above` or `below`
     the reference by so many of its standard errors.
-    why: where the bound comes from. note: why there is no verdict, if there is none. equation: where its theory is
-    derived, a page of theory/ and a heading of it.
+    why: where the bound comes from. note: a remark on the verdict, such as why there is none. equation: where its
+    theory is derived, a page of theory/ and a heading in it.
     """
 
     name: str
@@ -87,7 +87,7 @@ class Claim:
         claim = cls(name, statement, source, measured, reference, se, "within", bound, why, "holds")
         if not all(map(math.isfinite, (measured, reference, bound))):
             return claim.undecided("a number is missing or the error bar is too wide")
-        if abs(measured - reference) > bound:  # a wide error bar does not excuse what is outside even of it
+        if abs(measured - reference) > bound:  # outside even of a wide error bar
             return replace(claim, verdict="fails")
         return claim.undecided("the error bar is too wide") if bound > resolution else claim
 
@@ -96,9 +96,10 @@ class Claim:
         cls, name: str, statement: str, source: str, statistic: float, dof: int, samples: float = math.inf,
         *, false_alarm: float = 1e-4,
     ) -> Claim:  # fmt: skip
-        """All deviations at once are what noise makes: no larger, and no smaller than errors of the stated size allow.
+        """All deviations together are as large as errors of the stated size make them: no larger, and no smaller.
 
-        samples: how many the covariance was estimated from; the statistic is then Hotelling's T^2, distributed as F.
+        samples: how many the covariance was estimated from; the statistic is then Hotelling's T^2, of scaled F
+        distribution.
         """
         from scipy.special import chdtri, fdtri  # scipy.stats has them too, and takes a second to import
 
@@ -109,15 +110,15 @@ class Claim:
 
         usable = 0 < dof < samples
         low, bound = (quantile(1 - false_alarm / 2), quantile(false_alarm / 2)) if usable else (math.nan, math.nan)
-        named = "chi-square" if samples == math.inf else f"Hotelling's T^2 from {samples:.0f} samples"
-        why = f"{named} with {dof} degrees of freedom, false alarm {false_alarm:.0e}"
+        distribution = "chi-square" if samples == math.inf else f"Hotelling's T^2 from {samples:.0f} samples"
+        why = f"{distribution} with {dof} degrees of freedom, false alarm {false_alarm:.0e}"
         claim = cls(name, statement, source, statistic, float(dof), math.nan, "between", bound, why, "holds", low=low)
         if math.isnan(statistic) or not usable:
             return claim.undecided(
                 "there is nothing to compare: a number is missing, nothing varies, or samples are few"
             )
         if statistic < low:
-            return replace(claim, verdict="fails", note="closer than noise can be: the error bars are too wide")
+            return replace(claim, verdict="fails", note="closer than noise allows: the error bars are too wide")
         return claim if statistic <= bound else replace(claim, verdict="fails")
 
     @classmethod
@@ -125,7 +126,7 @@ class Claim:
         cls, name: str, statement: str, source: str, measured: float, least: float, se: float, *, sigmas: float = 10.0,
         samples: float = math.inf,
     ) -> Claim:  # fmt: skip
-        """Measured > least by at least `sigmas` standard errors: an effect is there beyond any doubt.
+        """Measured > least by at least `sigmas` standard errors: the effect is there beyond any doubt.
 
         It fails where not even the usual 4 are reached; between the two the error bar is too wide to say. samples as in
         `equals`.
@@ -171,7 +172,7 @@ class Claim:
 
     @property
     def distance(self) -> float:
-        """How many standard errors the measured value is on the right side of the reference, of a one-sided claim."""
+        """By how many standard errors a one-sided claim's measured value is on the claimed side of the reference."""
         away = self.measured - self.reference if self.rule == "above" else self.reference - self.measured
         return away / self.se if self.se > 0 else math.nan
 
@@ -200,7 +201,7 @@ def quantity(value: float, se: float) -> str:
 
 
 def _allowed(sigmas: float, samples: float) -> tuple[float, str]:
-    """How many standard errors are as rare as so many of a normal distribution, and why; Student's for few samples."""
+    """How many standard errors are as rare as `sigmas` normal ones, and why: Student's t if few samples gave them."""
     alarm = math.erfc(sigmas / math.sqrt(2))
     if samples == math.inf:
         return sigmas, f"{sigmas:g} standard errors, false alarm {alarm:.0e}"
@@ -211,7 +212,7 @@ def _allowed(sigmas: float, samples: float) -> tuple[float, str]:
 
 
 def unless_diverged(claims: Iterable[Claim], diverged: int) -> list[Claim]:
-    """Claims as they are, or undecided when walkers became NaN or infinite: an average of the rest would flatter."""
+    """Claims as they are, or all undecided if any walker became NaN or infinite: averages without it are biased."""
     if not diverged:
         return list(claims)
     return [c.undecided(f"{diverged} walkers diverged; take smaller steps") for c in claims]

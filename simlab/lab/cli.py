@@ -1,7 +1,7 @@
 """The command line of a study: preset < TOML file < flags, one validation for all three, one sentence for each mistake.
 
-argparse splits the words and pydantic judges the values, so a flag and a line of the file are refused in the same
-words. Nothing heavy is imported before the configuration is known to be good.
+argparse splits the arguments and pydantic validates the values, so that a flag and a line of a file get the same error
+message. Nothing heavy is imported before the configuration is known to be valid.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ STATUS = (
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse with our way of refusing: an InputError of one sentence."""
+    """A parser whose errors are an InputError of one sentence."""
 
     def error(self, message: str) -> NoReturn:
-        """Refuse."""
+        """Raise the error."""
         raise InputError(message.replace("argument --", "--") + ("" if message.endswith(".") else "."))
 
 
@@ -45,11 +45,11 @@ def main(study: Study, argv: Sequence[str] | None = None) -> int:
 def guarded(work: Callable[[], int]) -> int:
     """The exit status of some work at the command line, with a line for each expected failure."""
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal without our signs shall not cost a result
+        sys.stdout.reconfigure(errors="replace")  # unencodable signs must not abort a finished run
     try:
         try:
             return work()
-        except SystemExit:  # --help and --version, by argparse, which does not see to it that they arrive
+        except SystemExit:  # --help and --version: argparse does not check that they were written
             write_stdout("")
             raise
     except InputError as error:
@@ -113,7 +113,7 @@ def claims_table(claims: Sequence[Claim], color: bool = False) -> str:
 
 
 def finish(claims: Sequence[Claim], above: str, path: Path) -> int:
-    """Print the claims of finished work, whose result is in `path`; the exit status is theirs, even if nobody reads."""
+    """Print the claims of finished work, whose result is in `path`; their exit status, even if nobody reads."""
     try:
         write_stdout(f"{above}\n{claims_table(claims, is_terminal(sys.stdout))}\n")
     except BrokenPipeError:
@@ -153,7 +153,7 @@ def _execute(study: Study, config: BaseConfig, overwrite: bool) -> int:
             try:
                 folder.clear_figures(figure_names(study))
                 paths += write_figures(study, config, result, folder.path)
-            except Exception as error:  # whatever a plot raises: the result is there
+            except Exception as error:  # a plot may raise anything; the result is written
                 _fail(f"{no_figure(error)} The result is whole; python -m simlab figure {path} draws it again.", 0)
             finally:
                 resume.remove(folder.path)
@@ -184,10 +184,12 @@ def _parser(study: Study) -> argparse.ArgumentParser:
         metavar="NAME",
         help=f"a set of values to start from: {presets} (default: default)",
     )
-    general.add_argument("--config", metavar="FILE", help="a TOML file with any of the fields below; flags win over it")
+    general.add_argument(
+        "--config", metavar="FILE", help="a TOML file with any of the fields below; flags take precedence"
+    )
     general.add_argument("--overwrite", action="store_true", help="replace what another run left in the folder --out")
     general.add_argument(
-        "--resume", metavar="RUN", help="go on with the run that was stopped in this folder; no other flags"
+        "--resume", metavar="RUN", help="continue the run that was stopped in this folder; no other flags"
     )
     general.add_argument("--dry-run", action="store_true", help="print the resolved configuration as TOML and stop")
     groups: dict[str, Any] = {"": general}
@@ -206,18 +208,18 @@ def _parser(study: Study) -> argparse.ArgumentParser:
 
 
 def _range(info: Any) -> str:
-    """What is allowed, of a number."""
+    """The allowed range of a number."""
     metadata = [*info.metadata]
     inner = get_args(info.annotation)[0] if get_origin(info.annotation) is tuple else None
     if get_origin(inner) is Annotated:
         metadata += [m for a in get_args(inner)[1:] for m in getattr(a, "metadata", [])]
     words = {"ge": "from", "gt": "above", "le": "to", "lt": "below"}
-    found = [f"{words[k]} {v:g}" for k in words for m in metadata if (v := getattr(m, k, None)) is not None]
-    return f"; {' '.join(found)}" if found else ""
+    limits = [f"{words[k]} {v:g}" for k in words for m in metadata if (v := getattr(m, k, None)) is not None]
+    return f"; {' '.join(limits)}" if limits else ""
 
 
 def _default(value: Any) -> str:
-    """The default of a field; of one that is not set, its description says what happens then."""
+    """The default of a field as text; where it is None the description says what happens."""
     if value in (None, ()):
         return ""
     return f" (default: {' '.join(map(str, value)) if isinstance(value, tuple) else value})"
@@ -242,7 +244,7 @@ def _dashes(word: str) -> str:
 
 
 def _value(parser: argparse.ArgumentParser, word: str) -> str:
-    """A value that begins with a dash, such as -cos(x) or -1e-3, behind a blank: argparse would take it for a flag."""
+    """A value such as -cos(x) or -1e-3 with a leading blank: argparse would take it for a flag."""
     known = {flag for action in parser._actions for flag in action.option_strings}
     return f" {word}" if word.startswith("-") and not word.startswith("--") and word not in known else word
 

@@ -1,8 +1,8 @@
-"""What a run will need, said before any work is done: steps, bytes and seconds, and the limits they are held to.
+"""What a run will need, estimated before any work is done: steps, bytes and seconds, and their limits.
 
 Steps and bytes are counted from the configuration. Seconds are counted operations times what one takes on a core of a
-common server, good to a factor of three. A scene says its parts by `cost(config)`, and its `check` holds them to the
-limits.
+common server, good to a factor of three. A scene lists its parts in `cost(config)`, and `Study.check` compares them
+with the limits.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from simlab.core.errors import MOST_STEPS, InputError
 MOST_SECONDS = 7 * 86400.0
 """A week on two cores."""
 SHARE = 0.75
-"""Of the machine's memory that a run may need."""
+"""Share of the machine's memory that a run may need."""
 UNKNOWN = 8 * 2.0**30
-"""Bytes that a machine is taken to have where the system does not tell."""
+"""Bytes of memory that are assumed where the system does not report them."""
 FLOP, ENTRY, WALKER_STEP = 4e-11, 2e-9, 2.5e-9
 """Core-seconds of one operation in a product of matrices, of one entry in a pass over an array, and of one step of one
 component of a walker."""
@@ -64,12 +64,12 @@ def affordable(config: Any, parts: Sequence[Cost]) -> None:
 
 
 def training_seconds(parameters: float, units: float, examples: float) -> float:
-    """Core-seconds in which the compiled kernels train a net of this size on so many examples, one after another."""
+    """Core-seconds in which the compiled kernels train a net of this size on this many examples, one after another."""
     return examples * (6 * parameters * FUSED + 0.75 * units * ENTRY)
 
 
 def forward_seconds(parameters: float, units: float, examples: float) -> float:
-    """Core-seconds of the outputs of a net of this size on so many examples; a gradient takes three times as many."""
+    """Core-seconds of the outputs of a net of this size on this many examples; a gradient takes three times as many."""
     return examples * (2 * parameters * FLOP + 4 * units * ENTRY)
 
 
@@ -81,13 +81,13 @@ def needs(parts: Sequence[Cost]) -> str:
 
 def machine_memory() -> float:
     """Bytes of memory of this machine, or of the container that this process lives in."""
-    found = [UNKNOWN]
+    limits = [UNKNOWN]
     with suppress(AttributeError, ValueError, OSError):  # not on Windows
-        found = [float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))]
+        limits = [float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))]
     for name in ("memory.max", "memory/memory.limit_in_bytes"):
         with suppress(OSError, ValueError):  # "max" where there is no limit
-            found.append(float(int((Path("/sys/fs/cgroup") / name).read_text(encoding="ascii"))))
-    return min(found)
+            limits.append(float(int((Path("/sys/fs/cgroup") / name).read_text(encoding="ascii"))))
+    return min(limits)
 
 
 def _time(seconds: float) -> str:
@@ -95,7 +95,7 @@ def _time(seconds: float) -> str:
 
 
 def _shown(value: Any) -> str:
-    """A value as one would write it on the command line, the first and last of many."""
+    """A value as written on the command line; of many the first and the last."""
     if isinstance(value, tuple):
         some = value if len(value) <= 6 else (*value[:3], ..., value[-1])
         return " ".join(f"{v:g}" if v is not ... else "..." for v in some)

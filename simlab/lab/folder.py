@@ -21,7 +21,7 @@ from simlab.lab.study import BaseConfig, Study
 
 RESULT = "result.nc"
 STUDY = "simlab_study"
-"""In the configuration beside the cells: whose it is."""
+"""The name of the study, in the configuration beside the cells."""
 
 
 class RunFolder(NamedTuple):
@@ -51,10 +51,10 @@ def unfinished(study: Study, run: Path) -> BaseConfig:
 
 @contextmanager
 def run_folder(study: Study, config: BaseConfig, *, overwrite: bool = False) -> Iterator[RunFolder]:
-    """Make the folder and see that it can be written, before any work is done; InputError otherwise.
+    """Make the folder and test that it can be written to, before any work is done; InputError otherwise.
 
-    Without `out` it is one that no other run has, runs/NAME/TIME-SEED. With `out`, a run of the same configuration that
-    was stopped there goes on, and files of another run are replaced only with `overwrite`. The link runs/NAME/latest
+    Without `out` it is a new one, runs/NAME/TIME-SEED. With `out`, a run of the same configuration that
+    was stopped there is continued; files of another run are replaced only with `overwrite`. The link runs/NAME/latest
     points to the last folder beside it that got a result (where the system has links). If the work inside fails and
     leaves nothing in a folder that was not there before, the folder goes as well.
     """
@@ -65,7 +65,7 @@ def run_folder(study: Study, config: BaseConfig, *, overwrite: bool = False) -> 
         new = [p for p in (path, *path.parents) if not p.exists()]
         path.mkdir(parents=True, exist_ok=True)
         if config.out is None:
-            path = _own_folder(path, config.seed)
+            path = _new_folder(path, config.seed)
             new.insert(0, path)
         tempfile.TemporaryFile(dir=path).close()
         files = (RESULT, *figure_names(study))
@@ -87,7 +87,7 @@ def run_folder(study: Study, config: BaseConfig, *, overwrite: bool = False) -> 
             try:
                 if not resumed:
                     resume.clear(kept)
-                    with suppress(OSError):  # a full disk costs the chance to go on later, not this run
+                    with suppress(OSError):  # on a full disk this run goes on, but cannot be resumed
                         write_bytes(kept / resume.SETTINGS, _settings(study, config).encode())
                 yield RunFolder(path, kept, overwrite or resumed)
             finally:
@@ -100,7 +100,7 @@ def run_folder(study: Study, config: BaseConfig, *, overwrite: bool = False) -> 
 
 
 def _settings(study: Study, config: BaseConfig) -> str:
-    """What is kept beside the cells: the configuration but its folder, and whose it is."""
+    """What is stored beside the cells: the configuration without its folder, and the name of the study."""
     return f'{STUDY} = "{study.name}"\n{to_toml(config.model_copy(update={"out": None}))}'
 
 
@@ -126,7 +126,7 @@ def _resumes(study: Study, config: BaseConfig, path: Path, overwrite: bool) -> b
     raise InputError(f"out = {str(path)!r}: it holds {other}; name another folder or --overwrite.")
 
 
-def _own_folder(parent: Path, seed: int) -> Path:
+def _new_folder(parent: Path, seed: int) -> Path:
     """A new folder named by the time, in UTC, and the seed; runs that start in the same second are numbered."""
     name = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{seed}"
     number = 1
@@ -152,7 +152,7 @@ def _link_latest(folder: Path) -> None:
 
 
 def _remove(folders: list[Path]) -> None:
-    """Take back the folders that were made, innermost first, unless something is in them."""
+    """Remove the folders that were made, innermost first, unless something is in them."""
     for folder in folders:
         with suppress(OSError, ValueError):
             folder.rmdir()

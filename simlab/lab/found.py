@@ -1,4 +1,4 @@
-"""What a scene has found: measurements, what stands beside them, and the claims that can be made of both."""
+"""The results of a scene: measurements, their references, and the claims that can be made about both."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from simlab.statistics import Estimate, Joint
 
 @dataclass
 class Axes:
-    """What a theory may know of a simulation: the places it was made at, and how large its standard errors are."""
+    """What a theory may know of a simulation: the coordinates of its axes, and its standard errors."""
 
     _found: Found
 
@@ -38,7 +38,7 @@ class Axes:
 
 @dataclass
 class Found:
-    """The results of a scene by quantity; `dataset` is what is stored."""
+    """The results of a scene by quantity; `dataset` is their stored form."""
 
     scene: str
     source: str
@@ -47,7 +47,7 @@ class Found:
 
     @classmethod
     def of(cls, module: Any, dataset: xr.Dataset | None = None) -> Found:
-        """Nothing yet, or what a stored result holds."""
+        """Empty, or with the contents of a stored result."""
         scene = module.__name__.rpartition(".")[2]
         return cls(scene, module.SOURCE, names_of(module), xr.Dataset() if dataset is None else dataset)
 
@@ -74,11 +74,11 @@ class Found:
 
     @property
     def axes(self) -> Axes:
-        """What a theory may know of it."""
+        """The part of the results that a theory may know."""
         return Axes(self)
 
     def enter_simulation(self, values: Values) -> None:
-        """Take in what a simulation returned; ValueError where it calls something theory: it has seen the data."""
+        """Add what a simulation returned; ValueError for a Theory, since a simulation has seen the data."""
         for quantity, value in values.items():
             if isinstance(value.reference if isinstance(value, Beside) else value, Theory):
                 raise ValueError(
@@ -88,7 +88,7 @@ class Found:
         self.enter(values)
 
     def enter_theory(self, values: Values) -> None:
-        """Take in what a theory returned; ValueError where it would replace what was measured."""
+        """Add what a theory returned; ValueError where it would replace a measurement."""
         for quantity, value in values.items():
             if not isinstance(value, Reference) and quantity in self:
                 raise ValueError(
@@ -97,7 +97,7 @@ class Found:
         self.enter(values)
 
     def enter(self, values: Values) -> None:
-        """Take in values of any kind; ValueError for what does not fit its declaration."""
+        """Add values of any kind; ValueError for one that does not fit its declaration."""
         for quantity, value in sorted(values.items(), key=lambda pair: not isinstance(pair[0], Axis)):
             if isinstance(value, Beside):
                 self._measure(quantity, value.measured)
@@ -140,7 +140,7 @@ class Found:
             self._put(name + suffix, dims, array, about)
 
     def _spread(self, name: str, values: Floats, shape: tuple[int, ...]) -> Floats:
-        """Numbers in this shape, or one for all of it."""
+        """Numbers broadcast to this shape."""
         try:
             return np.broadcast_to(values, shape).copy()
         except ValueError:

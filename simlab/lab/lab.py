@@ -1,4 +1,4 @@
-"""What a simulation works with: a device, noise of its own, progress, and cells of work that are kept once finished."""
+"""What a simulation works with: a device, keys of noise, progress, and cells of work that are stored when finished."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Execute = Callable[[Callable[[Any], Kept], Sequence[Any]], Iterable[Kept]]
 
 
 class Advance(Protocol):
-    """Where work tells how much of it was just done."""
+    """A counter of finished work."""
 
     def advance(self, amount: float) -> None:
         """Count an amount of work as done."""
@@ -32,7 +32,7 @@ class Advance(Protocol):
 
 @dataclass
 class Lab:
-    """The bench of one scene, or of one cell of it.
+    """The environment of the simulation of a scene, or of one of its cells.
 
     It counts walkers that became NaN or infinite: where there are any, claims of the scene are undecided.
     execute: who computes the cells; this process, one after the other, if nobody else.
@@ -54,12 +54,12 @@ class Lab:
 
     def walkers(self, model: Any, count: int, *cell: str | int, **options: Any) -> Walkers:
         """Walkers with the noise of this cell; options as of `simlab.sde.Walkers`."""
-        found = Walkers(model, count, **{"seed": self.key(*cell), "device": self.device, **options})
-        self._walkers.append(found)
-        return found
+        walkers = Walkers(model, count, **{"seed": self.key(*cell), "device": self.device, **options})
+        self._walkers.append(walkers)
+        return walkers
 
     def frames(self, walkers: Walkers, burn_in: int, every: int, count: int, text: str) -> Iterator[Walkers]:
-        """The walkers at `count` moments, `every` steps apart, after so many steps of burn-in."""
+        """The walkers at `count` moments, `every` steps apart, after `burn_in` steps."""
         with self.task(text, burn_in + count * every) as task:
             walkers.run(burn_in, task.advance)
             for _ in range(count):
@@ -123,7 +123,7 @@ class Lab:
             yield kept
 
     def lost(self) -> int:
-        """Walkers of this bench, and of its cells, that became NaN or infinite."""
+        """Walkers of this scene or cell, and of its cells, that became NaN or infinite."""
         return self.diverged + sum(w.diverged() for w in self._walkers)
 
 
@@ -149,7 +149,7 @@ def _name_of(work: Any) -> str:
 
 @dataclass
 class _Part:
-    """A part of a task: so much of its total."""
+    """A part of a task, of this amount of its total."""
 
     task: Any
     amount: float
@@ -170,5 +170,5 @@ class _Scaled:
     unit: float
 
     def advance(self, amount: float) -> None:
-        """Count so many units as done."""
+        """Count this number of units as done."""
         self.part.advance(amount * self.unit)

@@ -17,10 +17,10 @@ NAN = np.array(np.nan)
 
 @dataclass(frozen=True)
 class Measured:
-    """A quantity, or a part of one: value, standard error and reference side by side.
+    """A quantity, or a part of one: its value, standard error and reference.
 
     value, se, reference, bias: of one shape, NaN where there is none. covariance: of the errors along the last axis
-    (..., k, k), estimated from so many `samples`. coordinates: of every axis that is left. kind: of the reference.
+    (..., k, k), estimated from so many `samples`. coordinates: of every remaining axis. kind: of the reference.
     """
 
     quantity: Quantity
@@ -72,7 +72,7 @@ class Measured:
         return int(self.value)
 
     def __mul__(self, factor: Any) -> Measured:
-        """In another unit; a factor broadcasts against the value."""
+        """The product with a factor, which broadcasts against the value."""
         size = np.abs(np.asarray(factor, float))
         cov = self.covariance
         if cov.ndim:
@@ -102,7 +102,7 @@ class Measured:
             return np.asarray((self.value - self.reference) / self.se)
 
     def weakest(self, least: float = 0.0) -> Measured:
-        """The one number that is the fewest standard errors above `least`."""
+        """The number that is the fewest standard errors above `least`."""
         if len(self.axes) != 1:
             raise ValueError(f"{self.quantity.meaning!r} must have one axis to look along, and has {len(self.axes)}.")
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -112,9 +112,9 @@ class Measured:
         self, name: str, statement: str, reference: float | None = None, *, bias: float | None = None,
         se: float | None = None, source: str | None = None, **limits: Unpack[Resolved],
     ) -> Claim:  # fmt: skip
-        """One number is what theory, or a prediction from other data, says it is; or it is this `reference`.
+        """The claim that one number equals its theory or prediction, or this `reference`.
 
-        bias: instead of that of the theory. se: instead of the measured one, 0 for what has no error but rounding.
+        bias: instead of that of the theory. se: instead of the measured one; 0 where rounding is the only error.
         limits: as of `Claim.equals`.
         """
         if reference is None:
@@ -130,7 +130,7 @@ class Measured:
     def agrees(
         self, name: str, statement: str, reference: Any = None, *, source: str | None = None, **limits: Unpack[Alarm]
     ) -> Claim:
-        """All numbers at once are what theory, or a prediction from other data, says; or they are these.
+        """The claim that all numbers together agree with theory or a prediction from other data, or with these.
 
         Their covariance is used where there is one, with the number of samples that it is from. limits: as of
         `Claim.chi_square`.
@@ -143,33 +143,33 @@ class Measured:
         if np.isfinite(self.samples) and not self.covariance.ndim:
             raise ValueError(f"{self.quantity.meaning!r} was measured jointly along another axis than this one.")
         error = self.covariance if self.covariance.ndim else self.se
-        found = chi_square(np.asarray(self.value - reference, float), error, self.samples)
-        return self._derived(Claim.chi_square(*self._about(name, statement, source), *found, **limits))
+        test = chi_square(np.asarray(self.value - reference, float), error, self.samples)
+        return self._derived(Claim.chi_square(*self._about(name, statement, source), *test, **limits))
 
     def exceeds(
         self, name: str, statement: str, least: float = 0.0, *, source: str | None = None, **limits: Unpack[Limits]
     ) -> Claim:
-        """One number is above `least`, by many of its standard errors; limits: as of `Claim.above`."""
+        """The claim that one number is above `least`, by many standard errors; limits: as of `Claim.above`."""
         about = self._about(name, statement, source)
         return self._derived(Claim.above(*about, float(self.value), least, float(self.se), **limits))
 
     def below(
         self, name: str, statement: str, most: float = 0.0, *, source: str | None = None, **limits: Unpack[Limits]
     ) -> Claim:
-        """One number is below `most`, by many of its standard errors."""
+        """The claim that one number is below `most`, by many standard errors."""
         about = self._about(name, statement, source)
         return self._derived(Claim.below(*about, float(self.value), most, float(self.se), **limits))
 
     def differs(
         self, name: str, statement: str, other: float, *, source: str | None = None, **limits: Unpack[Limits]
     ) -> Claim:
-        """One number is not `other`, by many of its standard errors."""
+        """The claim that one number differs from `other`, by many standard errors."""
         make = Claim.above if float(self.value) >= other else Claim.below
         about = self._about(name, statement, source)
         return self._derived(make(*about, float(self.value), other, float(self.se), **limits))
 
     def exactly(self, name: str, statement: str, reference: float, *, source: str | None = None) -> Claim:
-        """One number is this, to the last bit."""
+        """The claim that one number is this, to the last bit."""
         return self._derived(Claim.exact(*self._about(name, statement, source), float(self.value), reference))
 
     def _about(self, name: str, statement: str, source: str | None) -> tuple[str, str, str]:

@@ -1,6 +1,6 @@
-"""A panel of a figure: it takes quantities, and has labels, units, error bars and theory from them.
+"""A panel of a figure: it draws quantities, and takes labels, units, error bars and theory from them.
 
-Simulation is points with error bars of two standard errors, theory a line. Legends stand above the panel, where they
+Simulation is points with error bars of two standard errors, theory a line. Legends are above the panel, where they
 cover no data.
 """
 
@@ -35,7 +35,7 @@ class Panel:
     found: Found
     notes: list[str] = field(default_factory=list)
     side: float = 0.0
-    """Inches of its width that what stands on the right needs, such as a bar of colours."""
+    """Inches of its width that are needed on the right, such as by a colour bar."""
 
     def points(self, what: Quantity | Measured, label: str = "", *, x: Any = None, color: int = 0) -> None:
         """What was measured: points with error bars of two standard errors."""
@@ -55,7 +55,7 @@ class Panel:
         color: int | None = None,
         style: Style = "-",
     ) -> None:
-        """What stands beside it, theory or another reference, joined by a line."""
+        """Its reference, theory or another one, joined by a line."""
         one, x = self._along(what, x)
         self.curve(x, one.reference, label, color=color, style=style)
 
@@ -81,7 +81,7 @@ class Panel:
         self.axes.errorbar(x, one.value, yerr=2 * one.se, fmt="none", ecolor=COLORS[0], lw=1, zorder=3)
 
     def map(self, what: Quantity | Measured, label: str = "", *, colors: str = "viridis", limits: Any = None) -> None:
-        """Colours over two axes, the first upwards and the second to the right, with a bar that says what they are."""
+        """Colours over two axes, the first upwards and the second to the right, with a colour bar."""
         one = self._get(what)
         y, x = one.coordinates
         low, high = limits or (None, None)
@@ -95,7 +95,7 @@ class Panel:
         self.axes.set(xlabel=labelled(one.axes[1]), ylabel=labelled(one.axes[0]))
 
     def scale(self, image: Any, label: str) -> None:
-        """A bar that says what colours mean."""
+        """A colour bar."""
         self.side = 0.6
         self.axes.figure.colorbar(image, cax=self.axes.inset_axes((1.02, 0, 0.045, 1)), label=label)
 
@@ -115,15 +115,15 @@ class Panel:
         self.axes.plot(x, y, style, color=shade, lw=width, label=label or None, zorder=2)
 
     def place(self, x: float, label: str = "") -> None:
-        """A vertical line at a place on the axis that matters."""
+        """A vertical line that marks a position."""
         self.axes.axvline(x, color="0.75", lw=1, ls=":", label=label or None, zorder=0)
 
     def level(self, y: float, label: str = "") -> None:
-        """A horizontal line at a value that matters."""
+        """A horizontal line that marks a value."""
         self.axes.axhline(y, color="0.75", lw=1, ls=":", label=label or None, zorder=0)
 
     def note(self, text: str) -> None:
-        """Parameters that matter for this panel; they stand below it."""
+        """Parameters of this panel, written below it."""
         self.notes.append(text)
 
     def blank(self, title: str, reason: str) -> None:
@@ -206,7 +206,7 @@ def _readable(axis: Any) -> None:
     from matplotlib.ticker import LogLocator, NullFormatter
 
     low, high = axis.get_view_interval()
-    if axis.get_scale() == "log" and high < 300 * low:  # so few decades that their powers alone say too little
+    if axis.get_scale() == "log" and high < 300 * low:  # powers of ten alone are too few ticks
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_major_formatter("{x:g}")
         axis.set_minor_formatter(NullFormatter())

@@ -1,6 +1,6 @@
 """One look for every figure: simulation is points with error bars, theory is lines.
 
-matplotlib is imported where it draws: what is wrong with it, or with a user's settings of it, costs no run.
+matplotlib is imported only for drawing: a problem with it, or with a user's settings, does not fail a run.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Okabe & Ito 2008: distinguishable by every kind of eye.
+# Okabe & Ito 2008: distinguishable with any kind of colour vision.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 GREY = "0.15"
 """Theory, where no series has a colour of its own."""
@@ -54,5 +54,5 @@ def _matplotlib() -> Any:
 def save_figure(figure: Figure, path: str | Path | IO[bytes], kind: str) -> None:
     """Write a figure without a date in it, so that equal figures are equal files."""
     metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind, {"Software": "simlab"})
-    with style():  # the salt of an svg's names is read when it is written
+    with style():  # the salt of svg identifiers is read when the file is written
         figure.savefig(path, format=kind, dpi=160, metadata=metadata)

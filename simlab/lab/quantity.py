@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 class Quantity:
     """What is measured: its meaning, the axes that it has, outermost first, and its unit.
 
-    equation: where its theory is derived, a page of theory/ and a heading of it, such as "sgd#the-chain".
+    equation: where its theory is derived, a page of theory/ and a heading in it, such as "sgd#the-chain".
     """
 
     meaning: str
@@ -44,7 +44,7 @@ def quantity(meaning: str, *axes: Axis, unit: str = "1", equation: str = "") -> 
 
 @dataclass(frozen=True)
 class Reference:
-    """What stands beside a measurement: numbers of its shape, or one for all. The subclass says where they are from."""
+    """The reference of a measurement: numbers of its shape, or one for all. The subclass says where they are from."""
 
     value: Any
     suffix: ClassVar[str]
@@ -86,7 +86,7 @@ class Fit(Reference):
 
 @dataclass(frozen=True)
 class Beside:
-    """A measurement together with what the simulation itself knows to stand beside it."""
+    """A measurement together with a reference that the simulation itself provides."""
 
     measured: Any
     reference: Reference
@@ -94,7 +94,7 @@ class Beside:
 
 REFERENCES: tuple[type[Reference], ...] = (Theory, HeldOut, Expected, Fit)
 RESERVED = ("_se", "_covariance", "_bias", *(kind.suffix for kind in REFERENCES))
-"""Ends of the names of what is stored beside a quantity."""
+"""Suffixes of the names of what is stored with a quantity."""
 Values = Mapping[Quantity, Any]
 """By quantity: an Estimate, a Joint, several of them along a new first axis, plain numbers, a Reference, or Beside."""
 
@@ -102,9 +102,9 @@ Values = Mapping[Quantity, Any]
 def names_of(module: Any) -> dict[Quantity, str]:
     """The quantities of a scene's module, and of the modules in its PARTS, by their names in lower case.
 
-    ValueError where two quantities have one name, or a name ends like one that is kept for what stands beside.
+    ValueError where two quantities have the same name, or a name has a reserved suffix.
     """
-    found: dict[Quantity, str] = {}
+    names: dict[Quantity, str] = {}
     taken: dict[str, Quantity] = {}
     for part in (module, *getattr(module, "PARTS", ())):
         for name, value in vars(part).items():
@@ -115,5 +115,5 @@ def names_of(module: Any) -> dict[Quantity, str]:
                 raise ValueError(f"{part.__name__}.{name}: a quantity's name must not end in {', '.join(RESERVED)}.")
             if taken.setdefault(stored, value) is not value:
                 raise ValueError(f"{part.__name__}.{name}: another quantity of this scene has the same name.")
-            found.setdefault(value, stored)
-    return found
+            names.setdefault(value, stored)
+    return names

@@ -1,4 +1,4 @@
-"""Committed records: studies/<name>/ of the checkout holds what was claimed, with which config, from which version.
+"""Committed records: studies/<name>/ of the checkout holds the claims, the config, and the version that made them.
 
 config.toml, record.nc, figure.svg, seeds.json and the report made of them. All of it is generated: by
 `python -m simlab record NAME` and, for seeds.json, by `python -m simlab seeds NAME`.
@@ -168,7 +168,7 @@ def seeds_summary(runs: dict[int, list[Claim]]) -> dict[str, Any]:
 
 
 def write_seeds(study: Study, summary: dict[str, Any], folder: Path) -> None:
-    """The summary of other seeds beside the record, and the report anew."""
+    """Write the summary of other seeds beside the record, and the report again."""
     folder.mkdir(parents=True, exist_ok=True)
     write_bytes(folder / "seeds.json", (json.dumps(summary, indent=1) + "\n").encode())
     if (folder / "record.nc").exists():

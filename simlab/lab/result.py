@@ -57,7 +57,7 @@ class Result:
         return figure(self.study, self.config, self.tree, scene)
 
     def save(self, folder: Path | str, *, overwrite: bool = False) -> list[Path]:
-        """Write result.nc and all figures into a folder; InputError where one is there and must not go."""
+        """Write result.nc and all figures into a folder; InputError where one exists and overwrite is False."""
         path = Path(folder) / RESULT
         there = [path.with_name(n) for n in (RESULT, *figure_names(self.study)) if path.with_name(n).exists()]
         if there and not overwrite:

@@ -39,7 +39,7 @@ def tree(scenes: Mapping[str, xr.Dataset], claims: Sequence[Claim], attributes: 
 def provenance(
     study: str, config_json: str, device: str, seed: int, seconds: float, *, title: str = ""
 ) -> dict[str, Any]:
-    """What it takes to know where a result came from."""
+    """Where a result came from: command, versions, device, seed and commit."""
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     program, *words = sys.argv or [""]
     # A name of a file may hold bytes that are no text, and netCDF keeps text only.

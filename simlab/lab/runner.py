@@ -31,10 +31,10 @@ def run(
     cells: a folder that keeps every finished cell and scene; those that are there already are not computed again.
     """
     device, progress = Device.open(config.device), progress or Progress.silent()
-    require_compiler()  # now, and not at the first kernel after minutes
+    require_compiler()  # now, not at the first kernel after minutes
     names = study.chosen(config)
     study.check(config)  # all scenes, before any work is done
-    # Asked now, so that what it cannot say costs no run, and a commit made meanwhile is not taken for the one that ran.
+    # Before the run, so that a failure costs no work, and a commit made meanwhile is not taken for the one that ran.
     settings = config.model_dump_json(exclude={"out"})
     about = results.provenance(study.name, settings, device.description, config.seed, 0.0, title=study.title)
     store = Store(study.name, cells, sources_of(study.package.partition(".")[0]))
@@ -58,12 +58,12 @@ def _simulated(
     work = f"{scene.__name__}.simulate"
     kept = store.find(work, (), config, device)
     if kept is None:
-        seen = Recorded(config)
-        lab = Lab(study.name, seen, device, progress, store)
+        recorded = Recorded(config)
+        lab = Lab(study.name, recorded, device, progress, store)
         found = Found.of(scene)
-        found.enter_simulation(scene.simulate(seen, lab))
+        found.enter_simulation(scene.simulate(recorded, lab))
         variables = {str(n): (v.dims, _plain(v.values), v.attrs) for n, v in found.dataset.variables.items()}
-        kept = store.keep(work, (), device, Kept(variables, lab.lost(), fields_read(seen)))
+        kept = store.keep(work, (), device, Kept(variables, lab.lost(), fields_read(recorded)))
     data = xr.Dataset(
         {n: (d, v.astype(object) if v.dtype.kind == "U" else v, a) for n, (d, v, a) in kept.result.items()}
     )

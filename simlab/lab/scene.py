@@ -1,4 +1,4 @@
-"""What a scene is written with, under one import, and what it must have.
+"""Everything that a scene imports, and what its module must define.
 
     from simlab.lab.scene import Axes, Claim, Found, Lab, Panel, Theory, Values, axis, quantity
 
@@ -50,7 +50,7 @@ class Scene(Protocol):
     """The module of a scene.
 
     SOURCE: where its claims come from, in the talk or a paper. PANELS: functions that draw one panel each; the first
-    is the one that stands in the overview of the study.
+    is shown in the overview of the study.
     """
 
     __name__: str
@@ -58,16 +58,16 @@ class Scene(Protocol):
     PANELS: Sequence[Draw]
 
     def check(self, config: Any) -> None:
-        """InputError for what the types of the Config cannot see."""
+        """InputError for what the types of the Config cannot exclude."""
 
     def cost(self, config: Any) -> list[Cost]:
-        """What the scene's parts need; `check` holds them to the limits."""
+        """What the scene's parts need; `Study.check` compares it with the limits."""
 
     def simulate(self, config: Any, lab: Lab) -> Values:
         """What is measured, and plain facts of the run."""
 
     def theory(self, config: Any, axes: Axes) -> Values:
-        """What is expected, from the config, the places it was measured at, and the sizes of its errors."""
+        """What is expected, from the config, the coordinates of the axes, and the standard errors."""
 
     def compare(self, config: Any, found: Found) -> list[Claim]:
-        """Claims of what was found."""
+        """Claims about the results."""

@@ -22,9 +22,9 @@ WORDS = {
     " after validation": "",
     "Value error, ": "",
 }
-"""pydantic's words, and ours."""
+"""Replacements in the messages of pydantic."""
 LARGEST = 20_000
-"""Bytes of a TOML file: ten times what any study writes, and few enough for a second, however odd they are."""
+"""Bytes of a TOML file: ten times what any study writes, and parsed within a second, whatever they are."""
 DEEPEST = 8
 """Lists in lists: a field has one."""
 MOST_LINES = 20
@@ -64,15 +64,15 @@ def preset_values(study: Study, preset: str) -> Mapping[str, Any]:
 
 def check_data(study: Study, config: BaseConfig) -> None:
     """Open the user's own file, where one is given, as the scenes of a run would; InputError where they could not."""
-    if getattr(config, "data", None) is not None:  # the scenes bring NumPy, for which a plain dry run does not wait
+    if getattr(config, "data", None) is not None:  # scenes import NumPy, which a plain dry run does not need
         study.check(config)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
     """The fields of a TOML file."""
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe may never say a word, a device never end
-            raise InputError(f"config: {path} is no file of text; write one and name it.")
+        if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe or a device may never end
+            raise InputError(f"config: {path} is not a text file; write one and name it.")
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)
         if len(content) > LARGEST:
@@ -98,7 +98,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def _deeper(value: Any, levels: int) -> bool:
-    """Whether lists and tables lie in each other more than so many levels deep."""
+    """Whether lists and tables are nested more than this many levels deep."""
     parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return levels < 0 or any(_deeper(part, levels - 1) for part in parts if isinstance(part, (dict, list)))
 
@@ -106,20 +106,20 @@ def _deeper(value: Any, levels: int) -> bool:
 def to_toml(config: BaseConfig) -> str:
     """The config as a TOML file that --config reads back."""
     fields = config.model_dump(mode="json").items()
-    # TOML has no null: a field that is not set is not written. Its strings are JSON's, except for one character.
+    # TOML has no null: a field that is not set is not written. Its strings are those of JSON, except for one character.
     lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in fields if value is not None]
     return "\n".join(lines).replace("\x7f", "\\u007f") + "\n"
 
 
 def suggestion(word: str, known: Sequence[str]) -> str:
-    """The end of a sentence: what was probably meant, or what there is."""
+    """The end of a sentence: what was probably meant, or the possible values."""
     begun = [k for k in known if len(word.strip("-")) > 2 and k.startswith(word)]
     near = f", did you mean {begun[0]}?" if begun else did_you_mean(word, known)
     return near or f"; there are {', '.join(known)}."
 
 
 def _sentence(study: Study, error: Any) -> str:
-    """One pydantic error in our words."""
+    """One pydantic error as a sentence."""
     place = [str(p) for p in error["loc"]]
     name = place[0] if place else "config"
     if error["type"] == "extra_forbidden":
@@ -132,7 +132,7 @@ def _sentence(study: Study, error: Any) -> str:
 
 
 def _shown(given: Any) -> str:
-    """A value as a sentence shows it."""
+    """A value as shown in a sentence."""
     try:
         shown = repr(given) if isinstance(given, (str, int, float, list, tuple, dict)) else str(given)
     except ValueError:  # Python writes no whole number of more than 4,300 digits
@@ -141,7 +141,7 @@ def _shown(given: Any) -> str:
 
 
 def _is_text(value: Any) -> bool:
-    """Whether all text in a value can be written; a name of a file may hold bytes that are none."""
+    """Whether all text in a value can be written; a file name may hold bytes that are not text."""
     parts = value if isinstance(value, (list, tuple)) else [value]
     try:
         for part in parts:

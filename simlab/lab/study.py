@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Several settings as they are; ValueError where one is named twice: the same again tells nothing new."""
+    """Several settings as they are; ValueError where one is given twice: a repetition adds no information."""
     if len(set(values)) < len(values):
         raise ValueError("must be different from each other")
     return values
@@ -37,11 +37,11 @@ class BaseConfig(BaseModel):
     seed: int = Field(0, ge=0, lt=2**63)
     """Seed of all noise; the same seed gives the same numbers, to rounding where matrices are multiplied."""
     device: Literal["cpu", "gpu"] = "cpu"
-    """Where the work is done; gpu needs an NVIDIA card and the extra gpu12 or gpu13, and never falls back."""
+    """Where the work is done; gpu needs an NVIDIA card and the extra gpu12 or gpu13, without fallback to the cpu."""
     scenes: tuple[str, ...] = ()
     """Scenes to run, by name; all of them if none is named."""
     out: Path | None = None
-    """Folder for result.nc and figures, where a stopped run goes on (default: a new one, runs/NAME/TIME-SEED)."""
+    """Folder for result.nc and figures; a run stopped there is continued (default: a new one, runs/NAME/TIME-SEED)."""
 
     @model_validator(mode="before")
     @classmethod
@@ -72,7 +72,7 @@ def _count(value: Any) -> Any:
 
 
 def _no_truth(value: Any) -> Any:
-    """A truth value as a word: pydantic would take true for 1."""
+    """A truth value as text: pydantic would take true for 1."""
     if isinstance(value, (list, tuple)):
         return [_no_truth(v) for v in value]
     return str(value).lower() if isinstance(value, bool) else value
@@ -94,8 +94,8 @@ class Study:
     """A named question with its scenes.
 
     package: the import path, whose modules are the scenes. presets: differences from the defaults of `config`;
-    "default" has none. finding: what the record shows, in one sentence. remarks: Markdown for the report, such as where
-    the finding departs from the talk.
+    "default" has none. finding: what the record shows, in one or two sentences. remarks: Markdown for the report,
+    such as where the finding departs from the talk.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The functions that generated numba kernels call, one set for each working dtype, free of branches where that pays.
+"""The functions that generated numba kernels call, one set for each working dtype, branch-free where that is faster.
 
 numba's own sin, cos and exp go to the C library one number at a time; these are polynomials that stay in vector code.
 Relative to max(1, |f|) they are good to a few roundings while |x| < 1e5 (single: 1e3) for sin and cos,

@@ -1,4 +1,4 @@
-"""The settings of walkers that most calls leave as they are, in one value."""
+"""The settings of walkers that most calls leave at their defaults, in one value."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Options:
     time, such as t + dt, lags by up to dt/2 of t per step (6383 in place of 6434 after 643,398 steps of 0.01), and so
     does any small increment to a large component. A run of more than 2^24 steps with such a component is refused.
     stream: runs with one seed that need independent noise use different streams, whole numbers below 2^32.
-    progress: called with the number of steps just taken, several times a second at most.
+    progress: called with the number of steps just taken, at most several times a second.
     """
 
     dtype: Dtype = "float64"

@@ -72,7 +72,7 @@ def _hoist(
 
 
 def _is_plain(exponent: sp.Expr) -> bool:
-    """Whether products and square roots do the power: integers and halves up to 16."""
+    """Whether the power is computed by products and square roots: integers and halves up to 16."""
     return bool(exponent.is_Rational and exponent.q <= 2 and abs(exponent) <= 16)
 
 
@@ -91,12 +91,12 @@ CHOICE = {"numba": "({0} if {1} else {2})", "cuda": "({1} ? {0} : {2})"}
 
 
 def comment(text: object) -> str:
-    """Text that means nothing to a compiler, wherever it stands: without the backslashes of LaTeX, for one."""
+    """Text that is safe in a comment of generated code, such as without the backslashes of LaTeX."""
     return str(text).replace("\\", "").replace('"', "'").replace("\n", " ")
 
 
 def code(e: sp.Basic, language: Language) -> str:
-    """The expression as source text; ValueError names a function that neither kernels nor devices have."""
+    """The expression as source text; ValueError names a function that kernels do not have."""
 
     def show(a: sp.Basic) -> str:
         return code(a, language)

@@ -82,7 +82,7 @@ def _kernel(model: Model, scheme: Scheme, dtype: Dtype, target: Target) -> Kerne
 
 
 class Walkers:
-    """Many walkers of one model: `advance` moves them; `state` (component, walker), on their device, is where they are.
+    """Many walkers of one model: `advance` moves them; `state` (component, walker), on their device, is their position.
 
     dt: the time step (a chain without dt counts steps as time). x0: where they start: a number, one number for each
     component, or an array (walker,) or (walker, component). scheme: "euler" (Ito), "milstein" (Ito) or "heun"
@@ -156,7 +156,7 @@ class Walkers:
             )
 
     def diverged(self) -> int:
-        """How many walkers have diverged: NaN or infinity in any component."""
+        """Number of walkers with NaN or infinity in any component."""
         return int((~self.device.xp.isfinite(self.state)).any(axis=0).sum())
 
     def positions(self) -> np.ndarray:
@@ -241,7 +241,7 @@ def _scheme(name: str | Scheme) -> Scheme:
 
 
 def _clocks(chain: Chain) -> tuple[str, ...]:
-    """The components that count: each of their steps adds a constant, at least while some condition holds."""
+    """The components that are clocks: each step adds a constant to them, at least while some condition holds."""
     moving = {*chain.state, *chain.normals}
     return tuple(
         str(s)

@@ -1,6 +1,6 @@
 """Statistics of independent samples: estimates with their errors, fits, power laws, resampling.
 
->>> found = mean(samples)  # (walker, ...), each row one walker's own average
+>>> average = mean(samples)  # (walker, ...), each row one walker's own average
 >>> law = fit_power_law(n, y, se)
 """
 

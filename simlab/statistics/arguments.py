@@ -11,9 +11,9 @@ LARGE_N, LARGE_Y = 1e18, 1e100
 
 
 def points(n: Any, y: Any, name: str = "y") -> None:
-    """Sizes n and values y of a power law, of magnitudes whose powers and squares are numbers; ValueError otherwise.
+    """Sizes n and values y of a power law, of magnitudes whose powers and squares are finite; ValueError otherwise.
 
-    NaN and infinity are left to others.
+    NaN and infinity are ignored here.
     """
     known, sizes = np.abs(y[np.isfinite(y)]), n[np.isfinite(n)]
     if sizes.size and not 1 / LARGE_N <= sizes.min() <= sizes.max() <= LARGE_N:

@@ -4,7 +4,7 @@ Walkers are independent, the frames of one walker are not. So everything is aver
 and the scatter over walkers gives the standard error: autocorrelation in time needs no estimate and no correction.
 
 Numbers of any kind and of either device are taken, work is in float64 on the host. NaN among them gives NaN in the
-results, and so is an error NaN that cannot be estimated, as that of a single sample. ValueError for what is not an
+results, and an error that cannot be estimated, such as that of a single sample, is NaN. ValueError for what is not an
 array of real numbers, and for shapes that do not fit.
 """
 
@@ -22,7 +22,7 @@ from simlab.core.device import on_host, stored
 from simlab.linear.rank import cutoff, precision
 
 NOTHING = 1e-9
-"""Eigenvalues of a correlation matrix, over the largest, of directions in which numbers add up to a constant."""
+"""Share of the largest eigenvalue of a correlation matrix below which a direction counts as constant."""
 
 
 class Estimate(NamedTuple):
@@ -43,7 +43,7 @@ def mean(samples: ArrayLike) -> Estimate:
 
 
 def ratio(above: ArrayLike, below: ArrayLike) -> Estimate:
-    """mean(above)/mean(below) over the first axis, paired; the error is linear in the deviations (delta method).
+    """mean(above)/mean(below) over the first axis, paired; the error is of first order in deviations (delta method).
 
     NaN where the mean of `below` is 0.
     """

@@ -1,4 +1,4 @@
-"""Is this the exponent of a power law? A likelihood-ratio test against the best one."""
+"""Likelihood-ratio test of a given exponent of a power law."""
 
 from __future__ import annotations
 

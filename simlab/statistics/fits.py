@@ -43,7 +43,7 @@ def fit(x: ArrayLike, y: ArrayLike, se: ArrayLike, powers: Sequence[float]) -> L
     u, s, v_t = np.linalg.svd(columns, full_matrices=False)
     if len(s) < columns.shape[1] or not s[-1] > cutoff(max(columns.shape)) * s[0]:
         raise ValueError(
-            f"x must hold enough different values to tell {columns.shape[1]} powers apart, got {len(np.unique(x))} of "
+            f"x must hold enough different values to distinguish {columns.shape[1]} powers, got {len(np.unique(x))} of "
             "them to double precision; measure at more, or further apart."
         )
     largest = np.abs(weighted).argmax(axis=0)
@@ -55,7 +55,7 @@ def fit(x: ArrayLike, y: ArrayLike, se: ArrayLike, powers: Sequence[float]) -> L
 
 
 def extrapolate(steps: ArrayLike, values: ArrayLike, powers: Sequence[float]) -> Floats:
-    """Coefficients of sum_k c_k steps^powers_k through as many exact values: how a limit is reached, without noise.
+    """Coefficients of sum_k c_k steps^powers_k through the same number of exact values, without noise.
 
     ValueError unless there are as many steps as powers, and they determine the coefficients as in `fit`.
     """
@@ -64,7 +64,7 @@ def extrapolate(steps: ArrayLike, values: ArrayLike, powers: Sequence[float]) ->
     design = _design("steps", steps, powers)
     if design.shape[0] != design.shape[1] or values.shape[:1] != steps.shape:
         raise ValueError(
-            f"steps, values and powers must be as many as each other, got {len(steps)}, {values.shape} and "
+            f"steps, values and powers must be of the same number, got {len(steps)}, {values.shape} and "
             f"{design.shape[1]}."
         )
     s = np.linalg.svd(scaled(design), compute_uv=False)
@@ -75,10 +75,10 @@ def extrapolate(steps: ArrayLike, values: ArrayLike, powers: Sequence[float]) ->
 
 
 def vertex(x: ArrayLike, y: ArrayLike, *, top: bool = True) -> Floats:
-    """Where the least-squares parabola through points y (..., k) over x (k) has its top, or its bottom.
+    """Where the least-squares parabola through points y (..., k) over x (k) has its maximum, or its minimum.
 
-    NaN where it has none among the points: a vertex beyond them, or of the other kind, is no answer. ValueError unless
-    y has as many numbers as x, and at least three of x differ.
+    NaN where it has none between the points: a vertex beyond them, or of the other kind, does not count. ValueError
+    unless y has as many numbers as x, and at least three of x differ.
     """
     x = on_host("x", x, ndim=1)
     y = on_host("y", y, nan=True, infinite=True)

@@ -61,7 +61,7 @@ class Forecast(NamedTuple):
 
 
 class PowerLaw(NamedTuple):
-    """y = c + b n^-a with intervals from the profile likelihood, each by itself at the stated level.
+    """y = c + b n^-a with intervals from the profile likelihood, each separately at the stated level.
 
     An infinite end is an open one: the data do not close the interval within the range of exponents (`RANGE`).
     chi2: the weighted sum of squares, of plain residuals where no se was given. dof: points minus parameters.
@@ -114,10 +114,10 @@ def fit_power_law(
 
     se (point): standard errors, taken as known, or `covariance` (point, point) where the points share members. With
     neither, errors are equal, unknown and measured by the residuals. exponent: fixes a (1 at a fixed temperature).
-    Intervals hold what raises chi-square by less than its quantile of one degree of freedom, everything else fitted
-    anew; with unknown errors by less than that of F. c and a are correlated and hardly distinguishable with few sizes.
-    ValueError where the points are too few (three different n, or two with a fixed a, and one more without errors),
-    not finite or not positive in n, where errors are not positive, or where y is the same everywhere.
+    Intervals hold the values that raise chi-square by less than its quantile of one degree of freedom, everything else
+    fitted anew; with unknown errors by less than that of F. c and a are correlated and hardly distinguishable with few
+    sizes. ValueError where the points are too few (three different n, or two with a fixed a, and one more without
+    errors), not finite or not positive in n, where errors are not positive, or where y is the same everywhere.
     """
     n, y = (on_host(name, a, nan=True, infinite=True) for name, a in (("n", n), ("y", y)))
     level = checks.number("level", level, above=0, below=1, allowed="between 0 and 1")
@@ -187,7 +187,7 @@ def _whitening(n: Floats, y: Floats, se: ArrayLike | None, covariance: ArrayLike
         raise ValueError("n must be positive, and n and y finite; leave out members and sizes that diverged.")
     points(n, y)
     if len(y) and np.ptp(y) == 0:
-        raise ValueError("y is the same at every n; no power law can be told from it.")
+        raise ValueError("y is the same at every n; no power law can be fitted to it.")
     if se is not None and covariance is not None:
         raise ValueError("give se or covariance, not both.")
     if covariance is not None:

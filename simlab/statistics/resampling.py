@@ -1,10 +1,11 @@
 """Standard errors of what is measured with a few members, on a few test points, for a few teachers.
 
 * Teachers (a training set, test set and members of their own each) are independent in every respect:
-  `simlab.statistics.mean` over them. Compare methods by their difference on each teacher; teachers vary more.
+  `simlab.statistics.mean` over them. Compare methods by their difference on each teacher: teachers vary more than
+  methods.
 * Groups without a common member are independent given the data; test points are independent given the members. The
   mean over both is a mean over a crossed table, and `crossed` has its error for new members and new test points.
-* `bootstrap` does the same for what is no mean: an exponent, a best split.
+* `bootstrap` does the same for statistics that are no means: an exponent, a best split.
 * `simlab.statistics.jackknife` over blocks of members, or over teachers, does it without random numbers.
 """
 
@@ -23,7 +24,7 @@ from simlab.statistics.estimates import Estimate
 
 Array = Any
 MOST = 10**6
-"""Resamples at most."""
+"""Largest number of resamples."""
 
 
 def crossed(losses: Array) -> Estimate:
@@ -69,8 +70,8 @@ def bootstrap(
     With several axes (teachers, members, examples) this is the pigeonhole bootstrap (McCullagh 2000, Owen 2007), whose
     variance is slightly too large and never too small on average. Put what is to be compared side by side on an axis
     that is not resampled, and it is compared in pairs. `samples` is on either device and given to the estimator in
-    float64, what that returns is brought to the host. ValueError for an axis that is none, twice the same or with a
-    single entry, or fewer than 2 resamples.
+    float64; its results are brought to the host. ValueError for an axis that does not exist, is
+    given twice or has a single entry, or for fewer than 2 resamples.
     """
     samples = real("samples", samples)
     device = Device.of(samples)
@@ -83,7 +84,7 @@ def bootstrap(
         raise ValueError(
             f"each of the axes {axes} of samples must have at least two entries, got {tuple(samples.shape)}."
         )
-    found = []
+    results = []
     for resample in range(resamples):
         drawn = samples
         for axis in axes:
@@ -91,9 +92,9 @@ def bootstrap(
             place = random.key(seed, axis)
             word, _ = random.words(place, np.arange(n), np.full(n, resample))
             drawn = xp.take(drawn, xp.asarray((word * np.uint64(n) >> np.uint64(32)).astype(np.int64)), axis=axis)
-        found.append(np.asarray(device.to_host(estimator(drawn))))
+        results.append(np.asarray(device.to_host(estimator(drawn))))
     with np.errstate(invalid="ignore", over="ignore"):  # infinite ones
-        return Estimate(np.asarray(device.to_host(estimator(samples))), np.std(found, axis=0, ddof=1))
+        return Estimate(np.asarray(device.to_host(estimator(samples))), np.std(results, axis=0, ddof=1))
 
 
 def _axes(axes: Sequence[int] | int, ndim: int) -> tuple[int, ...]:
@@ -103,7 +104,7 @@ def _axes(axes: Sequence[int] | int, ndim: int) -> tuple[int, ...]:
     named = (given,) if single else tuple(given)
     whole = [int(a) for a in named if isinstance(a, (int, np.integer)) and not isinstance(a, bool)]
     whole = [a for a in whole if -ndim <= a < ndim]
-    found = tuple(a % ndim for a in whole)
-    if not named or len(found) < len(named) or len(set(found)) < len(found):
+    axes_ = tuple(a % ndim for a in whole)
+    if not named or len(axes_) < len(named) or len(set(axes_)) < len(axes_):
         raise ValueError(f"axes must be different ones of the {ndim} of samples, got {checks.shown(axes)}.")
-    return found
+    return axes_

@@ -335,7 +335,7 @@ def test_error_bars_that_are_too_wide_or_too_narrow_are_noticed(scene: str) -> N
     module, right = STUDY.scene(scene), result(scene)[scene].to_dataset()
     covariances = [name for name in right.variables if str(name).endswith("_covariance")]
     # The least factors that nearly every run notices, of 4 to 8 degrees of freedom.
-    for factor, note in ((30.0, "closer than noise can be: the error bars are too wide"), (0.1, "")):
+    for factor, note in ((30.0, "closer than noise allows: the error bars are too wide"), (0.1, "")):
         wrong = right.assign({name: right[name] * factor**2 for name in covariances})
         found = {c.name.partition("/")[2]: c for c in module.compare(configured(scene), Found.of(module, wrong))}
         fallen = {name for name, c in found.items() if c.rule == "between" and c.verdict == "fails"}
@@ -367,7 +367,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], list[str]]] = {
     "a negative share of features": ("epoch_wise", {"aspect": -0.8}, ["aspect = -0.8"]),
     "members not in groups": ("ensembles", {"members": 6}, ["members = 6", "multiple of 4"]),
     "a negative ridge of ensembles": ("ensembles", {"ensemble_ridge": -1e-3}, ["ensemble_ridge = -0.001"]),
-    "budgets that do not rise": ("memory_split", {"budgets": (8, 4, 16)}, ["budgets", "rise"]),
+    "budgets that do not rise": ("memory_split", {"budgets": (8, 4, 16)}, ["budgets", "rising"]),
     "a budget twice": ("memory_split", {"budgets": (4, 8, 8)}, ["budgets", "once"]),
     "two budgets": ("memory_split", {"budgets": (4, 8)}, ["budgets", "at least 3"]),
     "a budget of nothing": ("memory_split", {"budgets": (0, 4, 8)}, ["budgets (entry 1) = 0"]),

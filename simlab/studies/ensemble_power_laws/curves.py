@@ -1,4 +1,4 @@
-"""Curves of losses: the power law that is fitted to one, what is left beside it, and the claim that it is followed."""
+"""Curves of losses: the power law fitted to one, its residual, and the claim that a curve follows it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from simlab.lab.scene import Claim, Measured
 from simlab.statistics import power_laws
 
 VISIBLE = 0.03
-"""What counts as a deviation from a power law, over the range of the curve: the size of a point on a figure of it."""
+"""Allowed deviation from a power law, over the range of the curve: the size of a point in a figure of it."""
 
 
 def fitted(n: ArrayLike, losses: ArrayLike, at: ArrayLike) -> Floats:
-    """The power law of each curve (..., size) at other places."""
+    """The power law of each curve (..., size) at other sizes."""
     law = power_laws(n, np.asarray(losses, float))
     return law.c[..., None] + law.b[..., None] * np.asarray(at, float) ** -law.a[..., None]
 
@@ -26,12 +26,12 @@ def exponents(n: ArrayLike, losses: Floats) -> Floats:
 
 
 def residual(n: ArrayLike, losses: Floats) -> Floats:
-    """Root mean square of what is left of each curve (..., size) beside its power law, over the curve's range."""
+    """Root-mean-square residual of each curve (..., size) from its power law, over the curve's range."""
     return power_laws(n, losses).residual / np.ptp(losses, axis=-1)
 
 
 def residual_of_line(x: Floats, losses: Floats) -> Floats:
-    """The same beside a straight line in x (size): 1/n is the power law of a = 1, ln n that of a -> 0."""
+    """The same from a straight line in x (size): 1/n is the power law of a = 1, ln n that of a -> 0."""
     x = np.asarray(x, float) - np.mean(x)
     y = losses - losses.mean(axis=-1, keepdims=True)
     rest = y - (y @ x / (x @ x))[..., None] * x
@@ -39,7 +39,7 @@ def residual_of_line(x: Floats, losses: Floats) -> Floats:
 
 
 def follows(rest: Measured, exponent: Measured, name: str, text: str, samples: int, *, share: float = VISIBLE) -> Claim:
-    """A curve follows its power law: what is left beside it is at most this share of its range."""
+    """The claim that a curve follows its power law: the residual is at most this share of the range."""
     a = quantity(float(exponent), float(exponent.se))
     text = f"{text} with a = {a}, up to {100 * share:g} % of its range."
     return rest.equals(name, text, 0.0, bias=share, samples=samples)

@@ -1,9 +1,8 @@
 """Scene 7: real data, the digits or the user's own.
 
-Shuffles of one data set share its examples: error bars are those of the split, the networks and the halves, not of
-other handwriting. The training error vanishes at small widths and a few hundred test examples are easy to get right,
-so that the limit c of a power law is known to some hundredths only; what is compared within a shuffle is known much
-better.
+Shuffles of one data set share its examples: error bars include the split, the networks and the halves, but not the
+choice of the examples. The training error vanishes at small widths and a few hundred test examples are easy, so that
+the limit c of a power law is known to some hundredths only; comparisons within a shuffle are much more precise.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ SOURCE = "talk, Power law wrt width of DNN and Memory split effect"
 PARTS = (quantities,)
 WARM = quantity("log of the best temperature of one network, mean over widths")
 EXPONENT = quantity("exponent a", WIDTH)
-REST = quantity("residual of the power law over its range, at the largest width")
+REST = quantity("residual of the power law over the range of the loss, at the largest width")
 FALL = quantity(
     "fall of the loss at the last doubling, over the predicted one, at the largest width",
     equation="ensembles#a-fixed-temperature",
@@ -61,7 +60,7 @@ def simulate(config: Config, lab: Lab) -> Values:
 
 
 def theory(config: Config, axes: Axes) -> Values:
-    """Nothing but what other members predict."""
+    """None: the references are predictions from other members."""
     return {}
 
 
@@ -71,23 +70,23 @@ def compare(config: Config, found: Found) -> list[Claim]:
     return [
         found[WARM].exceeds(
             "calibration",
-            "One network on real data is too sure: its best temperature is above 1, on average over widths.", sigmas=4,
-            samples=many,
+            "A single network on real data is overconfident: its best temperature is above 1, on average over widths.",
+            sigmas=4, samples=many,
         ),
         found[FALL].equals(
             "fixed-temperature",
-            f"At the largest width the loss on real data falls from {last // 2} to {last} members as the spread of "
-            "other members predicts, up to the square of the last term of the series.",
+            f"At a fixed temperature and the largest width the loss on real data falls from {last // 2} to {last} "
+            "networks as the spread of others predicts, up to the square of the last term of the series in 1/n.",
             bias=float(found[CUT]) ** 2, samples=many,
         ),
         curves.follows(
             found[REST], found[EXPONENT][-1], "law",
-            "At the largest width the calibrated loss on real data is c + b n^-a", many,
+            "At the largest width the calibrated loss of n networks on real data is c + b n^-a", many,
         ),
         found[GAIN].exceeds(
             "several-beat-one",
-            f"The parameters of one network of {config.widths[-1]} hidden units are better spent on several for real "
-            "data.", sigmas=4, samples=many,
+            f"On real data the parameters of one network of {config.widths[-1]} hidden units are better spent on "
+            "several smaller ones.", sigmas=4, samples=many,
         ),
     ]  # fmt: skip
 
@@ -107,7 +106,7 @@ PANELS = (draw_budgets,)
 
 
 def parameters(config: Config) -> np.ndarray:
-    """Trained numbers of one network of each width."""
+    """Parameters of one network of each width."""
     examples = task.load(config.data)
     assert examples.classes is not None
     return training.parameters(pool.few(config), examples.x.shape[1], len(examples.classes))

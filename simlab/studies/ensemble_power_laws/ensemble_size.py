@@ -34,11 +34,11 @@ from simlab.studies.ensemble_power_laws.quantities import CALIBRATED, MEMBERS, P
 SOURCE = "talk, Increasing the width and ensemble size; Lobacheva et al. 2020"
 PARTS = (quantities,)
 TAIL = 4
-"""Sizes at the end of a curve that the envelope's exponent is taken from: for few members its series means nothing."""
+"""The envelope's exponent is fitted to this many of the largest sizes: for few members its series is not valid."""
 BEYOND = 0.25
-"""The share of a gain of few members that the orders left out of the series may make."""
+"""The share of the gain of few members that may be due to the orders left out of the series."""
 
-RIVAL = axis("another function of n")
+RIVAL = axis("alternative function of n")
 TAU = quantity("best temperature", WIDTH, MEMBERS, equation="ensembles#a-temperature-that-is-fitted")
 ENVELOPE = quantity(
     "lowest over temperatures of c + b/n of the members",
@@ -47,17 +47,17 @@ ENVELOPE = quantity(
     unit="nat",
     equation="ensembles#a-temperature-that-is-fitted",
 )
-EXCESS = quantity("what few validation data add to a network's loss, mean over widths", unit="nat")
+EXCESS = quantity("loss of one network that is due to few validation data, mean over widths", unit="nat")
 EXPONENT = quantity("exponent a", WIDTH)
 FIXED_EXPONENT = quantity(
-    "exponent with the temperature where it ends", WIDTH, equation="ensembles#a-fixed-temperature"
+    "exponent at the one temperature that is best for all members", WIDTH, equation="ensembles#a-fixed-temperature"
 )
 LATE = quantity(f"exponent of the last {TAIL} sizes", WIDTH)
 ENVELOPE_LATE = quantity(
     f"exponent of the last {TAIL} sizes of the envelope", WIDTH, equation="ensembles#a-temperature-that-is-fitted"
 )
 ABOVE = quantity("calibrated NLL minus c", PLACE, MEMBERS, unit="nat")
-REST = quantity("residual of the power law over its range", WIDTH)
+REST = quantity("residual of the power law over the range of the loss", WIDTH)
 DIP = quantity("exponent a minus that at the interpolation width", SIDE)
 ENVELOPE_DIP = quantity(
     f"exponent of the last {TAIL} sizes of the envelope minus that at interpolation",
@@ -65,22 +65,22 @@ ENVELOPE_DIP = quantity(
     equation="ensembles#a-temperature-that-is-fitted",
 )
 HELD = quantity(
-    "exponent with the temperature where it ends minus that with the best ones, at interpolation",
+    "exponent at one fixed temperature minus that at the best ones, at interpolation",
     equation="ensembles#a-temperature-that-is-fitted",
 )
 RISE = quantity(
     "exponent between sizes at large n minus that at small n, at interpolation",
     equation="ensembles#a-temperature-that-is-fitted",
 )
-RIVAL_REST = quantity("residual of another function over its range, at interpolation", RIVAL)
+RIVAL_REST = quantity("residual of an alternative function over the range of the loss, at interpolation", RIVAL)
 GAINED = quantity(
-    "gain of few members by a temperature of their own",
+    "gain of few members from their own best temperature",
     WIDTH,
     unit="nat",
     equation="ensembles#a-temperature-that-is-fitted",
 )
 SHARE = quantity(
-    "predicted over measured gain of few members by a temperature of their own",
+    "predicted over measured gain of few members from their own best temperature",
     WIDTH,
     equation="ensembles#a-temperature-that-is-fitted",
 )
@@ -88,7 +88,7 @@ check, cost = needs.check, needs.teachers
 
 
 def simulate(config: Config, lab: Lab) -> Values:
-    """Calibrated losses, their exponents, and what a moving temperature gains, measured and predicted."""
+    """Calibrated losses, their exponents, and the gain from a temperature for each size, measured and predicted."""
     pools, n = pool.teachers(config, lab), pool.sizes(config)
     late, three = n[-TAIL:], list(places.find(config, pools.error))
     above = jackknife(pools.calibrated[:, three], lambda m: m - power_laws(n, m).c[..., None])
@@ -123,7 +123,8 @@ def compare(config: Config, found: Found) -> list[Claim]:
         *(
             curves.follows(
                 found[REST][place.at], found[EXPONENT][place.at], f"law-{place.name}",
-                f"At {place.words} the calibrated loss is c + b n^-a from n = 1 to {config.members}", many,
+                f"At {place.words} the calibrated loss of n networks is c + b n^-a from n = 1 to {config.members}",
+                many,
             )
             for place in three
         ),
@@ -132,8 +133,8 @@ def compare(config: Config, found: Found) -> list[Claim]:
         *(
             found[SHARE][place.at].equals(
                 f"envelope-{place.name}",
-                f"At {place.words} other members predict what {pool.sixteenth(config)} members gain by a temperature "
-                f"of their own, up to {100 * BEYOND:g} % that their series leaves out.",
+                f"At {place.words} other networks predict what ensembles of {pool.sixteenth(config)} gain from their "
+                f"own best temperature, up to {100 * BEYOND:g} % for orders left out of the series in 1/n.",
                 bias=BEYOND, resolution=1.0, samples=many,
             )
             for place in three
@@ -174,11 +175,11 @@ def draw_temperatures(config: Config, found: Found, panel: Panel) -> None:
 
 
 def draw_gains(config: Config, found: Found, panel: Panel) -> None:
-    """What few members gain by a temperature of their own, and what other members predict."""
+    """What few members gain from their own best temperature, and what other members predict."""
     panel.points(GAINED, "measured")
     panel.line(GAINED, "c + b/n of other members")
     panel.place(_interpolation(found))
-    panel.set(xscale="log", yscale="log", title="What a moving temperature gains",
+    panel.set(xscale="log", yscale="log", title="Gain from refitting the temperature",
               ylabel=f"gain of {pool.sixteenth(config)} members (nat)")  # fmt: skip
     panel.note("over the temperature that is best for all members together; dotted: the interpolation width")
 
@@ -224,17 +225,19 @@ def _dips(config: Config, found: Found) -> list[Claim]:
     many, (narrow, peak, wide) = config.teachers, places.WORDS.values()
     return [
         found[DIP][0].exceeds(
-            "dip-narrow", f"The exponent of the calibrated loss is smaller at {peak} than at {narrow}.", sigmas=4,
-            samples=many,
+            "dip-narrow",
+            f"The exponent a of the calibrated loss c + b n^-a of n networks is smaller at {peak} than at {narrow}.",
+            sigmas=4, samples=many,
         ),
         found[DIP][1].exceeds(
-            "dip-wide", f"The exponent of the calibrated loss is smaller at {peak} than at {wide}.", sigmas=4,
-            samples=many,
+            "dip-wide",
+            f"The exponent a of the calibrated loss c + b n^-a of n networks is smaller at {peak} than at {wide}.",
+            sigmas=4, samples=many,
         ),
         found[HELD].exceeds(
             "moving-temperature",
-            f"At {peak} the exponent of the loss is larger with the temperature held where it ends.", sigmas=4,
-            samples=many,
+            f"At {peak} the exponent of the loss in the number of networks is larger at one fixed temperature than at "
+            "the best temperature of each number.", sigmas=4, samples=many,
         ),
     ]  # fmt: skip
 
@@ -246,23 +249,23 @@ def _explained(config: Config, found: Found) -> list[Claim]:
     return [
         found[RISE].exceeds(
             "no-pure-law",
-            "At the interpolation width the exponent of the calibrated loss rises with n: the power law is effective, "
-            "its a an average.", sigmas=4, samples=many,
+            "At the interpolation width the exponent of the calibrated loss rises with the number of networks: the "
+            "power law is effective, and its exponent an average.", sigmas=4, samples=many,
         ),
         found[RIVAL_REST].weakest(VISIBLE).exceeds(
             "no-other-law",
             "At the interpolation width neither c + b/n nor c - b ln n comes within "
-            f"{100 * VISIBLE:g} % of the range of the calibrated loss.", VISIBLE, sigmas=4, samples=many,
+            f"{100 * VISIBLE:g} % of the range of the calibrated loss of n networks.", VISIBLE, sigmas=4, samples=many,
         ),
         found[ENVELOPE_DIP].weakest().exceeds(
             "envelope-dip",
-            f"Exponents of the lower envelope over temperatures of the members' c + b/n, from n = {start} on, are "
-            "smallest at the interpolation width, too.", sigmas=4, samples=many,
+            f"The exponent of the lower envelope over temperatures of the series c + b/n, from n = {start} networks "
+            "on, is smallest at the interpolation width, too.", sigmas=4, samples=many,
         ),
         found[FIXED_EXPONENT][peak].equals(
             "fixed-exponent",
-            "With the temperature held where it ends the exponent of the loss at the interpolation width is 1, up to a "
-            "tenth of how far the calibrated one is from it.",
+            "At one fixed temperature the exponent of the loss in the number of networks is 1 at the interpolation "
+            "width, up to a tenth of the distance of the calibrated exponent from 1.",
             bias=0.1 * abs(1 - float(found[EXPONENT][peak])), samples=many,
         ),
     ]  # fmt: skip

@@ -30,7 +30,7 @@ check, cost = needs.check, needs.teachers
 
 
 def simulate(config: Config, lab: Lab) -> Values:
-    """Losses of ensembles of one half of the members beside the series of the other half, and the last fall."""
+    """Losses of ensembles of one half of the members compared with the series of the other half, and the last fall."""
     pools, n = pool.teachers(config, lab), pool.half_sizes(config)
     series = mean(pools.series)
     _, b, d = series.value.T[..., None]
@@ -47,18 +47,18 @@ def simulate(config: Config, lab: Lab) -> Values:
 
 
 def theory(config: Config, axes: Axes) -> Values:
-    """Nothing but what other members predict."""
+    """None: the references are predictions from other members."""
     return {}
 
 
 def compare(config: Config, found: Found) -> list[Claim]:
-    """The last fall at three widths; terms left out fall off as those kept, and the next one is about their square."""
+    """The last fall at three widths; the first term left out is about the square of the last one kept."""
     last = pool.half_sizes(config)[-1]
     return [
         found[FALL][place.at].equals(
             place.name,
-            f"At {place.words} the loss falls from {last // 2} to {last} members as the spread of other members "
-            "predicts, up to the square of the last term of the series.",
+            f"At a fixed temperature and {place.words} the loss falls from {last // 2} to {last} networks as the "
+            "spread of other networks predicts, up to the square of the last term of the series in 1/n.",
             bias=float(found[CUT][place.at]) ** 2, resolution=0.5, samples=config.teachers,
         )
         for place in places.named(found.axes)
@@ -82,6 +82,6 @@ PANELS = (draw_loss,)
 
 
 def fall(series: Floats, n: NDArray[np.int64]) -> tuple[Floats, Floats]:
-    """What coefficients (..., 3) say about the fall at the last doubling, and its part of second order."""
+    """The fall at the last doubling by coefficients (..., 3), and its part of second order."""
     first, second = 1 / n[-2] - 1 / n[-1], 1 / n[-2] ** 2 - 1 / n[-1] ** 2
     return series[..., 1] * first + series[..., 2] * second, series[..., 2] * second

@@ -1,8 +1,8 @@
 """Scene 5, the talk's "Optimal split prediction": power laws of small ensembles predict large ones and the best split.
 
-A forecast sees ensembles of at most `cheap` members. Splits of budgets are predicted from those of the narrower half
-of the widths, and judged by all networks at budgets that no such ensemble fills. Large ensembles are of the same
-teachers and networks as small ones: what a forecast has not seen are their sizes.
+A forecast uses ensembles of at most `cheap` members. Splits of budgets are predicted from those of the narrower half
+of the widths, and tested on all networks at budgets larger than any such ensemble. Large ensembles consist of the same
+networks, on the same teachers, as small ones: only their sizes are new to a forecast.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ from simlab.studies.ensemble_power_laws.quantities import BUDGET, PLACE, WIDTH
 SOURCE = "talk, Optimal split prediction"
 PARTS = (quantities,)
 WORTH = 0.5
-"""The share of what a width at random costs that a forecast may cost and still be of use."""
+"""A forecast is useful if its width costs less than this share of what a random width costs."""
 LEVEL, SHORT_OF_LEVEL = 0.95, 0.1
 """Nominal coverage of the intervals, and how far the coverage may be from it: no power law is pure, and errors from few
 blocks are not normal."""
 SHORT = 0.5
-"""Length, over what members gain, from which on an interval says nothing."""
+"""Length of an interval, over what members gain, above which it is useless."""
 
 AHEAD = axis("members n of an ensemble that no power law was fitted to")
 MISS = quantity("loss of the largest ensembles minus the forecast, over what they gain", WIDTH)
 PROMISE = quantity("loss of the largest ensembles minus the forecast, over what they gain, mean over widths")
-COVERED = quantity(f"share of {100 * LEVEL:g} % intervals that cover", WIDTH)
-COVERAGE = quantity(f"share of {100 * LEVEL:g} % intervals that cover, mean over widths", AHEAD)
+COVERED = quantity(f"share of {100 * LEVEL:g} % intervals that cover the measured loss", WIDTH)
+COVERAGE = quantity(f"share of {100 * LEVEL:g} % intervals that cover the measured loss, mean over widths", AHEAD)
 REACH = quantity("length of intervals over what members gain, at the largest width", AHEAD)
 REGRET = quantity("loss at the predicted split minus that at the best", BUDGET, unit="nat")
-CHANCE = quantity("loss at a width at random minus that at the best", BUDGET, unit="nat")
-CONSTANT = quantity("loss at the widest that was fitted minus that at the best", BUDGET, unit="nat")
-KEPT = quantity(f"{WORTH:g} of what a width at random costs minus what the predicted one does", unit="nat")
+CHANCE = quantity("loss at a random width minus that at the best", BUDGET, unit="nat")
+CONSTANT = quantity("loss at the widest of the fitted widths minus that at the best", BUDGET, unit="nat")
+KEPT = quantity(f"{WORTH:g} of what a random width costs minus what the predicted one costs", unit="nat")
 cost = memory_split.cost
 
 
@@ -60,18 +60,18 @@ def check(config: Config) -> None:
     small = int((pool.sizes(config) <= config.cheap).sum())
     if config.members < (small + 3) * config.cheap:
         raise InputError(
-            f"cheap = {config.cheap}: members = {config.members} make too few blocks of so many to know their errors; "
-            f"at least {small + 3} are needed, so take more members, or a smaller cheap."
+            f"cheap = {config.cheap}: members = {config.members} make too few blocks of this size to estimate "
+            f"errors; at least {small + 3} are needed, so take more members, or a smaller cheap."
         )
     if not len(_held_out(config)):
         raise InputError(
             f"budgets: the largest must be above {_cheap(config):g}, {config.cheap} networks of {_narrow(config)} "
-            "hidden units, for a forecast to be judged at; add one, or lower cheap."
+            "hidden units, for a forecast to be tested; add one, or lower cheap."
         )
 
 
 def simulate(config: Config, lab: Lab) -> Values:
-    """The loss of the largest ensembles as small ones predict it, and what trusting a predicted split costs."""
+    """The loss of the largest ensembles as small ones predict it, and what a predicted split costs."""
     pools, n = pool.teachers(config, lab), pool.sizes(config)
     miss = jackknife(pools.calibrated, lambda m: _miss(config, n, m))
     covered, reach = _intervals(config, n, pools)
@@ -94,7 +94,7 @@ def simulate(config: Config, lab: Lab) -> Values:
 
 
 def theory(config: Config, axes: Axes) -> Values:
-    """Intervals cover what they say."""
+    """Intervals have their nominal coverage."""
     return {COVERED: Theory(LEVEL, bias=SHORT_OF_LEVEL), COVERAGE: Theory(LEVEL, bias=SHORT_OF_LEVEL)}
 
 
@@ -104,27 +104,29 @@ def compare(config: Config, found: Found) -> list[Claim]:
     return [
         found[MISS][wide].equals(
             "wide",
-            f"At {places.WORDS['wide']} the power law of up to {config.cheap} members predicts the loss of {last}, up "
-            "to a tenth of what they gain.", bias=0.1, resolution=0.5, samples=many,
+            f"At {places.WORDS['wide']} the power law fitted to up to {config.cheap} networks predicts the loss of "
+            f"{last}, up to a tenth of what {last} gain over one.", bias=0.1, resolution=0.5, samples=many,
         ),
         found[PROMISE].exceeds(
-            "too-good", f"On average over widths the power law of up to {config.cheap} members promises too much, for "
-            "the exponent rises with n.", sigmas=4, samples=many,
+            "too-good", f"On average over widths the power law fitted to up to {config.cheap} networks predicts too "
+            "low a loss for large ensembles: the exponent rises with their size.", sigmas=4, samples=many,
         ),
         found[COVERED][wide].equals(
             "coverage",
-            f"At {places.WORDS['wide']} intervals of {100 * LEVEL:g} % from one teacher's small ensembles cover that "
-            "share of its large ones.", resolution=LEVEL / 2, samples=many,
+            f"At {places.WORDS['wide']} the {100 * LEVEL:g} % intervals predicted from the small ensembles of one "
+            "teacher cover the losses of its large ones in that share of cases.", resolution=LEVEL / 2, samples=many,
         ),
         found[REACH][-1].below(
             "length",
-            f"At {places.WORDS['wide']} intervals for {last} members are shorter than half of what members gain.",
+            f"At {places.WORDS['wide']} the predicted intervals for the loss of {last} networks are shorter than half "
+            "of what these gain over one.",
             SHORT, sigmas=4, samples=many,
         ),
         found[KEPT].exceeds(
             "regret",
-            f"Power laws of networks of at most {_narrow(config)} hidden units pick splits of larger budgets that "
-            "cost, on average over them, less than half of what a width at random costs.", sigmas=4, samples=many,
+            f"Power laws fitted to networks of at most {_narrow(config)} hidden units pick splits of larger budgets "
+            "whose excess loss is, on average over budgets, less than half of that of a random width.",
+            sigmas=4, samples=many,
         ),
     ]  # fmt: skip
 
@@ -137,14 +139,14 @@ def draw_miss(config: Config, found: Found, panel: Panel) -> None:
     share = panel.right(f"share of {100 * LEVEL:g} % intervals that cover", ylim=(0, 1.05))
     share.curve(config.widths, found[COVERED].value, "coverage (right)", style="--", width=1)
     panel.set(xscale="log", title=f"Forecast from up to {config.cheap} members",
-              ylabel="miss, % of what members gain")  # fmt: skip
-    panel.note("dotted: the interpolation width, and no miss")
+              ylabel="forecast error, % of what members gain")  # fmt: skip
+    panel.note("dotted: the interpolation width, and no error")
 
 
 def draw_regret(config: Config, found: Found, panel: Panel) -> None:
-    """What splits cost that are chosen in three ways."""
+    """What splits chosen in three ways cost."""
     panel.points(REGRET, "predicted width")
-    panel.points(CHANCE, "a width at random", color=1)
+    panel.points(CHANCE, "a random width", color=1)
     panel.points(CONSTANT, f"always {_narrow(config)} hidden units", color=2)
     panel.level(0)
     panel.set(xscale="log", title="What a predicted split costs", ylabel="loss over the best split (nat)")
@@ -163,7 +165,7 @@ def _miss(config: Config, n: NDArray[np.int64], losses: Floats) -> Floats:
 
 
 def _intervals(config: Config, n: NDArray[np.int64], pools: pool.Pool) -> tuple[Floats, Floats]:
-    """Whether the intervals of small ensembles hold the large ones, and their lengths (teacher, width, ahead).
+    """Whether the intervals from small ensembles contain the large ones, and their lengths (teacher, width, ahead).
 
     The inverse of a covariance from so many blocks is too large on average, by what Hartlap, Simon & Schneider (2007)
     give; with it intervals would be too short.
@@ -181,25 +183,25 @@ def _intervals(config: Config, n: NDArray[np.int64], pools: pool.Pool) -> tuple[
 
 
 def _narrow(config: Config) -> int:
-    """The largest width that forecasts of splits see."""
+    """The largest width that forecasts of splits use."""
     return config.widths[len(config.widths) // 2]
 
 
 def _cheap(config: Config) -> float:
-    """Trained numbers of the largest ensemble that forecasts of splits see."""
+    """Parameters of the largest ensemble that forecasts of splits use."""
     return float(config.cheap * training.parameters((_narrow(config),))[0])
 
 
 def _held_out(config: Config) -> Floats:
-    """Budgets that no ensemble fills that a power law is fitted to."""
+    """Budgets larger than all ensembles that power laws are fitted to."""
     budgets = np.array(config.budgets)
     return budgets[budgets > _cheap(config)]
 
 
 def _judged(config: Config, n: NDArray[np.int64], losses: Floats, budgets: Floats) -> Floats:
-    """What widths cost over the one that is best for the others (teacher, 3, budget).
+    """Excess loss of three choices of a width over the one that is best for the other teachers (teacher, 3, budget).
 
-    The one that the others' small ensembles predict, one at random, and always the widest of the small ones.
+    The width predicted from the others' small ensembles, a random one, and always the widest of the narrow half.
     """
     p, others = training.parameters(config.widths), splits.leave_one_out(losses)
     narrow = np.array(config.widths) <= _narrow(config)

@@ -14,7 +14,7 @@ from simlab.studies.ensemble_power_laws.quantities import BUDGET, CALIBRATED, EX
 SOURCE = "talk, Memory split effect"
 PARTS = (quantities,)
 ENVELOPE = 0.05
-"""What counts as a deviation of the envelope from a power law, over its range: it is made of pieces of a few widths."""
+"""Allowed deviation of the envelope from a power law, over its range: it consists of pieces of a few widths."""
 
 LOSS = quantity("calibrated NLL at the split that other teachers find best", BUDGET, unit="nat")
 SPLIT_WIDTH = quantity("hidden units at the best split", BUDGET)
@@ -22,7 +22,7 @@ SPLIT_MEMBERS = quantity("members at the best split", BUDGET)
 SHIFT = quantity("loss at a split minus that at the best", EXTREME, unit="nat")
 GAIN = quantity("loss of the widest network minus that of a split of its budget", unit="nat")
 EXPONENT = quantity("exponent of the budget in the loss at the best split")
-REST = quantity("residual of the power law in the budget over its range")
+REST = quantity("residual of the power law in the budget over the range of the loss")
 cost = needs.teachers
 
 
@@ -30,29 +30,29 @@ def check(config: Config) -> None:
     """Refuse budgets that do not rise, or that these networks cannot fill."""
     needs.check(config)
     if list(config.budgets) != sorted(set(config.budgets)):
-        raise InputError("budgets: they must rise, each of them once.")
+        raise InputError("budgets: give each once, in rising order.")
     p = training.parameters(config.widths)
     middle = p[len(p) // 2]
     if config.budgets[0] < p[0] or config.budgets[-1] > middle * config.members:
         raise InputError(
-            f"budgets: they must lie between {p[0]}, one network of the least width, and "
+            f"budgets: they must lie between {p[0]}, one network of the smallest width, and "
             f"{middle * config.members}, {config.members} of {config.widths[len(p) // 2]} hidden units; take others."
         )
     few = splits.fewest(p, config.budgets)
     if not (p[0] < config.budgets[0] <= p[0] * config.members and few):
         raise InputError(
-            f"budgets: the least must buy more than one network of {config.widths[0]} hidden units and at most "
-            f"{config.members}, and the largest as many wider ones; take budgets further apart."
+            f"budgets: the smallest must pay for more than one network of {config.widths[0]} hidden units and at most "
+            f"{config.members}, and the largest for as many wider ones; take budgets further apart."
         )
     if config.budgets[-1] > p[few] * config.members:
         raise InputError(
-            f"budgets: the largest buys more than {config.members} networks of {config.widths[few]} hidden units, the "
-            "widest of which it buys as many as the least does of the narrowest; take a smaller least budget."
+            f"budgets: the largest pays for more than {config.members} networks of {config.widths[few]} hidden units, "
+            "the widest of which it buys as many as the smallest does of the narrowest; lower the smallest budget."
         )
 
 
 def simulate(config: Config, lab: Lab) -> Values:
-    """Loss of every width at every budget, the best split as other teachers see it, and what it gains."""
+    """Loss of every width at every budget, the best split by the other teachers, and what it gains."""
     pools, n = pool.teachers(config, lab), pool.sizes(config)
     p, budgets = training.parameters(config.widths), np.array(config.budgets)
     losses = splits.chosen(p, n, pools.calibrated, budgets)
@@ -84,13 +84,15 @@ def compare(config: Config, found: Found) -> list[Claim]:
     return [
         found[GAIN].exceeds(
             "several-beat-one",
-            f"The parameters of one network of {config.widths[-1]} hidden units are better spent on several.", sigmas=4,
-            samples=config.teachers,
+            f"The parameters of one network of {config.widths[-1]} hidden units are better spent on several "
+            "smaller ones.",
+            sigmas=4, samples=config.teachers,
         ),
         splits.want_more(found[SHIFT], config, "By the calibrated loss"),
         curves.follows(
             found[REST], found[EXPONENT], "envelope",
-            "The calibrated loss at the best split is a power law in the budget", config.teachers, share=ENVELOPE,
+            "The calibrated loss at the best split of a budget of parameters is a power law in the budget",
+            config.teachers, share=ENVELOPE,
         ),
     ]  # fmt: skip
 
@@ -124,7 +126,7 @@ def draw_plane(config: Config, found: Found, panel: Panel) -> None:
         panel.curve(config.widths, budget / p, "" if k else "equal budgets", style="--", width=0.9)
     panel.axes.plot(found[SPLIT_WIDTH].value, found[SPLIT_MEMBERS].value, "o-", color="white", ms=5, lw=1,
                     markeredgecolor="0.2", label="best splits")  # fmt: skip
-    panel.set(xscale="log", yscale="log", title="Larger budgets want more members", xlabel="hidden units",
+    panel.set(xscale="log", yscale="log", title="Larger budgets need more members", xlabel="hidden units",
               ylabel="members n of an ensemble")  # fmt: skip
     panel.set(xlim=(config.widths[0], config.widths[-1]), ylim=(1, n[-1]))
     panel.note(f"budgets: {', '.join(f'{b:g}' for b in config.budgets)} parameters of all members together")

@@ -9,13 +9,13 @@ from simlab.studies.ensemble_power_laws.config import Config
 MEASURED = 120.0
 """Passes over the answers: of every temperature, of every size of the ensemble, of fits to the validation data."""
 CLASSES = 10
-"""Of a teacher."""
+"""Classes of a teacher."""
 ANSWER = 24.0
 """Bytes for each member, example and class."""
 
 
 def check(config: Config) -> None:
-    """Refuse what no scene of the teachers' networks can work with."""
+    """Refuse settings that no scene of the teachers' networks can use."""
     pool.check(config)
 
 
@@ -39,7 +39,7 @@ def _pools(
     config: Config, fields: tuple[str, ...], count: int, widths: tuple[int, ...], sizes: tuple[int, int, int],
     inputs: int, classes: int,
 ) -> list[Cost]:  # fmt: skip
-    """A part for each width: so many pools, trained, asked and measured one after another."""
+    """A part for each width: `count` pools, trained, evaluated and measured one after another."""
     examples, validation, tests = sizes
     steps, batch = training.steps_of(config, examples), min(training.BATCH, examples)
     costs = []

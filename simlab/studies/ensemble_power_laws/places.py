@@ -1,4 +1,4 @@
-"""Three places along the widths, from where the training error vanishes."""
+"""Three of the widths, chosen by where the training error vanishes."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from simlab.studies.ensemble_power_laws.config import Config
 from simlab.studies.ensemble_power_laws.quantities import PLACE, WIDTH
 
 REACHED = 0.05
-"""Training error below which networks are said to interpolate: half-way down its last step, on widths a factor 1.3 to
+"""Training error below which networks are said to interpolate: half-way down its last fall, at widths a factor 1.3 to
 1.5 apart."""
 WORDS = {"narrow": "half the interpolation width", "peak": "the interpolation width", "wide": "the largest width"}
 
 
 class Places(NamedTuple):
-    """Places of three widths: half of the interpolation width or less, the interpolation width, the widest."""
+    """Indices of three widths: half of the interpolation width or less, the interpolation width, the widest."""
 
     narrow: int
     peak: int
@@ -29,7 +29,7 @@ class Places(NamedTuple):
 
 
 class Place(NamedTuple):
-    """One of the three: its name in claims, what it is in words, and its place among the widths."""
+    """One of the three: its name in claims, its description, and its index among the widths."""
 
     name: str
     words: str

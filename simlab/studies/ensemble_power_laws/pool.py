@@ -1,6 +1,6 @@
-"""The networks of all scenes: trained for each teacher and width, measured, and forgotten.
+"""The networks of all scenes: trained for each teacher and width, measured, and discarded.
 
-What stays of a pool is a few numbers for each teacher, width and size of the ensemble. Networks of all widths of one
+Only a few numbers are kept of a pool, for each teacher, width and size of the ensemble. Networks of all widths of one
 teacher see the same minibatches, all scenes the same pools: every comparison is paired over teachers. A cell is one
 width of one teacher, and the store of cells lets each be trained once for all scenes.
 """
@@ -27,7 +27,7 @@ from simlab.theory import ensembles as theory_of
 
 Array = Any
 COLDEST = 1e-3
-"""Best temperatures below it mean that there is no error to learn one from."""
+"""A best temperature below it means that there is no error to fit one to."""
 TAUS = np.exp(np.linspace(np.log(0.5), np.log(4.0), 25))
 """Temperatures of the envelope, a factor 1.09 apart: a parabola through three of them errs by 1e-5 of the loss."""
 
@@ -35,13 +35,13 @@ TAUS = np.exp(np.linspace(np.log(0.5), np.log(4.0), 25))
 class Pool(NamedTuple):
     """What was measured: of one teacher and width, or of all (teacher, width, ...), then the size of the ensemble.
 
-    error: share of training data misclassified. nll: as it comes. calibrated, tau: at the best temperature after
+    error: share of training data misclassified. nll: uncalibrated. calibrated, tau: at the best temperature after
     averaging, by the validation data. fixed: at the one temperature that is best for all members together. envelope:
     the lowest over temperatures of c + b/n of the members. half: NLL of ensembles of one half of the members, series:
     c, b, d of the other half. brier, brier_series: the same for the Brier score, c and b. moved, moved_predicted: what
-    ensembles of a sixteenth of the members gain by a temperature of their own. blocks, blocks_covariance: the
-    calibrated curve of blocks of `cheap` members. excess: what so few validation data add to the calibrated loss of
-    one network.
+    ensembles of a sixteenth of the members gain from their own best temperature. blocks, blocks_covariance: the
+    calibrated curve of blocks of `cheap` members. excess: what the limited validation data add to the calibrated
+    loss of one network.
     """
 
     error: Floats
@@ -62,11 +62,11 @@ class Pool(NamedTuple):
 
 
 def check(config: Config) -> None:
-    """Refuse what no pool can be made of."""
+    """Refuse settings that no pool can have."""
     if config.members & (config.members - 1):
         raise InputError(f"members = {config.members}: it must be a power of two, such as 64.")
     if list(config.widths) != sorted(set(config.widths)):
-        raise InputError("widths: they must rise, each of them once.")
+        raise InputError("widths: give each once, in rising order.")
 
 
 def sizes(config: Config) -> NDArray[np.int64]:
@@ -75,17 +75,17 @@ def sizes(config: Config) -> NDArray[np.int64]:
 
 
 def half_sizes(config: Config) -> NDArray[np.int64]:
-    """Those that half of the members make."""
+    """The sizes that are possible with half of the members."""
     return sizes(config)[sizes(config) <= config.members // 2]
 
 
 def sixteenth(config: Config) -> int:
-    """Members of the ensembles whose gain by a temperature of their own is measured."""
+    """Members of the ensembles whose gain from their own best temperature is measured."""
     return config.members // 16
 
 
 def few(config: Config) -> tuple[int, ...]:
-    """Every third width, and the largest: those of real data."""
+    """Every third width, and the largest: the widths for real data."""
     return (*config.widths[:-1:3], config.widths[-1])
 
 
@@ -108,15 +108,15 @@ def digits(config: Config, lab: Lab) -> Pool:
 def of_teacher(config: Config, item: tuple[int, int], lab: Lab) -> Pool:
     """One teacher and width."""
     replicate, width = item
-    learnt = task.teacher(config, replicate, lab)
-    return measure(config, learnt, training.train(config, learnt, width, lab.device))
+    problem = task.teacher(config, replicate, lab)
+    return measure(config, problem, training.train(config, problem, width, lab.device))
 
 
 def of_digits(config: Config, item: tuple[int, int], lab: Lab) -> Pool:
     """One shuffle of real data and one width."""
     replicate, width = item
-    learnt = task.digits(config, replicate, lab)
-    return measure(config, learnt, training.train(config, learnt, width, lab.device))
+    problem = task.digits(config, replicate, lab)
+    return measure(config, problem, training.train(config, problem, width, lab.device))
 
 
 def coordinates(config: Config, pools: Pool, n: NDArray[np.int64]) -> Values:
@@ -125,21 +125,21 @@ def coordinates(config: Config, pools: Pool, n: NDArray[np.int64]) -> Values:
     return {WIDTH: widths, MEMBERS: n, PLACE: widths[list(places.find(config, pools.error))]}
 
 
-def measure(config: Config, learnt: task.Task, answers: training.Answers) -> Pool:
+def measure(config: Config, problem: task.Task, answers: training.Answers) -> Pool:
     """What is measured of the networks of one width."""
-    test, labels, n = answers.test, learnt.test[1], sizes(config)
-    validation, known = answers.validation, learnt.validation[1]
+    test, labels, n = answers.test, problem.test[1], sizes(config)
+    validation, known = answers.validation, problem.validation[1]
     curve = ensembles.curve(test, labels, n, validation=(validation, known))
     host = Device.of(test).to_host
     plain, calibrated, tau = (np.asarray(host(a)) for a in (curve.nll, curve.calibrated, curve.tau))
     if not (np.isfinite(calibrated).all() and tau.min() > COLDEST):
         raise InputError(
-            "data: the networks make no error on the validation data, and no temperature is best; take harder data."
+            "data: the networks make no error on the validation data, so that no temperature is best; take harder data."
         )
     middle = config.members // 2
     halves = test[:middle], test[middle:]
     moved, moved_predicted = _moved(config, *halves, labels, float(tau[-1]))
-    blocks = _blocks(config, learnt, answers)
+    blocks = _blocks(config, problem, answers)
     excess = float(ensembles.validation_excess(validation[::8], known, len(known)).mean())
     return Pool(
         np.array(answers.error), plain, calibrated, tau, losses(test, labels, n, float(tau[-1])),
@@ -154,10 +154,10 @@ def losses(log_probs: Array, labels: Array, n: NDArray[np.int64], tau: float = 1
 
 
 def _moved(config: Config, one: Array, other: Array, labels: Array, end: float) -> tuple[float, float]:
-    """What ensembles of one half gain by a temperature of their own, and what the other half's members predict.
+    """What ensembles of one half gain from their own best temperature, and what the other half's members predict.
 
-    Over the temperature `end`, for a sixteenth of the members. Both are fitted to the examples that they are judged on,
-    so that the optimism of a fit is the same in both.
+    Over the temperature `end`, for a sixteenth of the members. Both are fitted to the examples on which the loss is
+    measured, so that the optimism of a fit is the same in both.
     """
     n = sixteenth(config)
     groups = ensembles.ensembles(one, n)
@@ -167,8 +167,8 @@ def _moved(config: Config, one: Array, other: Array, labels: Array, end: float) 
     return float((ensembles.nll(groups, labels, end) - best).mean()), float(predicted[0])
 
 
-def _blocks(config: Config, learnt: task.Task, answers: training.Answers) -> Joint:
-    """The calibrated curve of ensembles of at most `cheap` members, and its covariance from blocks of so many members.
+def _blocks(config: Config, problem: task.Task, answers: training.Answers) -> Joint:
+    """The calibrated curve of ensembles of at most `cheap` members, and its covariance from blocks of these.
 
     Blocks share no member: theirs is the error that one laboratory, with one set of data, can know.
     """
@@ -176,7 +176,7 @@ def _blocks(config: Config, learnt: task.Task, answers: training.Answers) -> Joi
     test, validation = (a[: blocks * config.cheap].reshape(blocks, config.cheap, *a.shape[1:])
                         for a in (answers.test, answers.validation))  # fmt: skip
     small = sizes(config)[sizes(config) <= config.cheap]
-    curve = ensembles.curve(test, learnt.test[1], small, validation=(validation, learnt.validation[1]))
+    curve = ensembles.curve(test, problem.test[1], small, validation=(validation, problem.validation[1]))
     return joint_mean(np.asarray(Device.of(test).to_host(curve.calibrated), float))
 
 
@@ -186,7 +186,9 @@ def _halves(config: Config, one: Array, other: Array, labels: Array) -> tuple[Fl
     p, y = np.exp(np.asarray(device.to_host(other), float)), np.asarray(device.to_host(labels))
     of_truth = p[:, np.arange(len(y)), y]
     if not (of_truth.max(axis=0) > 0).all():
-        raise InputError("lr: networks are sure of a wrong class beyond all measure; take a smaller one, or more data.")
+        raise InputError(
+            "lr: all networks give the true class of an example probability 0; take a smaller one, or more data."
+        )
     series, squared = theory_of.law_of_members(of_truth), theory_of.brier_law(p, y)
     scores = [float(brier(groups, labels).mean()) for groups in ensembles.nested(one, n)]
     return losses(one, labels, n), np.array(series), np.array(scores), np.array(squared[:2])

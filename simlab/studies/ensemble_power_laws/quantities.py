@@ -1,4 +1,4 @@
-"""What several scenes measure, and over what."""
+"""Quantities and axes of several scenes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Splits of a budget of parameters: which one replicates choose for each other, what it gains, and how it shifts."""
+"""Splits of a budget of parameters: the one that other replicates choose, its gain, and its change with the budget."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EXTREMES = ["many members of the least budget", "few members of the largest budg
 
 
 def leave_one_out(losses: Floats) -> Floats:
-    """For each replicate (replicate, ...) the mean of all others: a choice made with it is independent of its judge."""
+    """Leave-one-out means (replicate, ...): a choice made with one is independent of the replicate that scores it."""
     return (losses.sum(axis=0) - losses) / (len(losses) - 1)
 
 
@@ -36,11 +36,11 @@ def gain(parameters: NDArray[np.int64], n: NDArray[np.int64], losses: Floats) ->
 
 
 def shift(parameters: NDArray[np.int64], n: NDArray[np.int64], losses: Floats, budgets: Floats) -> Floats:
-    """What many members cost at the smallest budget, and few at the largest (replicate, 2).
+    """Excess loss of many members at the smallest budget, and of few at the largest (replicate, 2).
 
-    Many: those of the narrowest networks, over the best split. Few: the fewest at the largest budget that are no less
-    than these, over the best of those that are more. Where both cost something the best number of members grows with
-    the budget, whatever the widths at hand.
+    Many: those of the narrowest networks, over the best split. Few: the smallest number at the largest budget that is
+    not below the first one, over the best split among larger numbers. Where both are positive the best number of
+    members grows with the budget, whichever widths are available.
     """
     few, costs = fewest(parameters, budgets), []
     for budget, place, last in ((budgets[0], 0, len(parameters)), (budgets[-1], few, few + 1)):
@@ -50,16 +50,16 @@ def shift(parameters: NDArray[np.int64], n: NDArray[np.int64], losses: Floats, b
 
 
 def fewest(parameters: NDArray[np.int64], budgets: Sequence[float] | Floats) -> int:
-    """The widest networks of which the largest budget buys as many as the smallest buys of the narrowest."""
+    """Index of the widest networks of which the largest budget buys as many as the smallest buys of the narrowest."""
     return int(np.flatnonzero(budgets[-1] / parameters >= budgets[0] / parameters[0])[-1])
 
 
 def want_more(shift: Measured, config: Config, subject: str) -> Claim:
-    """Larger budgets want more members: both parts of `shift` cost something."""
+    """The claim that larger budgets need more members: both parts of `shift` are positive."""
     p, budgets = parameters_of(config.widths), config.budgets
     many, few = budgets[0] / p[0], budgets[-1] / p[fewest(p, budgets)]
     statement = (
-        f"{subject} larger budgets want more members: {many:.1f} are too many for {budgets[0]:g} parameters in all, "
-        f"and {few:.1f} too few for {budgets[-1]:g}."
+        f"{subject} a larger budget of parameters is best spent on more networks: {many:.1f} are too many for "
+        f"{budgets[0]:g} parameters in all, and {few:.1f} too few for {budgets[-1]:g}."
     )
     return shift.weakest().exceeds("more-members", statement, sigmas=4, samples=config.teachers)

@@ -1,7 +1,7 @@
-"""Scene 6, what the linear theory already has: networks by their Brier score beside random features in closed form.
+"""Scene 6, what linear theory explains: the Brier score of networks compared with random features in closed form.
 
 For any squared loss E_n = E_inf + (E_1 - E_inf)/n is exact. Random features have it, and in closed form (Mei &
-Montanari 2022) a spread E_1 - E_inf that peaks at interpolation while E_inf does not, and a best split with more
+Montanari 2022) a difference E_1 - E_inf that peaks at interpolation while E_inf does not, and a best split with more
 members for larger budgets. They have no temperature, and so no exponent below 1.
 """
 
@@ -21,12 +21,12 @@ from simlab.theory import random_features as theory_of
 SOURCE = "talk, Memory split effect; Mei & Montanari 2022; Jacot et al. 2020"
 PARTS = (quantities,)
 SAMPLES, RIDGE, NOISE = 3.0, 1e-3, 1.0
-"""Of the random features: n/d, the ridge, and the deviation of the labels' noise: those of `random_features`."""
+"""Of the random features: n/d, the ridge, and the standard deviation of the label noise, as in `random_features`."""
 RATIOS = np.geomspace(0.1, 10, 41)
 LEAST, MOST = 1.0, 32.0
 """Budgets of random features, over that of one network at interpolation."""
 TESTED = [0, -1]
-"""Sizes at which the exact curve is tested: more of them share their members, and cost power."""
+"""Indices of the sizes at which the exact curve is tested: more sizes share members, which reduces the power."""
 
 RATIO = axis("width over that of interpolation")
 INFINITE = quantity("Brier score E_inf of infinitely many", WIDTH, equation="ensembles#a-quadratic-loss")
@@ -106,30 +106,30 @@ def theory(config: Config, axes: Axes) -> Values:
 
 
 def compare(config: Config, found: Found) -> list[Claim]:
-    """The exact curve at three widths, and what networks share with random features and what they do not."""
+    """The exact curve at three widths, and where networks behave as random features do, and where not."""
     many, last, words = config.teachers, found[MEMBERS].value[-1], places.WORDS
     narrow, peak, wide = found[FEATURES_SPREAD].value
     low, top, _ = found[FEATURES_LIMIT].value
-    # Counted towards the side that random features are on, so that a claim of a likeness that is not there fails.
+    # Signed as in the closed form of random features, so that a claim fails where networks and these differ.
     over = found[OVER] * np.sign([peak - narrow, peak - wide])
     return [
         *(
             found[GAP][k][TESTED].agrees(
                 f"exact-{name}",
-                f"At {words[name]} the Brier score of one network and of {last} is E_inf + (E_1 - E_inf)/n of other "
-                "members.",
+                f"At {words[name]} the Brier score of n networks, n = 1 and {last}, is E_inf + (E_1 - E_inf)/n, by E_1 "
+                "of one and E_inf of infinitely many other networks.",
             )
             for k, name in enumerate(words)
         ),
         over[0].exceeds(
             "spread-over-narrow",
-            f"One network adds more to the Brier score at {words['peak']} than at {words['narrow']}, as with random "
-            "features.", sigmas=4, samples=many,
+            f"The Brier score of one network exceeds that of infinitely many by more at {words['peak']} than at "
+            f"{words['narrow']}, as with random features.", sigmas=4, samples=many,
         ),
         over[1].exceeds(
             "spread-over-wide",
-            f"One network adds more to the Brier score at {words['peak']} than at {words['wide']}, as with random "
-            "features.", sigmas=4, samples=many,
+            f"The Brier score of one network exceeds that of infinitely many by more at {words['peak']} than at "
+            f"{words['wide']}, as with random features.", sigmas=4, samples=many,
         ),
         (found[FALL] * np.sign(top - low)).exceeds(
             "limit-falls",
@@ -147,7 +147,7 @@ def draw_members(config: Config, found: Found, panel: Panel) -> None:
     features = split_of.best_split(dense * SAMPLES, SAMPLES, RIDGE, noise=NOISE).members
     panel.points(found[SPLIT].exp(), "networks, Brier score", x=found[BUDGET].value / unit, color=1)
     panel.curve(dense, features, "random features, closed form", color=0)
-    panel.set(xscale="log", yscale="log", title="Both want more members", ylabel="best number of members n",
+    panel.set(xscale="log", yscale="log", title="Both need more members", ylabel="best number of members n",
               xlabel="budget over one network at interpolation")  # fmt: skip
     panel.note(_features())
 

@@ -16,7 +16,7 @@ from simlab.studies.ensemble_power_laws.config import Config
 
 Array = Any
 FEWEST = 600
-"""Examples of a user's own data at least."""
+"""Fewest examples of a user's data."""
 
 
 class Task(NamedTuple):
@@ -52,7 +52,7 @@ def parts_of(examples: int) -> tuple[int, int, int]:
 
 @by_version
 def load(path: Path | None) -> data.Data:
-    """The user's data; InputError where they are no classes or too few."""
+    """The user's data; InputError where they have no classes or are too few."""
     if path is None:
         return data.digits()
     examples = data.read(path)

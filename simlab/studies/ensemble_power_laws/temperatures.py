@@ -1,7 +1,7 @@
 """The loss of an ensemble at any fixed temperature after averaging, from its members and without a fit.
 
 With p_k the mean over members of the probability of class k, u_k = p_k(member)/p_k - 1, and q = softmax(log p / tau)
-the answer at temperature tau, the loss -log q_y of the average of n members is, to first order in 1/n,
+the prediction at temperature tau, the loss -log q_y of the average of n members is, to first order in 1/n,
 
     NLL_n(tau) = c(tau) + b(tau)/n,    c = E[-log q_y],
     b = E[var u_y + (1/tau - 1) sum_k q_k var u_k - var(sum_k q_k u_k)/tau]/(2 tau):
@@ -33,7 +33,7 @@ class Expansion(NamedTuple):
 
 
 def expand(log_probs: Array, labels: Array, taus: Floats) -> Expansion:
-    """Expansion c + b/n at each temperature from members (member, example, class), taken to infinitely many of them."""
+    """Expansion c + b/n at each temperature from members (member, example, class), extrapolated to infinitely many."""
     device = Device.of(log_probs)
     xp, members = device.xp, len(log_probs)
     mean = ensembles.average(log_probs)

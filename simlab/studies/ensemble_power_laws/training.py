@@ -16,7 +16,7 @@ from simlab.studies.ensemble_power_laws.task import Task
 
 Array = Any
 BATCH, MOMENTUM, INPUTS, LAST = 50, 0.9, 16, 0.01
-"""INPUTS: of a teacher; with more of them the curvature is larger, and the learning rate is smaller by as much.
+"""INPUTS: of a teacher; with more inputs the curvature is larger, and the learning rate is reduced in proportion.
 LAST: variance gain of the last layer; with small outputs at the start wide networks keep improving with width."""
 
 
@@ -44,19 +44,21 @@ def train(config: Config, task: Task, width: int, device: Device) -> Answers:
     end, record = nn.train(
         net, start, task.train, sgd, batch_size=min(BATCH, len(x)), steps=steps, seed=task.key, record=at_end
     )
-    lost = int((record.diverged >= 0).sum())
-    if lost:
-        raise InputError(f"lr = {config.lr:g}: {lost} networks of {width} hidden units diverged; take a smaller one.")
+    diverged = int((record.diverged >= 0).sum())
+    if diverged:
+        raise InputError(
+            f"lr = {config.lr:g}: {diverged} networks of {width} hidden units diverged; take a smaller one."
+        )
     error = float(record.error.isel(step=-1).mean())
     validation, test = (log_softmax(nn.predict(net, end, part[0])) for part in (task.validation, task.test))
     return Answers(error, validation, test)
 
 
 def steps_of(config: Config, examples: int) -> int:
-    """Steps of training on so many examples."""
+    """Steps of training on this many examples."""
     return config.epochs * -(-examples // BATCH)
 
 
 def parameters(widths: tuple[int, ...], n_in: int = 16, classes: int = 10) -> NDArray[np.int64]:
-    """Trained numbers of one network of each width."""
+    """Parameters of one network of each width."""
     return np.array([(n_in + 1) * h + (h + 1) * classes for h in widths])

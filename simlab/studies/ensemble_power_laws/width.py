@@ -15,7 +15,7 @@ from simlab.studies.ensemble_power_laws.splits import leave_one_out
 SOURCE = "talk, Power law wrt width of DNN"
 PARTS = (quantities,)
 FITTED = (1, 2)
-"""Members of the ensembles whose calibrated loss is said to follow a power law in width."""
+"""Members of the ensembles whose calibrated loss is claimed to follow a power law in width."""
 
 FEW = axis("members of an ensemble whose loss is a power law in width")
 STEP = axis("hidden units before a step in width")
@@ -23,10 +23,12 @@ ERROR = quantity("share of training data misclassified", WIDTH)
 NLL = quantity("NLL of one network", WIDTH, unit="nat")
 RISE = quantity("loss of one network at the interpolation width minus that at this one", SIDE, unit="nat")
 CALIBRATED_FALL = quantity("fall of the calibrated loss of one network up to the interpolation width", unit="nat")
-MARGIN = quantity("fall of the calibrated loss of one network in a step plus that in a mean step", STEP, unit="nat")
+MARGIN = quantity(
+    "fall of the calibrated loss of one network over a step in width plus its mean over all steps", STEP, unit="nat"
+)
 APART = quantity("log of the width where the loss of one network peaks over that where the training error vanishes")
 EXPONENT = quantity("exponent of the width", FEW)
-REST = quantity("residual of the power law in width over its range", FEW)
+REST = quantity("residual of the power law in width over the range of the loss", FEW)
 TURN = quantity("loss at the largest width minus that at the best", MEMBERS, unit="nat")
 check, cost = needs.check, needs.teachers
 
@@ -68,8 +70,8 @@ def compare(config: Config, found: Found) -> list[Claim]:
     many, (low, peak, wide) = config.teachers, found[PLACE].value
     return [
         found[RISE].weakest().exceeds(
-            "double-descent", f"From {low} to {peak} units the loss of one network rises, and to {wide} it falls "
-            "again.", sigmas=4, samples=many,
+            "double-descent", f"From {low} to {peak} hidden units the loss of one network rises, and from there to "
+            f"{wide} it falls again.", sigmas=4, samples=many,
         ),
         found[APART].equals(
             "peak-place",
@@ -77,7 +79,7 @@ def compare(config: Config, found: Found) -> list[Claim]:
             "step in width.", resolution=float(np.log(wide / config.widths[0]) / 2), samples=many,
         ),
         found[CALIBRATED_FALL].exceeds(
-            "calibration-removes-it", f"From {low} to {peak} units the calibrated loss of one network falls.",
+            "calibration-removes-it", f"From {low} to {peak} hidden units the calibrated loss of one network falls.",
             sigmas=4, samples=many,
         ),
         found[MARGIN].weakest().exceeds(
@@ -88,14 +90,14 @@ def compare(config: Config, found: Found) -> list[Claim]:
         *(
             curves.follows(
                 found[REST][k], found[EXPONENT][k], f"law-{size}",
-                f"With {_members(size)} the calibrated loss is a power law in width", many,
+                f"With {_members(size)} the calibrated loss of ensembles is a power law in width", many,
             )
             for k, size in enumerate(FITTED)
         ),
         found[TURN][-1].exceeds(
             "law-ends",
-            f"From {_first(found)} members on the calibrated loss is no power law in width: the widest networks are "
-            "worse than narrower ones.", sigmas=4, samples=many,
+            f"From {_first(found)} members on the calibrated loss of ensembles is no power law in width: the widest "
+            "networks are worse than narrower ones.", sigmas=4, samples=many,
         ),
     ]  # fmt: skip
 
@@ -132,7 +134,7 @@ def _members(size: int) -> str:
 
 
 def _apart(widths: Floats, loss: Floats, error: Floats) -> float:
-    """The logarithm of the width at the top of the loss behind its first dip, over that of vanishing error."""
+    """The logarithm of the width where the loss peaks after its first dip over that of vanishing error."""
     logs = np.log(widths)
     start = int(loss[: int((error < places.REACHED).argmax()) + 1].argmin())
     highest = start + int(loss[start:].argmax())

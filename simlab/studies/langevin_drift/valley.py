@@ -157,12 +157,12 @@ def compare(config: Config, found: Found) -> list[Claim]:
     return [
         constant.agrees(
             "drift-constant",
-            "With constant gradient noise s across a zero-loss valley of curvature h(x), SGD drifts along it by "
-            "-lr^2 s^2 h'/(2 h (2 - lr h)) per step.",
+            "With constant gradient noise s across a zero-loss valley of curvature h(x), SGD of rate lr drifts along "
+            "it by -lr^2 s^2 h'/(2 h (2 - lr h)) per step.",
         ),
         label.agrees(
-            "drift-label", "With label noise sigma across a zero-loss valley of curvature h(x), SGD drifts along it by "
-            "-lr^2 sigma^2 h'/(2 (2 - lr h)) per step.", source="Damian, Ma & Lee 2021",
+            "drift-label", "With label noise sigma across a zero-loss valley of curvature h(x), SGD of rate lr drifts "
+            "along it by -lr^2 sigma^2 h'/(2 (2 - lr h)) per step.", source="Damian, Ma & Lee 2021",
         ),
         found[SHARE].agrees(
             "density", "With label noise across a zero-loss valley of curvature h(x) and weak noise along it, SGD has "

@@ -113,7 +113,7 @@ def compare(config: Config, found: Found) -> list[Claim]:
         claims += [
             share.agrees(
                 f"{reading.calculus}-distribution",
-                f"Walkers of dx = s(x) dW in {scheme} steps follow the exact distribution of that chain, bin by bin.",
+                f"Walkers of dx = s(x) dW with {scheme} steps follow the exact distribution of that chain, bin by bin.",
             ),
             exponent.equals(
                 reading.calculus,
@@ -122,7 +122,7 @@ def compare(config: Config, found: Found) -> list[Claim]:
             ),
             exponent.differs(
                 f"{reading.calculus}-distinguished",
-                f"In {scheme} steps the exponent a of p ~ 1/s^a distinguishes {name}'s reading of dx = s(x) dW from "
+                f"With {scheme} steps the exponent a of p ~ 1/s^a distinguishes {name}'s reading of dx = s(x) dW from "
                 f"that of {other.calculus.capitalize()}.", other.exponent,
             ),
         ]  # fmt: skip

@@ -171,7 +171,7 @@ def draw_members(config: Config, found: Found, panel: Panel) -> None:
     panel.points(members, "too little ridge", color=1)
     panel.line(members, color=1)
     panel.curve(config.budgets, np.ones(len(config.budgets)), "theory at the best ridge: one network", color=2)
-    panel.set(xscale="log", yscale="log", title="Larger budgets want more members", ylabel="best number of members K")
+    panel.set(xscale="log", yscale="log", title="Larger budgets need more members", ylabel="best number of members K")
     panel.note(
         f"N features in each of K networks, n = {config.samples:g} d examples, noise {config.split_noise:g}, ridge "
         f"lambda = {config.ensemble_ridge:g}; points for d to infinity, from {replicates.described(config)}"

@@ -165,18 +165,19 @@ def compare(config: Config, found: Found) -> list[Claim]:
             ),
             found[FOURTH][i].equals(
                 f"norm-{i + 1}", f"In nets trained at {setting} the norm rho at equilibrium is given by rho^4 = "
-                "lr^2 E|g~|^2/(1 - (1 - lr wd)^2), g~ being the gradient at norm 1.",
+                "lr^2 E|g~|^2/(1 - (1 - lr wd)^2), g~ being the gradient at norm 1 and wd the weight decay.",
                 bias=bias, resolution=0.05, samples=few,
             ),
         ]  # fmt: skip
     claims.append(found[TURN].agrees(
-        "angle", "A step turns the weights of scale-invariant nets at equilibrium by an angle that depends on lr times "
-        "weight decay alone."
+        "angle", "A step turns the weights of scale-invariant nets at equilibrium by an angle that depends on the "
+        "product of learning rate and weight decay alone."
     ))  # fmt: skip
     claims += [
         found[c.contrast].agrees(
             f"same-{c.name}",
-            f"Nets with the same lr times weight decay but different learning rates have the same {c.text}.",
+            f"Nets with the same product of learning rate and weight decay have the same {c.text} at all learning "
+            "rates.",
         )
         for c in COMPARED
     ]
@@ -184,7 +185,7 @@ def compare(config: Config, found: Found) -> list[Claim]:
         found[RELAXED][i].equals(
             f"relaxation-{i + 1}",
             "After a jump of the learning rate the norm of nets follows the exact recursion with the measured "
-            f"gradients, {times:g}/(4 lr wd) steps later.", resolution=0.05, samples=few,
+            f"gradients, {times:g}/(4 lr wd) steps later (wd: weight decay).", resolution=0.05, samples=few,
         )
         for i, times in enumerate(CLAIMED)
     ]  # fmt: skip

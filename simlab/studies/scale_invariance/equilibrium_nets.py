@@ -15,8 +15,8 @@ from simlab.studies.scale_invariance.config import Config
 BATCH, EVERY, RARELY = 50, 7, 98
 """Examples of a minibatch; steps between measurements of norm and gradient, and of loss and error.
 
-The minibatches of an epoch are without replacement, and the gradient on one depends on its place: at an interval without
-a common factor with the usual 20 places all are measured equally often."""
+The minibatches of an epoch are without replacement, and the gradient on one depends on its place: an interval that has
+no common factor with the usual 20 places measures all of them equally often."""
 TOGETHER = 64
 """Nets that are trained side by side, where replicates are fewer."""
 JUMP = 3.0

@@ -132,7 +132,7 @@ def compare(config: Config, found: Found) -> list[Claim]:
         ),
         found[GROWTH].equals(
             "norms", "After t steps the norm of scale-invariant nets trained at a growing learning rate is that of "
-            "nets trained with weight decay, times (1 - lr wd)^-t.",
+            "nets trained with weight decay wd, times (1 - lr wd)^-t.",
             bias=bound * float(found[GROWTH].reference), se=0.0, resolution=1e-6,
         ),
         found[FUNCTION].equals(

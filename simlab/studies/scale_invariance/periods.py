@@ -174,12 +174,12 @@ def compare(config: Config, found: Found) -> list[Claim]:
     """Bursts, their interval as a power law in lr wd, what ends an interval, and no bursts with wrong labels."""
     return [
         found[EXPONENT].exceeds(
-            "law", "The mean interval between bursts of the loss grows as a power of 1/(lr wd) whose exponent is "
-            "nearer to 1 than to 1/2.", NEARER, sigmas=4,
+            "law", "The mean interval between bursts of the loss is a power of 1/(learning rate x weight decay) whose "
+            "exponent is nearer to 1 than to 1/2.", NEARER, sigmas=4,
         ),
         found[TWIN].equals(
-            "product", "Two settings with the same lr times weight decay have the same mean interval between bursts of "
-            "the loss.", resolution=0.25,
+            "product", "Two settings with the same product of learning rate and weight decay have the same mean "
+            "interval between bursts of the loss.", resolution=0.25,
         ),
         found[IRREGULAR][0].exceeds(
             "irregular", "Intervals between bursts of the loss are irregular: their standard deviation is above 0.",
@@ -190,18 +190,18 @@ def compare(config: Config, found: Found) -> list[Claim]:
             "increase it.", 1.0, sigmas=4,
         ),
         found[APPROACH].exceeds(
-            "free", "Between bursts of the loss the fall of the norm comes nearer to free decay for smaller lr wd.",
-            sigmas=4,
+            "free", "Between bursts of the loss the fall of the norm comes nearer to free decay for a smaller product "
+            "of learning rate and weight decay.", sigmas=4,
         ),
         found[ABOVE_EDGE].exceeds(
-            "edge", "At the start of a burst of the loss, lr times the largest eigenvalue of the Hessian is above 2.",
-            sigmas=4,
+            "edge", "At the start of a burst of the loss, the learning rate times the largest eigenvalue of the "
+            "Hessian is above 2.", sigmas=4,
         ),
         found[BELOW_EDGE].exceeds(
-            "calm", "In the fall of the norm before a burst of the loss, lr times the largest eigenvalue of the "
-            "Hessian is below 2.", sigmas=4,
+            "calm", "In the fall of the norm before a burst of the loss, the learning rate times the largest "
+            "eigenvalue of the Hessian is below 2.", sigmas=4,
         ),
-        found[FLOOR].exactly("floor", "Where wrong labels keep the loss above zero, it has no bursts.", 0.0),
+        found[FLOOR].exactly("floor", "With wrong labels, which keep the loss above zero, it has no bursts.", 0.0),
     ]  # fmt: skip
 
 

@@ -1,9 +1,10 @@
 """Scene 6, three regimes on the sphere: convergence, chaotic equilibrium, divergence, by the effective learning rate.
 
 Weights return to the unit sphere after every step, so that lr is the effective learning rate. The simplest loss with
-these regimes, the toy, is a sum of terms a x^2/(x^2 + y^2); it converges below lr = 1/sum(a), measured by bisection. Nets
-on digits with wrong labels: at the end of training the loss still falls (convergence), is stationary at a level that grows
-with lr (equilibrium), or is that of guessing (divergence). Annealing from every lr shows which regime to start from.
+these regimes, the toy, is a sum of terms a x^2/(x^2 + y^2); it converges below lr = 1/sum(a), measured by bisection.
+Nets on digits with wrong labels: at the end of training the loss still falls (convergence), is stationary at a level
+that grows with lr (equilibrium), or is that of guessing (divergence). Annealing from every lr shows which regime to
+start from.
 """
 
 from __future__ import annotations
@@ -166,10 +167,12 @@ def compare(config: Config, found: Found) -> list[Claim]:
         ),
         found[FALLEN][low].exceeds(
             "convergence",
-            f"At lr/rho^2 = {rates[low]:.1e} the training loss of nets still falls in the second half of the run.",
+            f"At the effective learning rate lr/rho^2 = {rates[low]:.1e} the training loss of nets "
+            "still falls in the second half of the run.",
         ),
         found[FALLEN][chaotic].equals(
-            "equilibrium", f"At lr/rho^2 = {rates[chaotic]:.1e} the training loss of nets at the end is that half-way.",
+            "equilibrium", f"At the effective learning rate lr/rho^2 = {rates[chaotic]:.1e} the training loss of nets "
+            "at the end of the run is that half-way.",
             0.0, resolution=0.1, samples=config.replicates,
         ),
         found[RISE_OF_LOSS].exceeds(
@@ -180,7 +183,8 @@ def compare(config: Config, found: Found) -> list[Claim]:
         ),
         found[LOSS][high].exceeds(
             "divergence",
-            f"At lr/rho^2 = {rates[high]:.1e} the training loss of nets is above that of guessing, ln {classes}.",
+            f"At the effective learning rate lr/rho^2 = {rates[high]:.1e} the training loss of nets is "
+            f"above that of guessing, ln {classes}.",
             np.log(classes),
         ),
         found[GAIN_OVER_LOW].exceeds(

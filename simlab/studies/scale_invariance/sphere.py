@@ -154,8 +154,8 @@ def compare(config: Config, found: Found) -> list[Claim]:
             ),
             found[TURN][i].equals(
                 f"turn-{size}",
-                f"A step of SGD walkers in {size} dimensions turns the weights by an angle that depends on lr times "
-                "weight decay alone.",
+                f"A step of SGD walkers in {size} dimensions turns the weights by an angle that depends on the "
+                "product of learning rate and weight decay alone.",
             ),
         ]
     claims += [
@@ -172,19 +172,20 @@ def compare(config: Config, found: Found) -> list[Claim]:
         found[LIMIT].equals(
             "limit",
             "The deviation of the direction of SGD walkers from the von Mises-Fisher distribution vanishes as "
-            "sqrt(lr wd) for lr wd -> 0.",
+            "the root of learning rate times weight decay.",
         ),
         found[EXCESS][-1].equals(
             "excess",
-            "The mean of 1 - cosine of SGD walkers at the smallest lr wd exceeds that of the von Mises-Fisher "
-            "distribution by the share kappa lr/(4 rho^2).",
+            "The mean of 1 - cosine of SGD walkers with norm rho and force kappa exceeds that of the von Mises-Fisher "
+            "distribution by the share kappa lr/(4 rho^2), lr being small.",
         ),
     ]
     for lifetimes in CLAIMED:
         at = int(np.abs(found[STEP].value - lifetimes / (4 * config.products[-1])).argmin())
         claims.append(found[NORM][at].equals(
             f"relaxation-{lifetimes:g}",
-            f"The norm of SGD walkers without a force is on the exact curve after {lifetimes:g}/(4 lr wd) steps.",
+            f"The norm of SGD walkers without a force is on the exact curve after {lifetimes:g}/(4 lr wd) steps (lr: "
+            "learning rate, wd: weight decay).",
         ))  # fmt: skip
     return claims
 
