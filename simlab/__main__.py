@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from simlab import __version__, studies
@@ -123,7 +124,7 @@ def _derive(options: argparse.Namespace, rest: list[str]) -> int:
 
 def _record(options: argparse.Namespace, rest: list[str]) -> int:
     from simlab.core.progress import Progress
-    from simlab.lab import records
+    from simlab.lab import records, resume
     from simlab.lab.results import claims_of
     from simlab.lab.runner import run
 
@@ -137,8 +138,8 @@ def _record(options: argparse.Namespace, rest: list[str]) -> int:
     folder = records.root() / study.name
     records.require_clean()
     study.load(config)
-    with interrupts.raised():
-        result = run(study, config, Progress.to_stderr())
+    with interrupts.raised(), resume.until_done(Path("runs") / study.name / "record") as cells:
+        result = run(study, config, Progress.to_stderr(), cells=cells)
         with interrupts.with_word_of(folder / "record.nc"):
             records.write_record(study, config, result, folder)
             records.update_tables([studies.load(name) for name in studies.STUDIES])
@@ -146,12 +147,14 @@ def _record(options: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _seeds(options: argparse.Namespace, rest: list[str]) -> int:
-    from simlab.lab import records
+    from simlab.lab import records, resume
     from simlab.lab.results import claims_of
     from simlab.lab.runner import run
 
     study = studies.load(options.name)
     words, config = cli.parse(study, rest)
+    if words.resume is not None or words.overwrite or config.out is not None:
+        raise InputError("seeds takes no --resume, --overwrite and --out: the same command goes on by itself.")
     if options.count < 1:
         raise InputError(f"count = {options.count}: must be at least 1.")
     if words.dry_run:
@@ -160,10 +163,11 @@ def _seeds(options: argparse.Namespace, rest: list[str]) -> int:
     if not rest:  # the default configuration: what is found goes into the record
         records.require_clean()
     study.load(config)
-    with interrupts.raised():
+    with interrupts.raised(), ExitStack() as kept:
         runs = {}
         for seed in range(1, options.count + 1):
-            runs[seed] = claims_of(run(study, config.model_copy(update={"seed": seed})))
+            cells = kept.enter_context(resume.until_done(Path("runs") / study.name / "seeds" / str(seed)))
+            runs[seed] = claims_of(run(study, config.model_copy(update={"seed": seed}), cells=cells))
             bad = [c.name for c in runs[seed] if c.verdict != "holds"]
             write_stdout(f"seed {seed}: {'all claims hold' if not bad else 'not held: ' + ', '.join(bad)}\n")
         summary = records.seeds_summary(runs)

@@ -72,3 +72,34 @@ def test_a_dry_run_of_a_record_runs_and_writes_nothing(
     monkeypatch.setattr("simlab.lab.runner.run", lambda *_, **__: pytest.fail("it ran"))
     assert terminal.laboratory(command, "langevin_drift", "--dry-run").status in (0, 2)
     assert contents(terminal.folder) == {}
+
+
+def test_other_seeds_go_on_where_they_were_stopped(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = [
+        "seeds",
+        "langevin_drift",
+        "--preset",
+        "smoke",
+        "--scenes",
+        "walk",
+        "--walkers",
+        "1024",
+        "--walk-dt",
+        "0.05",
+        "--count",
+        "2",
+    ]
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("simlab.lab.records.seeds_summary", stopped)
+        assert terminal.laboratory(*words).status == 130
+    assert {p.parent.parent.name for p in terminal.folder.rglob("*.npz")} == {"1", "2"}
+    monkeypatch.setattr("simlab.lab.lab._compute", lambda *_: pytest.fail("computed again"))
+    answer = terminal.laboratory(*words)
+    assert (answer.status, answer.err) == (0, "")
+    assert re.search(r"all claims held in \d of 2 runs\nnot the default", answer.out)
+    assert contents(terminal.folder) == {}
+    Terminal.is_refusal(terminal.laboratory(*words, "--out", "x"), "the same command goes on by itself")

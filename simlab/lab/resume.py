@@ -43,6 +43,19 @@ def word_of_resuming(study: str, run: Path) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def until_done(place: Path) -> Iterator[Path]:
+    """A folder for the cells of work that has none of its own, where the same work goes on; removed at its end."""
+    with kept_in(place) as folder:
+        yield folder
+        remove(place)
+    for empty in (place, *place.parents):
+        with suppress(OSError):
+            empty.rmdir()
+            continue
+        break
+
+
 def how_to_resume(study: str, run: Path) -> str:
     """The command that goes on with a run."""
     return f"go on with: python -m simlab run {study} --resume {shlex.quote(str(run))}"
