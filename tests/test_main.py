@@ -75,20 +75,8 @@ def test_a_dry_run_of_a_record_runs_and_writes_nothing(
 
 
 def test_other_seeds_go_on_where_they_were_stopped(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    words = [
-        "seeds",
-        "langevin_drift",
-        "--preset",
-        "smoke",
-        "--scenes",
-        "walk",
-        "--walkers",
-        "1024",
-        "--walk-dt",
-        "0.05",
-        "--count",
-        "2",
-    ]
+    scene = "langevin_drift", "--preset", "smoke", "--scenes", "walk", "--walkers", "1024", "--walk-dt", "0.05"
+    words = "seeds", *scene, "--count", "2"
 
     def stopped(*_: object) -> None:
         raise KeyboardInterrupt
