@@ -26,7 +26,8 @@ from simlab.lab import cells, cli, figure, plot
 from simlab.lab.study import Study
 from tests.studies.small import SMALL, shrink
 
-KILLS = 20
+KILLS = int(os.environ.get("SIMLAB_TEST_KILLS", "6"))
+"""For each study; the suite has no time for more, but a change of `simlab.lab.cells` should be tried with twenty."""
 OPERATIONS = ("open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.chmod")
 """What Python tells of files, before it is done."""
 
