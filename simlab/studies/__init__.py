@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 from importlib.metadata import EntryPoint, entry_points
 
-from simlab.core.checks import shown
 from simlab.core.errors import InputError, did_you_mean
 from simlab.lab.study import Study
 
@@ -27,7 +26,7 @@ def names() -> tuple[str, ...]:
 def load(name: str) -> Study:
     """The study of this name; InputError if there is none, or if it cannot be imported."""
     if not isinstance(name, str):
-        raise InputError(f"study must be the name of one, got {shown(name)}.")
+        raise InputError(f"study must be the name of one, got {name!r}.")
     if name in STUDIES:
         study: Study = importlib.import_module(f"simlab.studies.{name}").STUDY
         return study

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from functools import wraps
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -87,7 +88,8 @@ def around(where: Any, name: str, instead: Callable[..., Any]) -> Break:
 
     def apply(monkeypatch: pytest.MonkeyPatch) -> None:
         right = getattr(where, name)
-        monkeypatch.setattr(where, name, lambda *a, **k: instead(right, *a, **k))
+        # Under the name of the right one, for work of cells must be found in its module by that.
+        monkeypatch.setattr(where, name, wraps(right)(lambda *a, **k: instead(right, *a, **k)))
 
     return apply
 

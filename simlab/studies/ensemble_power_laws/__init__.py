@@ -16,7 +16,7 @@ REMARKS = """## Where this departs from the talk
   interpolate. At one fixed temperature, the best for all members, the exponents are 0.94 to 1.02: near 1, and at the
   largest widths below it by ten standard errors.
 * **"Calibration removes double descent."** It does here: over widths where the plain loss rises the calibrated one
-  falls. "Interpolation" is a training error below 5 %; at 24 hidden units, where the loss is highest, it is 3.5 %.
+  falls. "Interpolation" is a training error below 5 %; at 24 hidden units, where the loss is highest, it is 3 %.
 * **"Power law wrt width."** It holds for one and two members, over widths a factor 32 apart. For large ensembles it
   does not: beyond 32 hidden units, one width above interpolation, wider networks are less diverse, and their ensembles
   are worse. The talk does not mention this.
