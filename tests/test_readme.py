@@ -56,7 +56,7 @@ def test_the_python_examples_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     value, error, gibbs = map(float, found.groups())
     # 4.9 standard errors, and the finite step: slope 0.196 times dt = 0.01.
     assert abs(value - gibbs) < 4.9 * error + 0.002
-    curve = re.findall(r"features for 150 examples: ([\d.]+) \+- ([\d.]+), theory for d -> infinity: ([\d.]+)", printed)
+    curve = re.findall(r"features for 150 examples: ([\d.]+) \+- ([\d.]+), theory at large d: ([\d.]+)", printed)
     assert len(curve) == 3
     for value, error, limit in (map(float, row) for row in curve):
         # 4.9 standard errors, their rounding to two digits, and the finite size: 2/d = 0.04 of the value.
