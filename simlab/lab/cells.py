@@ -21,6 +21,7 @@ import numpy as np
 from simlab.core import terminal
 from simlab.core.device import Device
 from simlab.core.files import read_bytes, write_bytes
+from simlab.data.versions import by_version
 from simlab.lab.codec import Kept, decode, encode, settled
 
 
@@ -31,13 +32,13 @@ class Recorded:
     """
 
     def __init__(self, config: Any) -> None:
-        self._config = config
+        self._config = plain(config)
         self._read: set[str] = set()
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        fields = type(self._plain).model_fields
+        fields = type(self._config).model_fields
         self._read |= {name} if name in fields else set(fields)  # a method may read anything
         return getattr(self._config, name)
 
@@ -48,25 +49,20 @@ class Recorded:
         return bool(self._whole == (other._whole if isinstance(other, Recorded) else other))
 
     @property
-    def _plain(self) -> Any:
-        """The config itself."""
-        return plain(self._config)
-
-    @property
     def _whole(self) -> Any:
         """The config itself, all of which counts as read."""
-        self._read |= set(type(self._plain).model_fields)
-        return self._config._whole if isinstance(self._config, Recorded) else self._config
+        self._read |= set(type(self._config).model_fields)
+        return self._config
 
 
 def plain(config: Any) -> Any:
     """The config itself, where this is one that remembers."""
-    return config._plain if isinstance(config, Recorded) else config
+    return config._config if isinstance(config, Recorded) else config
 
 
 def fields_read(config: Recorded) -> dict[str, Any]:
     """The fields that were read, with their values as JSON has them."""
-    return _values(config._plain, config._read)
+    return _values(config._config, config._read)
 
 
 class Store:
@@ -147,15 +143,14 @@ def _values(config: Any, names: Any) -> dict[str, Any]:
     for name in values:
         path = getattr(config, name)
         if isinstance(path, Path) and path.is_file():
-            about = path.stat()
-            values[name] = [values[name], _hash(path, about.st_size, about.st_mtime_ns)]
+            values[name] = [values[name], _hash(path)]
     return values
 
 
-@cache
-def _hash(path: Path, size: int, changed: int) -> str:
-    """Of a file that was last changed at this time, computed once."""
-    return hashlib.sha256(read_bytes(path)).hexdigest()
+@by_version
+def _hash(path: Path | None) -> str:
+    """Of what is in a file; nothing where there is none."""
+    return hashlib.sha256(read_bytes(path)).hexdigest() if path is not None else ""
 
 
 def _file_name(work: str, item: Any) -> str:

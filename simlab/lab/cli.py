@@ -127,7 +127,7 @@ def _execute(study: Study, config: BaseConfig, overwrite: bool) -> int:
     from simlab.core.device import Device
     from simlab.core.progress import Progress
     from simlab.lab import results, resume
-    from simlab.lab.figure import figure_names, write_figures
+    from simlab.lab.figure import replace_figures
     from simlab.lab.folder import RESULT, run_folder
     from simlab.lab.runner import run
 
@@ -151,8 +151,7 @@ def _execute(study: Study, config: BaseConfig, overwrite: bool) -> int:
                 raise
             paths = [path]
             try:
-                folder.clear_figures(figure_names(study))
-                paths += write_figures(study, config, result, folder.path)
+                paths += replace_figures(study, config, result, folder.path)
             except Exception as error:  # a plot may raise anything; the result is written
                 _fail(f"{no_figure(error)} The result is whole; python -m simlab figure {path} draws it again.", 0)
             finally:

@@ -54,6 +54,13 @@ def write_figures(
     return paths
 
 
+def replace_figures(study: Study, config: BaseConfig, result: xr.DataTree, folder: Path) -> list[Path]:
+    """Draw all figures of a result, once those of another result that lay in the folder are gone."""
+    for name in figure_names(study):
+        (folder / name).unlink(missing_ok=True)
+    return write_figures(study, config, result, folder)
+
+
 def figure_names(study: Study) -> list[str]:
     """The names of all files that figures of a study may have."""
     return [f"{name}.{kind}" for name in ("figure", *study.scenes) for kind in FORMATS]

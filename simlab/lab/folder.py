@@ -7,7 +7,7 @@ import secrets
 import tempfile
 import time
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -30,11 +30,6 @@ class RunFolder(NamedTuple):
     path: Path
     cells: Path
     overwrite: bool
-
-    def clear_figures(self, names: Iterable[str]) -> None:
-        """Remove figures of a result that was replaced."""
-        for name in names:
-            (self.path / name).unlink(missing_ok=True)
 
 
 def unfinished(study: Study, run: Path) -> BaseConfig:

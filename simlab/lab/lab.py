@@ -117,7 +117,7 @@ class Lab:
             return
         for i, item in items.items():
             part = _Part(task, sizes[i])
-            seen = Recorded(plain(config))
+            seen = Recorded(config)
             kept = _compute(work, Lab(self.study, seen, self.device, self.progress, self.store, _inside=part), item)
             part.advance(part.amount)
             yield kept

@@ -16,7 +16,7 @@ from simlab.core.errors import InputError
 from simlab.core.progress import Progress
 from simlab.lab import results, resume
 from simlab.lab.claim import Claim
-from simlab.lab.figure import figure, figure_names, write_figures
+from simlab.lab.figure import figure, figure_names, replace_figures
 from simlab.lab.folder import RESULT, run_folder
 from simlab.lab.runner import run
 from simlab.lab.settings import preset_values, validate
@@ -64,7 +64,7 @@ class Result:
             raise InputError(f"{there[0]} is there already; name another folder, or overwrite=True.")
         path.parent.mkdir(parents=True, exist_ok=True)
         results.save(self.tree, path, overwrite=overwrite)
-        return [path, *write_figures(self.study, self.config, self.tree, path.parent)]
+        return [path, *replace_figures(self.study, self.config, self.tree, path.parent)]
 
     @classmethod
     def load(cls, study: Study, path: Path | str) -> Result:
@@ -114,7 +114,10 @@ def run_study(
     if config.out is None:
         return Result(study, config, run(study, config, show))
     with run_folder(study, config, overwrite=overwrite) as folder:
-        result = Result(study, config, run(study, config, show, cells=folder.cells))
-        result.save(folder.path, overwrite=folder.overwrite)
-        resume.remove(folder.path)
-    return result
+        tree = run(study, config, show, cells=folder.cells)
+        results.save(tree, folder.path / RESULT, overwrite=folder.overwrite)
+        try:
+            replace_figures(study, config, tree, folder.path)
+        finally:
+            resume.remove(folder.path)
+    return Result(study, config, tree)
