@@ -32,6 +32,8 @@ from simlab.studies.ensemble_power_laws.curves import VISIBLE, exponents
 from simlab.studies.ensemble_power_laws.quantities import CALIBRATED, MEMBERS, PLACE, SIDE, WIDTH
 
 SOURCE = "talk, Increasing the width and ensemble size; Lobacheva et al. 2020"
+FITTED = "ensembles#a-temperature-that-is-fitted"
+"""Where the loss at a fitted temperature is derived."""
 PARTS = (quantities,)
 TAIL = 4
 """The envelope's exponent is fitted to this many of the largest sizes: for few members its series is not valid."""
@@ -39,51 +41,26 @@ BEYOND = 0.25
 """The share of the gain of few members that may be due to the orders left out of the series."""
 
 RIVAL = axis("alternative function of n")
-TAU = quantity("best temperature", WIDTH, MEMBERS, equation="ensembles#a-temperature-that-is-fitted")
-ENVELOPE = quantity(
-    "lowest over temperatures of c + b/n of the members",
-    WIDTH,
-    MEMBERS,
-    unit="nat",
-    equation="ensembles#a-temperature-that-is-fitted",
-)
+TAU = quantity("best temperature", WIDTH, MEMBERS, equation=FITTED)
+ENVELOPE = quantity("lowest over temperatures of c + b/n of the members", WIDTH, MEMBERS, unit="nat", equation=FITTED)
 EXCESS = quantity("loss of one network that is due to few validation data, mean over widths", unit="nat")
 EXPONENT = quantity("exponent a", WIDTH)
 FIXED_EXPONENT = quantity(
     "exponent at the one temperature that is best for all members", WIDTH, equation="ensembles#a-fixed-temperature"
 )
 LATE = quantity(f"exponent of the last {TAIL} sizes", WIDTH)
-ENVELOPE_LATE = quantity(
-    f"exponent of the last {TAIL} sizes of the envelope", WIDTH, equation="ensembles#a-temperature-that-is-fitted"
-)
+ENVELOPE_LATE = quantity(f"exponent of the last {TAIL} sizes of the envelope", WIDTH, equation=FITTED)
 ABOVE = quantity("calibrated NLL minus c", PLACE, MEMBERS, unit="nat")
 REST = quantity("residual of the power law over the range of the loss", WIDTH)
 DIP = quantity("exponent a minus that at the interpolation width", SIDE)
 ENVELOPE_DIP = quantity(
-    f"exponent of the last {TAIL} sizes of the envelope minus that at interpolation",
-    SIDE,
-    equation="ensembles#a-temperature-that-is-fitted",
+    f"exponent of the last {TAIL} sizes of the envelope minus that at interpolation", SIDE, equation=FITTED
 )
-HELD = quantity(
-    "exponent at one fixed temperature minus that at the best ones, at interpolation",
-    equation="ensembles#a-temperature-that-is-fitted",
-)
-RISE = quantity(
-    "exponent between sizes at large n minus that at small n, at interpolation",
-    equation="ensembles#a-temperature-that-is-fitted",
-)
+HELD = quantity("exponent at one fixed temperature minus that at the best ones, at interpolation", equation=FITTED)
+RISE = quantity("exponent between sizes at large n minus that at small n, at interpolation", equation=FITTED)
 RIVAL_REST = quantity("residual of an alternative function over the range of the loss, at interpolation", RIVAL)
-GAINED = quantity(
-    "gain of few members from their own best temperature",
-    WIDTH,
-    unit="nat",
-    equation="ensembles#a-temperature-that-is-fitted",
-)
-SHARE = quantity(
-    "predicted over measured gain of few members from their own best temperature",
-    WIDTH,
-    equation="ensembles#a-temperature-that-is-fitted",
-)
+GAINED = quantity("gain of few members from their own best temperature", WIDTH, unit="nat", equation=FITTED)
+SHARE = quantity("predicted over measured gain of few members from their own best temperature", WIDTH, equation=FITTED)
 check, cost = needs.check, needs.teachers
 
 

@@ -19,6 +19,8 @@ from simlab.theory import memory_split as split_of
 from simlab.theory import random_features as theory_of
 
 SOURCE = "talk, Memory split effect; Mei & Montanari 2022; Jacot et al. 2020"
+EFFECTIVE_RIDGE = "random_features#infinitely-many-networks-the-effective-ridge"
+"""Where the risk of infinitely many networks is derived."""
 PARTS = (quantities,)
 SAMPLES, RIDGE, NOISE = 3.0, 1e-3, 1.0
 """Of the random features: n/d, the ridge, and the standard deviation of the label noise, as in `random_features`."""
@@ -39,27 +41,18 @@ OVER = quantity(
     SIDE,
     equation="random_features#the-risk-without-cancellations",
 )
-FALL = quantity(
-    "E_inf at half the interpolation width minus that at the interpolation width",
-    equation="random_features#infinitely-many-networks-the-effective-ridge",
-)
+FALL = quantity("E_inf at half the interpolation width minus that at the interpolation width", equation=EFFECTIVE_RIDGE)
 SHIFT = quantity("Brier score at a split minus that at the best", EXTREME, equation="random_features#the-memory-split")
 SPLIT = quantity("log of the best number of members", BUDGET)
 FEATURES_ONE = quantity(
     "excess risk of one network of random features", RATIO, equation="random_features#the-risk-without-cancellations"
 )
-FEATURES_INFINITE = quantity(
-    "excess risk of infinitely many", RATIO, equation="random_features#infinitely-many-networks-the-effective-ridge"
-)
+FEATURES_INFINITE = quantity("excess risk of infinitely many", RATIO, equation=EFFECTIVE_RIDGE)
 FEATURES_SPREAD = quantity(
-    "excess risk of one network of random features minus that of infinitely many",
-    PLACE,
-    equation="random_features#infinitely-many-networks-the-effective-ridge",
+    "excess risk of one network of random features minus that of infinitely many", PLACE, equation=EFFECTIVE_RIDGE
 )
 FEATURES_LIMIT = quantity(
-    "excess risk of infinitely many at the widths of the three places",
-    PLACE,
-    equation="random_features#infinitely-many-networks-the-effective-ridge",
+    "excess risk of infinitely many at the widths of the three places", PLACE, equation=EFFECTIVE_RIDGE
 )
 check, cost = memory_split.check, memory_split.cost
 

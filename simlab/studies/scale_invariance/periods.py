@@ -56,48 +56,25 @@ from simlab.studies.scale_invariance.period_nets import (
 )
 
 SOURCE = "talk, Scale invariance of DNNs; Lobacheva et al. 2021"
+PERIOD = "scale_invariant#the-edge-of-stability-and-the-period"
+"""Where the edge of stability and the period are derived."""
 SETTING = axis("how the nets are trained")
 GAPS = quantity("intervals between bursts, of all nets", SETTING)
 RATE = quantity("learning rate times weight decay", SETTING)
-SCALED = quantity(
-    "mean interval between bursts, times lr wd",
-    SETTING,
-    equation="scale_invariant#the-edge-of-stability-and-the-period",
-)
+SCALED = quantity("mean interval between bursts, times lr wd", SETTING, equation=PERIOD)
 IRREGULAR = quantity("standard deviation of the intervals over their mean", SETTING)
-DECAY = quantity(
-    "length of a fall of the norm over that of free decay",
-    SETTING,
-    equation="scale_invariant#the-edge-of-stability-and-the-period",
-)
-EXPONENT = quantity(
-    "exponent b of the mean interval ~ (lr wd)^-b", equation="scale_invariant#the-edge-of-stability-and-the-period"
-)
-TWIN = quantity(
-    "mean interval times lr wd, difference of two settings of one lr wd",
-    equation="scale_invariant#the-edge-of-stability-and-the-period",
-)
+DECAY = quantity("length of a fall of the norm over that of free decay", SETTING, equation=PERIOD)
+EXPONENT = quantity("exponent b of the mean interval ~ (lr wd)^-b", equation=PERIOD)
+TWIN = quantity("mean interval times lr wd, difference of two settings of one lr wd", equation=PERIOD)
 APPROACH = quantity(
-    "length of a fall over that of free decay: at the largest lr wd minus at the smallest",
-    equation="scale_invariant#the-edge-of-stability-and-the-period",
+    "length of a fall over that of free decay: at the largest lr wd minus at the smallest", equation=PERIOD
 )
 FLOOR = quantity("number of bursts in the second half of the run, with wrong labels")
 BURST = axis("burst")
-CROSSED = quantity(
-    "largest lr lambda_max at the start of the burst",
-    BURST,
-    equation="scale_invariant#the-edge-of-stability-and-the-period",
-)
-CALM = quantity(
-    "smallest lr lambda_max in the fall before", BURST, equation="scale_invariant#the-edge-of-stability-and-the-period"
-)
-ABOVE_EDGE = quantity(
-    "mean of ln(lr lambda_max/2) at the start of bursts",
-    equation="scale_invariant#the-edge-of-stability-and-the-period",
-)
-BELOW_EDGE = quantity(
-    "mean of ln(2/(lr lambda_max)) in the falls before", equation="scale_invariant#the-edge-of-stability-and-the-period"
-)
+CROSSED = quantity("largest lr lambda_max at the start of the burst", BURST, equation=PERIOD)
+CALM = quantity("smallest lr lambda_max in the fall before", BURST, equation=PERIOD)
+ABOVE_EDGE = quantity("mean of ln(lr lambda_max/2) at the start of bursts", equation=PERIOD)
+BELOW_EDGE = quantity("mean of ln(2/(lr lambda_max)) in the falls before", equation=PERIOD)
 STEP = axis("step")
 EXAMPLE_NORM = quantity("norm of the weights of the first net", STEP)
 EXAMPLE_LOSS = quantity("loss of the first net on the minibatch", STEP)
